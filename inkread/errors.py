@@ -1,0 +1,38 @@
+"""Everything inkread can refuse to do, as one tree.
+
+    InkreadError            one clear line for the user: what is wrong, in which file, and the cure
+    ├── BadInput            a picture, pen strokes or text that cannot be read
+    ├── BadDataset          a dataset that cannot be found, told apart or used
+    ├── BadModel            a model file that is missing, damaged or not ours
+    ├── BadConfig           settings that contradict each other or do not exist
+    ├── CannotWrite         an output that cannot be written
+    └── TrainingFailed      training that cannot go on (a loss that is not a number)
+"""
+
+
+class InkreadError(Exception):
+    """The root of the tree; the command line prints it as one line and exits with 1."""
+
+
+class BadInput(InkreadError):
+    """A picture, pen strokes or text that cannot be read."""
+
+
+class BadDataset(InkreadError):
+    """A dataset that cannot be found, told apart or used."""
+
+
+class BadModel(InkreadError):
+    """A model file that is missing, damaged or not ours."""
+
+
+class BadConfig(InkreadError):
+    """Settings that contradict each other or do not exist."""
+
+
+class CannotWrite(InkreadError):
+    """An output that cannot be written: no such folder, no permission, a full disk."""
+
+
+class TrainingFailed(InkreadError):
+    """Training that cannot go on."""
