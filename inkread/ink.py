@@ -1,0 +1,123 @@
+"""What comes in: picture files, every page of them, as grey numpy arrays."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from inkread.errors import BadInput
+
+MOST_PIXELS = 170_000_000
+"""The largest page that is decoded: A4 at 1300 dpi. A small file can claim any size; this keeps it from filling the memory."""
+
+# Only what inkread promises to read. Pillow would try some forty formats more, and one of them starts Ghostscript.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000")
+READABLE = "PNG, JPEG, TIFF, BMP or WebP"
+
+
+def read_pictures(path: Path | str, data: bytes | None = None) -> list[np.ndarray]:
+    """Every page of a picture file as a grey (H, W) uint8 array: 0 = black, upright, transparency laid on white paper.
+
+    A TIFF gives all its pages, every other format its first frame. `data` is the content of the file when it has been
+    read already, from standard input, say; then `path` only names it in messages, and "-" is called <stdin>.
+    Raises BadInput in one line when the file is missing, unreadable, cut short, too large or not a picture.
+    """
+    name = "<stdin>" if str(path) == "-" else str(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is an error below
+        with _open(name, data) as stream:
+            _refuse_other_files(name, stream)
+            try:
+                with Image.open(stream, formats=FORMATS) as image:
+                    return [_grey(name, frame) for frame in _pages(image)]
+            except BadInput:
+                raise
+            except Image.DecompressionBombError as error:
+                raise BadInput(f"{name}: too large a picture ({error}); scale it down") from error
+            except UnidentifiedImageError as error:
+                raise BadInput(f"{name}: not a picture that inkread reads; give it {READABLE}") from error
+            except Exception as error:  # a decoder fed with a damaged file raises whatever it trips over
+                raise BadInput(f"{name}: damaged or cut short ({error}); scan, copy or download it again") from error
+
+
+def _open(name: str, data: bytes | None) -> BinaryIO:
+    if data is not None:
+        return io.BytesIO(data)
+    try:
+        stream = Path(name).open("rb")
+        return stream if stream.seekable() else io.BytesIO(stream.read())
+    except FileNotFoundError as error:
+        raise BadInput(f"{name}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise BadInput(f"{name}: a folder, not a picture; name the files inside it") from error
+    except PermissionError as error:
+        raise BadInput(f"{name}: no permission to read it; change its mode or owner") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise BadInput(f"{name}: cannot be read ({error})") from error
+
+
+def _refuse_other_files(name: str, stream: BinaryIO) -> None:
+    """Name the cure for what people try most often: an empty file, a PDF, a phone's HEIC."""
+    start = stream.read(1024)
+    stream.seek(0)
+    if not start:
+        raise BadInput(f"{name}: the file is empty; scan, copy or download it again")
+    if b"%PDF-" in start:
+        raise BadInput(
+            f"{name}: a PDF; turn its pages into pictures first, for example: pdftoppm -r 300 -png {name} page"
+        )
+    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
+        raise BadInput(f"{name}: a HEIC photo; convert it to JPEG or PNG first")
+
+
+def _pages(image: Image.Image) -> Iterator[Image.Image]:
+    """The frames that are pages: all of a TIFF but its thumbnails and masks, the first of anything else."""
+    if image.format != "TIFF":
+        yield image
+        return
+    for frame in range(cast(int, getattr(image, "n_frames", 1))):
+        image.seek(frame)
+        kind = cast(dict[int, int], getattr(image, "tag_v2", {})).get(254, 0)  # NewSubfileType: 1 thumbnail, 4 mask
+        if frame == 0 or not kind & 5:
+            yield image
+
+
+def _grey(name: str, image: Image.Image) -> np.ndarray:
+    """One page -> (H, W) uint8."""
+    width, height = image.size
+    if width * height == 0:
+        raise BadInput(f"{name}: the picture has no pixels ({width} x {height})")
+    if width * height > MOST_PIXELS:
+        raise BadInput(
+            f"{name}: too large a picture ({width} x {height}, at most {MOST_PIXELS:,} pixels); scale it down"
+        )
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scaled_to_bytes(np.asarray(image))
+    if image.has_transparency_data:
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image.convert("RGBA"))
+    if image.mode not in ("1", "L"):
+        image = image.convert("RGB")
+    return np.array(image.convert("L"))
+
+
+def _scaled_to_bytes(levels: np.ndarray) -> np.ndarray:
+    """16-bit, 32-bit or float levels -> uint8, scaled by the smallest usual full scale that holds them, never clipped.
+
+    A uint16 page is on the scale 0..65535 whatever it holds: [0, 257, 65535] -> [0, 1, 255].
+    """
+    if levels.dtype.kind == "f":
+        levels = np.nan_to_num(levels)
+    top = levels.max()
+    if levels.dtype.itemsize == 2:
+        full = 65535.0
+    else:
+        scales = (1.0, 255.0, 65535.0) if levels.dtype.kind == "f" else (255.0, 65535.0)
+        full = next((scale for scale in scales if top <= scale), float(top))
+    grey: np.ndarray = np.rint(np.clip(levels, 0, None) * (255.0 / full)).astype(np.uint8)
+    return grey
