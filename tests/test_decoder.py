@@ -1,0 +1,157 @@
+"""The decoders against hand-worked matrices and against every path there is."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from inkread.decoder import Label, align, greedy, prefix_beam
+
+A, B = 1, 2
+
+
+def logs(rows: list[list[float]]) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(rows))
+
+
+def collapse(path: tuple[int, ...]) -> tuple[int, ...]:
+    """(1, 1, 0, 1) -> (1, 1), as CTC reads a path."""
+    return tuple(label for label, _ in itertools.groupby(path) if label)
+
+
+def every_labelling(log_probs: np.ndarray) -> dict[tuple[int, ...], float]:
+    """The log-probability of each labelling: the sum over all C ** T paths."""
+    steps, labels = log_probs.shape
+    found: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(labels), repeat=steps):
+        score = float(log_probs[range(steps), path].sum())
+        found[collapse(path)] = float(np.logaddexp(found.get(collapse(path), -np.inf), score))
+    return found
+
+
+def textbook_beam(log_probs: np.ndarray, width: int) -> dict[tuple[int, ...], float]:
+    """Prefix beam search as Hannun et al. write it down: dictionaries, plain probabilities, one prefix at a time."""
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
+    for step in np.exp(log_probs):
+        following: dict[tuple[int, ...], list[float]] = {}
+        for prefix, (blank, label) in beam.items():
+            following.setdefault(prefix, [0.0, 0.0])[0] += step[0] * (blank + label)
+            if prefix:
+                following[prefix][1] += step[prefix[-1]] * label
+            for new in range(1, len(step)):
+                mass = blank if prefix and new == prefix[-1] else blank + label
+                following.setdefault((*prefix, new), [0.0, 0.0])[1] += step[new] * mass
+        ranked = sorted(following.items(), key=lambda item: -sum(item[1]))[:width]
+        beam = {prefix: (blank, label) for prefix, (blank, label) in ranked if blank + label > 0}
+    return {prefix: float(np.log(sum(masses))) for prefix, masses in beam.items()}
+
+
+def normalised(scores: np.ndarray) -> np.ndarray:
+    return np.asarray(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
+
+
+@st.composite
+def posteriors(draw: st.DrawFn) -> np.ndarray:
+    """Log-probabilities (1..5, 2..4), with ties and labels that are next to impossible."""
+    shape = draw(st.tuples(st.integers(1, 5), st.integers(2, 4)))
+    return normalised(draw(arrays(np.float64, shape, elements=st.floats(-30, 8, width=32))))
+
+
+@st.composite
+def posteriors_without_ties(draw: st.DrawFn) -> np.ndarray:
+    """Log-probabilities (1..12, 2..5) whose best labels and prefixes are never equally good."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = draw(st.tuples(st.integers(1, 12), st.integers(2, 5)))
+    return normalised(random.normal(scale=2, size=shape))
+
+
+def test_greedy_merges_repeats_and_drops_blanks() -> None:
+    log_probs = logs([[0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.0, 0.0, 1.0]])
+    runs = greedy(log_probs)  # a a - a b
+    assert [(run.label, run.first, run.last) for run in runs] == [(A, 0, 1), (A, 3, 3), (B, 4, 4)]
+    assert [run.confidence for run in runs] == pytest.approx([0.8, 0.7, 1.0])  # the highest of each run
+
+
+def test_greedy_reads_nothing_from_blanks_or_no_steps() -> None:
+    assert greedy(logs([[0.9, 0.1]] * 3)) == []
+    assert greedy(np.empty((0, 3))) == []
+
+
+def test_greedy_takes_float32_and_gives_plain_numbers() -> None:
+    (run,) = greedy(logs([[0.25, 0.75]]).astype(np.float32))
+    assert run == Label(A, run.confidence, 0, 0)
+    assert run.confidence == pytest.approx(0.75)
+    assert [type(part) for part in (run.label, run.confidence, run.first, run.last)] == [int, float, int, int]
+
+
+def test_where_greedy_says_nothing_the_beam_says_a() -> None:
+    log_probs = logs([[0.6, 0.4], [0.6, 0.4]])
+    assert greedy(log_probs) == []  # the best path is - -, with 0.36
+    (best, score), (second, _) = prefix_beam(log_probs, 2)
+    assert (best, second) == ((A,), ())
+    assert np.exp(score) == pytest.approx(0.4 * 0.4 + 0.4 * 0.6 + 0.6 * 0.4)
+
+
+def test_a_doubled_letter_needs_a_blank_between() -> None:
+    labellings = dict(prefix_beam(logs([[0.1, 0.9]] * 3), 16))
+    assert np.exp(labellings[(A, A)]) == pytest.approx(0.9 * 0.1 * 0.9)  # only a - a spells it
+    assert (A, A, A) not in labellings
+
+
+def test_beam_of_no_steps_is_the_empty_labelling() -> None:
+    assert prefix_beam(np.empty((0, 3)), 4) == [((), 0.0)]
+
+
+def test_beam_lives_with_impossible_labels() -> None:
+    ((best, score),) = prefix_beam(logs([[0, 1, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]), 8)
+    assert (best, score) == ((A, A), 0.0)
+
+
+@given(posteriors())
+def test_a_wide_beam_is_the_sum_over_all_paths(log_probs: np.ndarray) -> None:
+    assert dict(prefix_beam(log_probs, width=4**5)) == pytest.approx(every_labelling(log_probs))
+
+
+@given(posteriors_without_ties(), st.integers(1, 6))
+def test_a_narrow_beam_is_the_textbook_one(log_probs: np.ndarray, width: int) -> None:
+    found, truth = prefix_beam(log_probs, width), textbook_beam(log_probs, width)
+    assert dict(found) == pytest.approx(truth)
+    assert [labels for labels, _ in found] == sorted(truth, key=lambda labels: -truth[labels])
+
+
+def test_a_prefix_that_comes_back_joins_its_extension() -> None:
+    """In a long line prefixes leave a narrow beam and come back; their extensions must still find them."""
+    log_probs = normalised(np.random.default_rng(4).normal(scale=2, size=(80, 6)))
+    assert dict(prefix_beam(log_probs, 5)) == pytest.approx(textbook_beam(log_probs, 5))
+
+
+@given(posteriors())
+def test_alignment_is_the_best_of_all_paths_that_spell_it(log_probs: np.ndarray) -> None:
+    steps, count = log_probs.shape
+    best: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(count), repeat=steps):
+        score = float(log_probs[range(steps), path].sum())
+        best[collapse(path)] = max(best.get(collapse(path), -np.inf), score)
+    for labels, truth in best.items():
+        runs = align(log_probs, labels)
+        assert tuple(run.label for run in runs) == labels
+        spelt = np.zeros(steps, dtype=int)
+        for run in runs:
+            spelt[run.first : run.last + 1] = run.label
+        assert collapse(tuple(spelt)) == labels
+        assert log_probs[range(steps), spelt].sum() == pytest.approx(truth)
+
+
+@given(posteriors_without_ties())
+def test_aligning_what_greedy_read_gives_greedy_back(log_probs: np.ndarray) -> None:
+    runs = greedy(log_probs)
+    assert align(log_probs, [run.label for run in runs]) == runs
+
+
+def test_labels_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="no path of 2 steps spells the 2 labels"):
+        align(logs([[0.5, 0.5]] * 2), [A, A])
