@@ -6,7 +6,6 @@ which are whatever stands between white space.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import zip_longest
 
@@ -14,19 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from rapidfuzz.distance import Levenshtein
 
+from inkread.alphabet import normal
 from inkread.errors import BadDataset
 
 Units = Callable[[str], Sequence[str]]
 
 
-def characters(text: str) -> str:
-    """The units of the character error rate: NFC code points.  "e" + combining acute -> "é"."""
-    return unicodedata.normalize("NFC", text)
-
-
 def words(text: str) -> list[str]:
     """The units of the word error rate.  " a  quick fox " -> ["a", "quick", "fox"]"""
-    return characters(text).split()
+    return normal(text).split()
 
 
 def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
@@ -43,7 +38,7 @@ def alignment(written: str, read: str) -> list[tuple[str, str]]:
     ("a", "a") is a match, ("a", "b") a swap, ("a", "") lost, ("", "b") added.
     "cart", "chat" -> [("c", "c"), ("", "h"), ("a", "a"), ("r", ""), ("t", "t")]
     """
-    written, read = characters(written), characters(read)
+    written, read = normal(written), normal(read)
     pairs: list[tuple[str, str]] = []
     for edit in Levenshtein.opcodes(written, read):
         a, b = written[edit.src_start : edit.src_end], read[edit.dest_start : edit.dest_end]
@@ -52,7 +47,7 @@ def alignment(written: str, read: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def error_rate(pairs: Iterable[tuple[str, str]], units: Units = characters) -> float:
+def error_rate(pairs: Iterable[tuple[str, str]], units: Units = normal) -> float:
     """All edits over all units that were written: the CER, or with units=words the WER.
 
     Each pair is (written, read).  [("abcd", "abed"), ("ef", "ef")] -> 1 / 6.  Above 1 when more is added than was
