@@ -1,17 +1,33 @@
-"""Every dataset format -> samples: a line picture, or a line on a page, and what is written there."""
+"""Every dataset format -> samples: a line picture, or a line on a page, and what is written there.
 
+One argument says it all, PATH or PATH:SPLIT; the format is found by looking. datasets/README.md shows each of them.
+"""
+
+import csv
+import io
+import json
+import os
+import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
+from typing import cast
+from xml.etree.ElementTree import Element
 
+import defusedxml.ElementTree
 import numpy as np
 
-from inkread.errors import BadDataset
+from inkread.errors import BadDataset, BadInput
 from inkread.ink import read_pictures
-from inkread.page import Region
+from inkread.page import Points, Region, cut_line
 
-# What a manifest may call its columns; the first name that is there counts.
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+MANIFESTS = (".tsv", ".csv", ".jsonl", ".ndjson")
+# What a manifest may call its columns; of several that are there, the first listed counts.
 COLUMNS = {
     "path": ("file", "image", "picture", "path", "filename", "file_name", "image_path"),
     "text": ("text", "transcription", "label", "transcript", "ground_truth"),
@@ -19,7 +35,6 @@ COLUMNS = {
     "split": ("split", "split_original", "set", "subset", "partition"),
     "id": ("id", "line_id", "name"),
 }
-MANIFESTS = (".tsv", ".csv", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -31,13 +46,13 @@ class Sample:
     text: str
     writer: str | None = None
     split: str | None = None
-    page: int = 0
-    region: Region | None = None
+    page: int = 0  # which page of a TIFF, counted from 0
+    region: Region | None = None  # None: the picture is the line
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in the order of their file, and one line for each that had to be left out."""
+    """Samples in the order of their files, and a reason for each line that had to be left out."""
 
     name: str
     samples: tuple[Sample, ...]
@@ -50,23 +65,46 @@ def open_dataset(spec: str) -> Dataset:
     Raises BadDataset, naming the file and line, when it cannot be found, told apart or parsed, or has no such split.
     Pictures are not opened here: a missing one is an error of `read_line`, and `check_dataset` names them all.
     """
-    path, split = _split_of(spec)
-    found = [replace(sample, text=clean_text(sample.text)) for sample in _samples(path)]
-    skipped = tuple(f"{sample.id}: no text" for sample in found if not sample.text)
-    samples = tuple(sample for sample in found if sample.text)
+    try:
+        path, split = _path_and_split(spec)
+        found = list(_read(path))
+    except OSError as error:
+        where, why = error.filename or spec, error.strerror or error
+        raise BadDataset(f"{where}: cannot be read ({why}); check the path and its permissions") from error
+    samples = [replace(sample, text=clean_text(sample.text)) for sample in found if isinstance(sample, Sample)]
+    skipped = [reason for reason in found if isinstance(reason, str)]
     if split is not None:
-        there = sorted({sample.split for sample in samples if sample.split})
-        if split not in there:
-            raise BadDataset(f"{path} has no split {split!r}; it has " + (", ".join(there) if there else "none"))
-        samples = tuple(sample for sample in samples if sample.split == split)
+        splits = sorted({sample.split for sample in samples if sample.split})
+        if split not in splits:
+            raise BadDataset(f"{path}: no split {split!r}; there is {', '.join(splits) or 'none at all'}")
+        samples = [sample for sample in samples if sample.split == split]
+    skipped += [f"{sample.id}: no text" for sample in samples if not sample.text]
+    samples = [sample for sample in samples if sample.text]
     if not samples:
-        raise BadDataset(f"{path} holds no line with a text")
-    return Dataset(spec, samples, skipped)
+        raise BadDataset(f"{spec}: no line with a text in it; check that the transcriptions are there")
+    return Dataset(spec, tuple(samples), tuple(skipped))
 
 
 def read_line(sample: Sample) -> np.ndarray:
-    """The grey picture (H, W) uint8 of a sample's line. Raises BadInput when its file cannot be read."""
-    return read_pictures(sample.path)[sample.page]
+    """The grey picture (H, W) uint8 of a sample's line, cut out of its page and levelled where it has a region.
+
+    Raises BadInput when the file cannot be read, or has no such page or place.
+    """
+    pages = read_pictures(sample.path) if sample.region is None else _read_pages(sample.path)
+    if sample.page >= len(pages):
+        raise BadInput(f"{sample.path}: no page {sample.page + 1} for {sample.id}; it has {len(pages)}, check the file")
+    page = pages[sample.page]
+    if sample.region is None:
+        return page
+    try:
+        return cut_line(page, sample.region)
+    except BadInput as error:
+        raise BadInput(f"{sample.path}: {sample.id}: {error}; is it the right picture?") from error
+
+
+@lru_cache(maxsize=3)  # lines are read page after page, and a page of 10 megapixels takes 10 MB
+def _read_pages(path: Path) -> list[np.ndarray]:
+    return read_pictures(path)
 
 
 def clean_text(text: str) -> str:
@@ -74,49 +112,459 @@ def clean_text(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def _split_of(spec: str) -> tuple[Path, str | None]:
-    """ "data/iam:tr" -> (data/iam, "tr"). A path that exists as it stands wins, so C:\\data and a:b.tsv are safe."""
-    path, colon, split = spec.rpartition(":")
-    if Path(spec).exists():
+# ---- telling the formats apart. Readers yield samples, and a string with the reason for a line they leave out.
+
+
+def _path_and_split(spec: str) -> tuple[Path, str | None]:
+    """ "data/iam:tr" -> (data/iam, "tr"). What exists as it stands is a path, so C:\\data and a:b.tsv are safe."""
+    path, _, split = spec.rpartition(":")
+    if spec and Path(spec).exists():
         return Path(spec), None
-    if colon and split and Path(path).exists():
+    if path and split and Path(path).exists():
         return Path(path), split
     raise BadDataset(f"{spec}: no such file or folder; check the path (PATH or PATH:SPLIT)")
 
 
-def _samples(path: Path) -> Iterator[Sample]:
-    if path.is_file():
-        return _from_manifest(path)
-    manifests = sorted(file for file in path.iterdir() if file.suffix.lower() in MANIFESTS)
-    if len(manifests) == 1:
+def _read(path: Path) -> Iterator[Sample | str]:
+    if not path.is_dir():
+        return _from_pages(path.parent, [path]) if path.suffix.lower() == ".xml" else _from_manifest(path)
+    for lines in (path / "ascii" / "lines.txt", path / "lines.txt"):
+        if lines.is_file():
+            return _from_iam(path, lines)
+    manifests = [file for file in sorted(path.iterdir()) if file.suffix.lower() in MANIFESTS]
+    if len(manifests) > 1:
+        names = ", ".join(file.name for file in manifests)
+        raise BadDataset(f"{path}: {len(manifests)} manifests ({names}); name the one to use")
+    if manifests:
         return _from_manifest(manifests[0])
-    raise BadDataset(f"{path}: not a dataset that inkread knows")
+    if transcriptions := _files_below(path, ".gt.txt"):
+        return _from_transcriptions(path, transcriptions)
+    if pages := _files_below(path, ".xml"):
+        return _from_pages(path, pages)
+    raise BadDataset(
+        f"{path}: no dataset in this folder; looked for a manifest (.tsv, .csv, .jsonl), pictures with .gt.txt, "
+        "ALTO or PAGE XML, and IAM's lines.txt"
+    )
+
+
+def _files_below(folder: Path, ending: str) -> list[Path]:
+    """Files with this ending in a folder and all below, in order; linked folders too, each of them once."""
+    found: list[Path] = []
+    seen = {os.path.realpath(folder)}
+    for here, folders, files in os.walk(folder, followlinks=True):
+        places = {name: os.path.realpath(os.path.join(here, name)) for name in folders}
+        folders[:] = [name for name, place in places.items() if place not in seen]
+        seen.update(places.values())
+        found += [Path(here, name) for name in files if name.lower().endswith(ending)]
+    return sorted(found)
+
+
+def _text_of(path: Path) -> str:
+    """The content of a UTF-8 file, with or without a byte order mark."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadDataset(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
+
+
+# ---- pictures with NAME.gt.txt beside them (kraken)
+
+
+def _from_transcriptions(folder: Path, transcriptions: list[Path]) -> Iterator[Sample]:
+    for transcription in transcriptions:
+        stem = transcription.name.removesuffix(".gt.txt")
+        candidates = [transcription.with_name(stem + suffix) for suffix in PICTURES]
+        picture = next((file for file in candidates if file.exists()), candidates[0])
+        yield Sample(str(picture.relative_to(folder).with_suffix("")), picture, _text_of(transcription))
+
+
+# ---- manifests: TSV, CSV, JSON lines
 
 
 def _from_manifest(manifest: Path) -> Iterator[Sample]:
-    for number, row in _rows(manifest):
-        if not row.get("path"):
-            raise BadDataset(f"{manifest}, line {number}: names no picture")
+    rows = _json_rows(manifest) if manifest.suffix.lower() in (".jsonl", ".ndjson", ".json") else _table_rows(manifest)
+    for number, row in rows:
+        values = {ours: next((row[name] for name in names if name in row), "") for ours, names in COLUMNS.items()}
+        if not values["path"]:
+            raise BadDataset(f"{manifest}, line {number}: names no picture; give it in a column 'file'")
         yield Sample(
-            id=row.get("id") or row["path"],
-            path=manifest.parent / row["path"],
-            text=row.get("text", ""),
-            writer=row.get("writer") or None,
-            split=row.get("split") or None,
+            id=values["id"] or values["path"],
+            path=manifest.parent / values["path"],
+            text=values["text"],
+            writer=values["writer"] or None,
+            split=values["split"] or None,
         )
 
 
-def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Line numbers and rows under our own column names, whatever the manifest calls them."""
-    text = manifest.read_text(encoding="utf-8-sig")
-    lines = [(number, line.rstrip("\r").split("\t")) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    header = [cell.strip().lower() for cell in lines[0][1]]
-    columns = {
-        ours: next((header.index(name) for name in names if name in header), None) for ours, names in COLUMNS.items()
-    }
-    if columns["path"] is None or columns["text"] is None:
-        raise BadDataset(f"{manifest}, line 1: needs a column for the picture and one for the text")
-    for number, cells in lines[1:]:
+def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(_text_of(manifest).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BadDataset(f"{manifest}, line {number}: not JSON ({error}); write one object a line") from error
+        if not isinstance(row, dict) or not any(name in row for name in COLUMNS["text"]):
+            raise BadDataset(f'{manifest}, line {number}: needs an object like {{"file": "a.png", "text": "..."}}')
+        yield number, {name: str(value) for name, value in row.items() if isinstance(value, str | int)}
+
+
+def _table_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number, row) of a TSV or CSV; one without a header row has two columns, picture and text."""
+    rows = _csv_cells(manifest) if manifest.suffix.lower() == ".csv" else _tsv_cells(manifest)
+    first, cells = next(rows, (1, []))
+    if len(cells) == 2 and Path(cells[0]).suffix.lower() in PICTURES:
+        header = ["file", "text"]
+        yield first, dict(zip(header, cells, strict=True))
+    else:
+        header = [cell.strip().lower() for cell in cells]
+    for ours in ("path", "text"):
+        if not set(COLUMNS[ours]) & set(header):
+            names = ", ".join(COLUMNS[ours])
+            raise BadDataset(
+                f"{manifest}, line {first}: the header names no column for the {ours}; call it one of {names}"
+            )
+    for number, cells in rows:
         if len(cells) != len(header):
-            raise BadDataset(f"{manifest}, line {number}: {len(cells)} columns, but the header has {len(header)}")
-        yield number, {ours: cells[column] for ours, column in columns.items() if column is not None}
+            raise BadDataset(f"{manifest}, line {number}: {len(cells)} columns instead of {len(header)}; mend the line")
+        yield number, dict(zip(header, cells, strict=True))
+
+
+def _tsv_cells(manifest: Path) -> Iterator[tuple[int, list[str]]]:
+    """Cells stand between tabs as they are: a quotation mark is a quotation mark."""
+    for number, line in enumerate(_text_of(manifest).split("\n"), 1):
+        if line.strip():
+            yield number, line.removesuffix("\r").split("\t")
+
+
+def _csv_cells(manifest: Path) -> Iterator[tuple[int, list[str]]]:
+    """Proper CSV, with quoted cells; between semicolons where the first line has more of them than commas."""
+    text = _text_of(manifest)
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if cells:
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise BadDataset(f"{manifest}, line {reader.line_num}: not CSV ({error}); mend the line") from error
+
+
+# ---- IAM as it is distributed
+
+
+def _from_iam(folder: Path, lines: Path) -> Iterator[Sample]:
+    """lines.txt: `a01-000u-00 ok 154 19 408 746 1661 89 A|MOVE|to|stop`; # starts a comment."""
+    writers, splits = _iam_writers(lines.with_name("forms.txt")), _iam_splits(folder)
+    current, open_quotes = "", set[str]()
+    for number, row in enumerate(_text_of(lines).splitlines(), 1):
+        if not row.strip() or row.startswith("#"):
+            continue
+        fields = row.split(" ", 8)  # the ninth is the transcription, in which a token may hold spaces
+        if len(fields) < 9 or not IAM_ID.fullmatch(fields[0]):
+            raise BadDataset(f"{lines}, line {number}: not a line of IAM's lines.txt; download it again")
+        line = fields[0]
+        form = line.rpartition("-")[0]
+        if form != current:
+            current, open_quotes = form, set()
+        candidates = (f"lines/{form[:3]}/{form}/{line}.png", f"lines/{line}.png", f"png/{line}.png", f"{line}.png")
+        pictures = [folder / candidate for candidate in candidates]
+        yield Sample(
+            id=line,
+            path=next((picture for picture in pictures if picture.exists()), pictures[0]),
+            text=_iam_text(fields[8].split("|"), open_quotes),
+            writer=writers.get(form),
+            split=splits.get(line) or splits.get(form),
+        )
+
+
+IAM_ID = re.compile(r"[a-z]\d\d-\d{3}[a-z]?(-\d\d)?")
+
+
+def _iam_text(tokens: list[str], open_quotes: set[str]) -> str:
+    """Tokens -> text as it is written: ["Griffiths", ",", "\\"", "prop", "up", "\\"", "."] -> 'Griffiths, "prop up".'
+
+    IAM detaches punctuation, and a quotation may run over several lines: `open_quotes` is carried through a form.
+    A 0 before a letter is a mark of the LOB corpus, from which the texts were copied, for an abbreviation: 0M P.
+    """
+    text, glued = "", True  # glued: no space before the next token
+    for place, token in enumerate(tokens):
+        if token in ('"', "'"):
+            opens = place == 0 and len(tokens) > 1 or token not in open_quotes and place < len(tokens) - 1
+            (open_quotes.add if opens else open_quotes.discard)(token)
+            text += token if glued or not opens else " " + token
+            glued = opens
+        else:
+            closes = re.fullmatch(r"[.,;:?!)]|\.\.\.|'(s|d|m|ll|re|ve)|n't", token)
+            text += ("" if glued or closes else " ") + re.sub(r"^0(?=[A-Za-z])", "", token)
+            glued = token == "("
+    return text
+
+
+def _iam_writers(forms: Path) -> dict[str, str]:
+    """forms.txt: `a01-000u 000 2 prt 7 5 52 36` -> {"a01-000u": "000"}; empty when the file is not there."""
+    rows = [row.split() for row in _text_of(forms).splitlines() if not row.startswith("#")] if forms.is_file() else []
+    return {row[0]: row[1] for row in rows if len(row) > 1}
+
+
+def _iam_splits(folder: Path) -> dict[str, str]:
+    """Form or line id -> name of its list: trainset.txt and the like hold nothing but ids, one a line."""
+    splits: dict[str, str] = {}
+    for file in sorted((*folder.glob("*.txt"), *folder.glob("*/*.txt"))):
+        ids = file.read_text("utf-8", "replace").split()
+        if ids and all(map(IAM_ID.fullmatch, ids)):
+            splits.update(dict.fromkeys(ids, file.stem))
+    return splits
+
+
+# ---- ALTO and PAGE
+
+
+def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
+    read_from: dict[tuple[Path, int], Path] = {}
+    strangers = []
+    for file in files:
+        root = _parse(file)
+        alto = _tag(root) == "alto"
+        if not alto and _tag(root) != "PcGts":
+            strangers.append(f"{file}: <{_tag(root)}> is neither ALTO nor PAGE")
+            continue
+        for number, page in enumerate(root.iterfind(".//{*}Page")):
+            named = root.findtext(".//{*}sourceImageInformation/{*}fileName") if alto else page.get("imageFilename")
+            picture = _find_picture(file, named or "")
+            if read_from.setdefault((picture, number), file) != file:
+                yield f"{file}: its picture {picture.name} has been read from {read_from[picture, number]}"
+                continue
+            stem = str(file.relative_to(folder).with_suffix(""))
+            for place, line in enumerate(page.iterfind(".//{*}TextLine"), 1):
+                id = line.get("ID") or line.get("id") or str(place)
+                try:
+                    size = _page_size(page, ("WIDTH", "HEIGHT") if alto else ("imageWidth", "imageHeight"))
+                    text, polygon, baseline = _alto_line(line) if alto else _page_line(line)
+                except ValueError as error:
+                    raise BadDataset(f"{file}, TextLine {id}: {error}; mend or delete the line") from error
+                if len(polygon) < 3:
+                    yield f"{stem}/{id}: no outline"
+                else:
+                    yield Sample(f"{stem}/{id}", picture, text, page=number, region=Region(polygon, baseline, size))
+    if len(strangers) == len(files):
+        raise BadDataset(strangers[0] + "; export the transcriptions as one of them")
+    yield from strangers
+
+
+def _parse(file: Path) -> Element:
+    """The root of an XML file; entities and external references, which could fill the memory or spy, are refused."""
+    try:
+        return cast(Element, defusedxml.ElementTree.parse(file).getroot())
+    except defusedxml.ElementTree.ParseError as error:
+        line, column = error.position
+        raise BadDataset(f"{file}, line {line}: not well-formed XML (column {column}); export it again") from error
+    except defusedxml.DefusedXmlException as error:
+        raise BadDataset(
+            f"{file}: defines XML entities, which are unsafe to read; export it without a DOCTYPE"
+        ) from error
+    except (ValueError, LookupError) as error:
+        raise BadDataset(f"{file}: not readable XML ({error}); save it as UTF-8") from error
+
+
+def _tag(element: Element) -> str:
+    """The name without its namespace: "{http://www.loc.gov/standards/alto/ns-v4#}alto" -> "alto"."""
+    return element.tag.rpartition("}")[2]
+
+
+def _find_picture(xml: Path, named: str) -> Path:
+    """The picture of a page by the file name in the XML, else by a stem like the XML's own.
+
+    It may lie beside the XML, in a folder below, or in a folder beside the XML's; where there is none, the path it
+    should have had is given, so that the message about the missing file names it.
+    """
+    name = re.split(r"[/\\]", named)[-1]
+    for folder in (xml.parent, xml.parent.parent):
+        pictures = _pictures_around(folder)
+        for key in (name, Path(name).stem, xml.stem):
+            if found := pictures.get(key.lower()):
+                return found
+    return xml.with_name(name) if name else xml.with_suffix(PICTURES[0])
+
+
+@lru_cache(maxsize=8)
+def _pictures_around(folder: Path) -> dict[str, Path]:
+    """Lower-case names and stems of the pictures in a folder and in the folders right below it."""
+    pictures: dict[str, Path] = {}
+    for file in (*sorted(folder.glob("*")), *sorted(folder.glob("*/*"))):
+        if file.suffix.lower() in PICTURES:
+            pictures.setdefault(file.name.lower(), file)
+            pictures.setdefault(file.stem.lower(), file)
+    return pictures
+
+
+def _page_size(page: Element, names: tuple[str, str]) -> tuple[float, float] | None:
+    width, height = (float(page.get(name) or 0) for name in names)
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _alto_line(line: Element) -> tuple[str, Points, Points]:
+    """Text, polygon and baseline of an ALTO 2, 3 or 4 TextLine; ALTO 2 has no outline but a box."""
+    words = [element for element in line if _tag(element) in ("String", "SP", "HYP")]
+    text = "".join(
+        {"String": " " + word.get("CONTENT", ""), "SP": " ", "HYP": word.get("CONTENT", "-")}[_tag(word)]
+        for word in words
+    )
+    left, top, width, height = (float(line.get(name) or 0) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
+    right, bottom = left + width, top + height
+    shape = line.find("{*}Shape/{*}Polygon")
+    polygon = _points(shape.get("POINTS", "")) if shape is not None else ()
+    if not polygon and width > 0 and height > 0:
+        polygon = ((left, top), (right, top), (right, bottom), (left, bottom))
+    baseline = line.get("BASELINE", "")
+    if re.fullmatch(r"\s*[-+.\d]+\s*", baseline):  # ALTO 2 and 3: one y for the whole line
+        return text, polygon, ((left, float(baseline)), (right, float(baseline)))
+    return text, polygon, _points(baseline)
+
+
+def _page_line(line: Element) -> tuple[str, Points, Points]:
+    """Text, polygon and baseline of a PAGE TextLine; the text of its words where the line has none of its own."""
+    text = _first_reading(line) or " ".join(_first_reading(word) for word in line.iterfind("{*}Word"))
+    coords, baseline = line.find("{*}Coords"), line.find("{*}Baseline")
+    return (
+        text,
+        _points(coords.get("points", "")) if coords is not None else (),
+        _points(baseline.get("points", "")) if baseline is not None else (),
+    )
+
+
+def _first_reading(element: Element) -> str:
+    """The text of the TextEquiv with the lowest index; the others are alternatives."""
+    readings = sorted(element.iterfind("{*}TextEquiv"), key=lambda reading: int(reading.get("index") or 0))
+    return readings[0].findtext("{*}Unicode") or "" if readings else ""
+
+
+def _points(text: str) -> Points:
+    """ "1,2 3,4" or "1 2 3 4" -> ((1, 2), (3, 4)). Raises ValueError when a number is missing or is none."""
+    numbers = [float(number) for number in re.split(r"[\s,]+", text.strip()) if number]
+    if len(numbers) % 2 or not np.isfinite(numbers).all():
+        raise ValueError(f"{text!r} are not points")
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+# ---- check
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What stands in the way of training on a line, or of reading a file, and what to do about it."""
+
+    where: str
+    what: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a dataset holds and what is wrong with it."""
+
+    name: str
+    lines: int
+    characters: int
+    writers: int  # 0: not known
+    splits: dict[str, int]  # lines of each split
+    alphabet: dict[str, int]  # how often each character is written
+    heights: tuple[int, ...]  # of the readable line pictures, in pixels: least, 5 %, median, 95 %, most
+    widths: tuple[int, ...]
+    skipped: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        """The report as plain text, the problems last."""
+        rows = [("lines", f"{self.lines:,}"), ("characters", f"{self.characters:,}")]
+        rows += [("writers", f"{self.writers:,}" if self.writers else "not known")]
+        rows += [("split " + split, f"{lines:,} lines") for split, lines in self.splits.items()]
+        rows += [("alphabet", f"{len(self.alphabet)} characters: {''.join(self.alphabet).replace(' ', '␣')}")]
+        for name, sizes in (("heights", self.heights), ("widths", self.widths)):
+            if sizes:
+                rows += [
+                    (
+                        name,
+                        "{} to {} px, nine tenths of them {} to {}, median {}".format(
+                            *(sizes[i] for i in (0, 4, 1, 3, 2))
+                        ),
+                    )
+                ]
+        lines = [self.name, *(f"  {name:12}  {value}" for name, value in rows)]
+        lines += [f"left out: {reason}" for reason in self.skipped]
+        lines += [f"problem: {problem.where}: {problem.what}; {problem.cure}" for problem in self.problems]
+        return "\n".join((*lines, f"{len(self.skipped)} left out, {len(self.problems)} problems"))
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as what json.dumps takes."""
+        return asdict(self)
+
+
+def check_dataset(
+    dataset: Dataset,
+    alphabet: set[str] | None = None,
+    width_to_steps: Callable[[int, int], int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckReport:
+    """Read every line and name all that would stop or spoil a training.
+
+    That is every file that is missing or cannot be read; with the `alphabet` of a model, every text with characters it
+    lacks; and with `width_to_steps`, from (height, width) of a picture to the most steps the model gives it, every text
+    too long for CTC there. `progress` is called with the lines done and the lines in all.
+    """
+    problems: list[Problem] = []
+    unreadable: dict[str, list[str]] = {}  # message -> lines, as a page that is missing takes all its lines along
+    sizes: list[tuple[int, int]] = []
+    for done, sample in enumerate(dataset.samples, 1):
+        if alphabet is not None and (lacking := sorted(set(sample.text) - alphabet)):
+            names = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in lacking)
+            cure = "train a model that has them, or replace them in the text"
+            problems.append(Problem(sample.id, f"the model has no {names}", cure))
+        try:
+            height, width = read_line(sample).shape
+        except BadInput as error:
+            unreadable.setdefault(str(error), []).append(sample.id)
+        else:
+            sizes.append((height, width))
+            if width_to_steps and (needed := ctc_steps(sample.text)) > (steps := width_to_steps(height, width)):
+                what = (
+                    f"its {len(sample.text)} characters need {needed} steps, but {width} x {height} pixels give {steps}"
+                )
+                problems.append(Problem(sample.id, what, "check its text and outline, or leave the line out"))
+        if progress:
+            progress(done, len(dataset.samples))
+    for message, ids in unreadable.items():
+        where = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1} more"
+        problems.append(Problem(where, message, "or leave the lines of this file out"))
+    return CheckReport(
+        name=dataset.name,
+        lines=len(dataset.samples),
+        characters=sum(len(sample.text) for sample in dataset.samples),
+        writers=len({sample.writer for sample in dataset.samples if sample.writer}),
+        splits=_counts(sample.split for sample in dataset.samples if sample.split),
+        alphabet=_counts(character for sample in dataset.samples for character in sample.text),
+        heights=_spread([height for height, _ in sizes]),
+        widths=_spread([width for _, width in sizes]),
+        skipped=dataset.skipped,
+        problems=tuple(problems),
+    )
+
+
+def ctc_steps(text: str) -> int:
+    """The fewest steps in which CTC can write a text: one a label, and a blank between two that are equal.
+
+    Graves et al. 2006, section 3. "letter" -> 7, as the two t need a blank between them.
+    """
+    return len(text) + sum(left == right for left, right in pairwise(text))
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _spread(sizes: list[int]) -> tuple[int, ...]:
+    """Least, 5 %, median, 95 %, most; empty for no sizes."""
+    return tuple(int(size) for size in np.percentile(sizes, (0, 5, 50, 95, 100), method="nearest")) if sizes else ()

@@ -11,8 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inkread.errors import BadInput
 
+# The largest page that is decoded, A4 at 1300 dpi: a small file can claim any size, and must not fill the memory.
 MOST_PIXELS = 170_000_000
-"""The largest page that is decoded: A4 at 1300 dpi. A small file can claim any size; this keeps it from filling the memory."""
 
 # Only what inkread promises to read. Pillow would try some forty formats more, and one of them starts Ghostscript.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000")
@@ -27,49 +27,46 @@ def read_pictures(path: Path | str, data: bytes | None = None) -> list[np.ndarra
     Raises BadInput in one line when the file is missing, unreadable, cut short, too large or not a picture.
     """
     name = "<stdin>" if str(path) == "-" else str(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is an error below
-        with _open(name, data) as stream:
-            _refuse_other_files(name, stream)
-            try:
-                with Image.open(stream, formats=FORMATS) as image:
-                    return [_grey(name, frame) for frame in _pages(image)]
-            except BadInput:
-                raise
-            except Image.DecompressionBombError as error:
-                raise BadInput(f"{name}: too large a picture ({error}); scale it down") from error
-            except UnidentifiedImageError as error:
-                raise BadInput(f"{name}: not a picture that inkread reads; give it {READABLE}") from error
-            except Exception as error:  # a decoder fed with a damaged file raises whatever it trips over
-                raise BadInput(f"{name}: damaged or cut short ({error}); scan, copy or download it again") from error
-
-
-def _open(name: str, data: bytes | None) -> BinaryIO:
     if data is not None:
-        return io.BytesIO(data)
+        return _decode(name, io.BytesIO(data))
     try:
-        stream = Path(name).open("rb")
-        return stream if stream.seekable() else io.BytesIO(stream.read())
+        with Path(path).open("rb") as file:
+            return _decode(name, file if file.seekable() else io.BytesIO(file.read()))
     except FileNotFoundError as error:
         raise BadInput(f"{name}: no such file; check the path") from error
     except IsADirectoryError as error:
         raise BadInput(f"{name}: a folder, not a picture; name the files inside it") from error
     except PermissionError as error:
         raise BadInput(f"{name}: no permission to read it; change its mode or owner") from error
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise BadInput(f"{name}: cannot be read ({error})") from error
+    except (OSError, ValueError) as error:  # a failing disk; a zero byte in the name
+        raise BadInput(f"{name}: cannot be read ({error}); check the path and the disk") from error
 
 
-def _refuse_other_files(name: str, stream: BinaryIO) -> None:
+def _decode(name: str, file: BinaryIO) -> list[np.ndarray]:
+    _refuse_other_files(name, file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata and large sizes; what matters is an error
+            with Image.open(file, formats=FORMATS) as image:
+                return [_grey(name, page) for page in _pages(image)]
+    except BadInput:
+        raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, a little above ours, comes before the size
+        raise BadInput(f"{name}: too large a picture ({str(error).split(',')[0]}); scale it down") from error
+    except UnidentifiedImageError as error:
+        raise BadInput(f"{name}: not a picture that inkread reads; give it {READABLE}") from error
+    except Exception as error:  # a decoder fed with a damaged file raises whatever it trips over
+        raise BadInput(f"{name}: damaged or cut short ({error}); scan, copy or download it again") from error
+
+
+def _refuse_other_files(name: str, file: BinaryIO) -> None:
     """Name the cure for what people try most often: an empty file, a PDF, a phone's HEIC."""
-    start = stream.read(1024)
-    stream.seek(0)
+    start = file.read(1024)
+    file.seek(0)
     if not start:
         raise BadInput(f"{name}: the file is empty; scan, copy or download it again")
     if b"%PDF-" in start:
-        raise BadInput(
-            f"{name}: a PDF; turn its pages into pictures first, for example: pdftoppm -r 300 -png {name} page"
-        )
+        raise BadInput(f"{name}: a PDF; turn its pages into pictures first: pdftoppm -r 300 -png FILE.pdf page")
     if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
         raise BadInput(f"{name}: a HEIC photo; convert it to JPEG or PNG first")
 
@@ -79,6 +76,7 @@ def _pages(image: Image.Image) -> Iterator[Image.Image]:
     if image.format != "TIFF":
         yield image
         return
+    warnings.filterwarnings("error", "Corrupt EXIF data|Truncated")  # a directory cut short would lose pages silently
     for frame in range(cast(int, getattr(image, "n_frames", 1))):
         image.seek(frame)
         kind = cast(dict[int, int], getattr(image, "tag_v2", {})).get(254, 0)  # NewSubfileType: 1 thumbnail, 4 mask
@@ -90,7 +88,7 @@ def _grey(name: str, image: Image.Image) -> np.ndarray:
     """One page -> (H, W) uint8."""
     width, height = image.size
     if width * height == 0:
-        raise BadInput(f"{name}: the picture has no pixels ({width} x {height})")
+        raise BadInput(f"{name}: the picture has no pixels ({width} x {height}); scan, copy or download it again")
     if width * height > MOST_PIXELS:
         raise BadInput(
             f"{name}: too large a picture ({width} x {height}, at most {MOST_PIXELS:,} pixels); scale it down"
@@ -109,15 +107,13 @@ def _grey(name: str, image: Image.Image) -> np.ndarray:
 def _scaled_to_bytes(levels: np.ndarray) -> np.ndarray:
     """16-bit, 32-bit or float levels -> uint8, scaled by the smallest usual full scale that holds them, never clipped.
 
-    A uint16 page is on the scale 0..65535 whatever it holds: [0, 257, 65535] -> [0, 1, 255].
+    A 16-bit page is on the scale 0..65535 whatever it holds: [0, 257, 65535] -> [0, 1, 255].
     """
-    if levels.dtype.kind == "f":
-        levels = np.nan_to_num(levels)
-    top = levels.max()
+    levels = np.clip(np.nan_to_num(levels), 0, None)
     if levels.dtype.itemsize == 2:
         full = 65535.0
     else:
-        scales = (1.0, 255.0, 65535.0) if levels.dtype.kind == "f" else (255.0, 65535.0)
-        full = next((scale for scale in scales if top <= scale), float(top))
-    grey: np.ndarray = np.rint(np.clip(levels, 0, None) * (255.0 / full)).astype(np.uint8)
+        usual = (1.0, 255.0, 65535.0) if levels.dtype.kind == "f" else (255.0, 65535.0)
+        full = next((scale for scale in usual if levels.max() <= scale), float(levels.max()))
+    grey: np.ndarray = np.rint(levels * (255.0 / full)).astype(np.uint8)
     return grey
