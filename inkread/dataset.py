@@ -8,12 +8,10 @@ import io
 import json
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import cast
 from xml.etree.ElementTree import Element
@@ -21,11 +19,13 @@ from xml.etree.ElementTree import Element
 import defusedxml.ElementTree
 import numpy as np
 
+from inkread.alphabet import normal, steps_needed
 from inkread.errors import BadDataset, BadInput
 from inkread.ink import read_pictures
 from inkread.page import Points, Region, cut_line
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+PICTURE_FOLDERS = ("jpg", "jpeg", "png", "tif", "tiff", "img", "image", "images", "pictures", "scans")
 MANIFESTS = (".tsv", ".csv", ".jsonl", ".ndjson")
 # What a manifest may call its columns; of several that are there, the first listed counts.
 COLUMNS = {
@@ -109,7 +109,7 @@ def _read_pages(path: Path) -> list[np.ndarray]:
 
 def clean_text(text: str) -> str:
     """NFC, with every run of white space one space and none at the ends: " a\\tb  c" -> "a b c"."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(normal(text).split())
 
 
 # ---- telling the formats apart. Readers yield samples, and a string with the reason for a line they leave out.
@@ -324,6 +324,7 @@ def _iam_splits(folder: Path) -> dict[str, str]:
 
 
 def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
+    _pictures_around.cache_clear()  # files may have come since
     read_from: dict[tuple[Path, int], Path] = {}
     strangers = []
     for file in files:
@@ -376,28 +377,31 @@ def _tag(element: Element) -> str:
 
 
 def _find_picture(xml: Path, named: str) -> Path:
-    """The picture of a page by the file name in the XML, else by a stem like the XML's own.
+    """The picture of a page by the file name in the XML, else by its stem, else by a stem like the XML's own.
 
-    It may lie beside the XML, in a folder below, or in a folder beside the XML's; where there is none, the path it
-    should have had is given, so that the message about the missing file names it.
+    It lies beside the XML, in a folder below, in the folder above, or there in a folder with a name like jpg or images;
+    no farther, as another book may have a page of the same name. Where there is none, the path it should have had is
+    given, so that the message about the missing file names it.
     """
     name = re.split(r"[/\\]", named)[-1]
-    for folder in (xml.parent, xml.parent.parent):
-        pictures = _pictures_around(folder)
-        for key in (name, Path(name).stem, xml.stem):
-            if found := pictures.get(key.lower()):
-                return found
+    pictures = _pictures_around(xml.parent)
+    for key in (name, Path(name).stem, xml.stem):
+        if found := pictures.get(key.lower()):
+            return found
     return xml.with_name(name) if name else xml.with_suffix(PICTURES[0])
 
 
 @lru_cache(maxsize=8)
 def _pictures_around(folder: Path) -> dict[str, Path]:
-    """Lower-case names and stems of the pictures in a folder and in the folders right below it."""
+    """Lower-case names and stems of the pictures that may belong to the XML of a folder; the nearest come first."""
+    beside = [sibling for sibling in folder.parent.glob("*") if sibling.name.lower() in PICTURE_FOLDERS]
+    places = (folder.glob("*"), folder.glob("*/*"), folder.parent.glob("*"), *(place.glob("*") for place in beside))
     pictures: dict[str, Path] = {}
-    for file in (*sorted(folder.glob("*")), *sorted(folder.glob("*/*"))):
-        if file.suffix.lower() in PICTURES:
-            pictures.setdefault(file.name.lower(), file)
-            pictures.setdefault(file.stem.lower(), file)
+    for place in places:
+        for file in sorted(place):
+            if file.suffix.lower() in PICTURES:
+                pictures.setdefault(file.name.lower(), file)
+                pictures.setdefault(file.stem.lower(), file)
     return pictures
 
 
@@ -479,24 +483,19 @@ class CheckReport:
 
     def __str__(self) -> str:
         """The report as plain text, the problems last."""
-        rows = [("lines", f"{self.lines:,}"), ("characters", f"{self.characters:,}")]
-        rows += [("writers", f"{self.writers:,}" if self.writers else "not known")]
-        rows += [("split " + split, f"{lines:,} lines") for split, lines in self.splits.items()]
-        rows += [("alphabet", f"{len(self.alphabet)} characters: {''.join(self.alphabet).replace(' ', '␣')}")]
+        facts = {"lines": f"{self.lines:,}", "characters": f"{self.characters:,}"}
+        facts |= {"writers": f"{self.writers:,}" if self.writers else "not known"}
+        facts |= {f"split {split}": f"{lines:,} lines" for split, lines in self.splits.items()}
+        facts |= {"alphabet": f"{len(self.alphabet)} characters: {''.join(self.alphabet).replace(' ', '␣')}"}
         for name, sizes in (("heights", self.heights), ("widths", self.widths)):
             if sizes:
-                rows += [
-                    (
-                        name,
-                        "{} to {} px, nine tenths of them {} to {}, median {}".format(
-                            *(sizes[i] for i in (0, 4, 1, 3, 2))
-                        ),
-                    )
-                ]
-        lines = [self.name, *(f"  {name:12}  {value}" for name, value in rows)]
-        lines += [f"left out: {reason}" for reason in self.skipped]
-        lines += [f"problem: {problem.where}: {problem.what}; {problem.cure}" for problem in self.problems]
-        return "\n".join((*lines, f"{len(self.skipped)} left out, {len(self.problems)} problems"))
+                least, low, median, high, most = sizes
+                facts[name] = f"{least} to {most} px, median {median}, nine tenths of them {low} to {high}"
+        column = max(map(len, facts))
+        rows = [self.name, *(f"  {name:{column}}  {fact}" for name, fact in facts.items())]
+        rows += [f"left out: {reason}" for reason in self.skipped]
+        rows += [f"problem: {problem.where}: {problem.what}; {problem.cure}" for problem in self.problems]
+        return "\n".join((*rows, f"{len(self.skipped)} left out, {len(self.problems)} problems"))
 
     def as_dict(self) -> dict[str, object]:
         """The report as what json.dumps takes."""
@@ -529,10 +528,10 @@ def check_dataset(
             unreadable.setdefault(str(error), []).append(sample.id)
         else:
             sizes.append((height, width))
-            if width_to_steps and (needed := ctc_steps(sample.text)) > (steps := width_to_steps(height, width)):
-                what = (
-                    f"its {len(sample.text)} characters need {needed} steps, but {width} x {height} pixels give {steps}"
-                )
+            needed = steps_needed([ord(character) for character in sample.text])
+            steps = width_to_steps(height, width) if width_to_steps else needed
+            if steps < needed:
+                what = f"its text needs {needed} steps for CTC, but its {width} x {height} pixels give {steps}"
                 problems.append(Problem(sample.id, what, "check its text and outline, or leave the line out"))
         if progress:
             progress(done, len(dataset.samples))
@@ -551,14 +550,6 @@ def check_dataset(
         skipped=dataset.skipped,
         problems=tuple(problems),
     )
-
-
-def ctc_steps(text: str) -> int:
-    """The fewest steps in which CTC can write a text: one a label, and a blank between two that are equal.
-
-    Graves et al. 2006, section 3. "letter" -> 7, as the two t need a blank between them.
-    """
-    return len(text) + sum(left == right for left, right in pairwise(text))
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
