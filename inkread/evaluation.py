@@ -8,6 +8,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
@@ -27,9 +28,6 @@ from inkread.metrics import alignment, bootstrap_interval, edit_distance, words
 WORST_LINES = 50
 """How many lines the report shows."""
 
-LONGEST_BIN = 10
-"""Lines are sorted by length into bins of ten characters; this one and longer ones share the last."""
-
 
 class Read(Protocol):
     """What is scored of a `recognizer.Reading`."""
@@ -47,7 +45,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoredLine:
     """One line of the dataset, what was read there and how far that is from what was written."""
 
     index: int  # its place in Dataset.samples
@@ -56,13 +54,15 @@ class Line:
     written: str  # NFC
     read: str  # NFC
     confidence: float
+    characters: int  # written
+    words: int  # written
     character_edits: int
     word_edits: int
 
     @property
     def rate(self) -> float:
         """Edits by written characters; a line where nothing was written counts as one character."""
-        return self.character_edits / max(1, len(self.written))
+        return self.character_edits / max(1, self.characters)
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found. At least one character was written, so every rate exists."""
+    """What `evaluate` found. At least one word was written, so every rate exists."""
 
     dataset: str
-    lines: tuple[Line, ...]
+    lines: tuple[ScoredLine, ...]
     failures: tuple[tuple[str, str], ...]  # (id, message) of each line whose picture cannot be read
     seconds: float  # wall clock, files and all
 
     @property
     def characters(self) -> int:
-        return sum(len(line.written) for line in self.lines)
+        return sum(line.characters for line in self.lines)
 
     @property
     def words(self) -> int:
-        return sum(len(words(line.written)) for line in self.lines)
+        return sum(line.words for line in self.lines)
 
     @property
     def writers(self) -> int | None:
@@ -106,20 +106,20 @@ class Evaluation:
     def wer(self) -> float:
         return sum(line.word_edits for line in self.lines) / self.words
 
+    @property
+    def interval_by(self) -> str:
+        """What the bootstrap draws: each "writer", or each "line" where writers are unknown or there is only one."""
+        return "writer" if self.writers is not None and self.writers > 1 else "line"
+
     @cached_property
     def cer_interval(self) -> tuple[float, float]:
-        """95 % bootstrap, by writer where they are known, else by line; so is `wer_interval`."""
-        edits = [line.character_edits for line in self.lines]
-        return bootstrap_interval(edits, [len(line.written) for line in self.lines], self._writer_of_lines())
+        """The 95 % bootstrap interval of the CER."""
+        return self._interval([line.character_edits for line in self.lines], [line.characters for line in self.lines])
 
     @cached_property
     def wer_interval(self) -> tuple[float, float]:
-        edits = [line.word_edits for line in self.lines]
-        return bootstrap_interval(edits, [len(words(line.written)) for line in self.lines], self._writer_of_lines())
-
-    @property
-    def interval_by(self) -> str:
-        return "line" if self.writers is None else "writer"
+        """The 95 % bootstrap interval of the WER."""
+        return self._interval([line.word_edits for line in self.lines], [line.words for line in self.lines])
 
     @property
     def lines_per_second(self) -> float:
@@ -130,7 +130,7 @@ class Evaluation:
         """The share of lines read without an error."""
         return sum(line.read == line.written for line in self.lines) / len(self.lines)
 
-    def worst(self, count: int) -> list[Line]:
+    def worst(self, count: int) -> list[ScoredLine]:
         """The lines with the highest error rate, longer ones first among equals; none that was read without error."""
         wrong = [line for line in self.lines if line.character_edits]
         return sorted(wrong, key=lambda line: (-line.rate, -line.character_edits))[:count]
@@ -150,19 +150,13 @@ class Evaluation:
 
     def error_by_length(self) -> list[Group]:
         """The lines in bins of ten written characters, shortest first; bins without a line are left out."""
-        bins = _grouped(self.lines, lambda line: min(max(0, len(line.written) - 1) // 10, LONGEST_BIN))
-        names = {ten: f"{10 * ten + 1}–{10 * ten + 10}" for ten in range(LONGEST_BIN)}
-        names[LONGEST_BIN] = f"over {10 * LONGEST_BIN}"
-        return [_group(names[ten], lines) for ten, lines in sorted(bins.items())]
+        return _groups(sorted(self.lines, key=lambda line: line.characters), _length_bin)
 
     def error_by_writer(self) -> list[Group]:
         """The writers, hardest to read first; empty when they are not known."""
         if self.writers is None:
             return []
-        groups = [
-            _group(str(writer), lines) for writer, lines in _grouped(self.lines, lambda line: line.writer).items()
-        ]
-        return sorted(groups, key=lambda group: -group.rate)
+        return sorted(_groups(self.lines, lambda line: str(line.writer)), key=lambda group: -group.rate)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON; rates are fractions, seconds wall clock."""
@@ -189,8 +183,9 @@ class Evaluation:
         """How often each (written, read) pair of characters stands in the alignments."""
         return Counter(itertools.chain.from_iterable(alignment(line.written, line.read) for line in self.lines))
 
-    def _writer_of_lines(self) -> list[str | None] | None:
-        return None if self.writers is None else [line.writer for line in self.lines]
+    def _interval(self, edits: Sequence[int], lengths: Sequence[int]) -> tuple[float, float]:
+        writers = [line.writer for line in self.lines]
+        return bootstrap_interval(edits, lengths, writers if self.interval_by == "writer" else None)
 
 
 def evaluate(recognizer: Reader, dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> Evaluation:
@@ -214,7 +209,7 @@ def evaluate(recognizer: Reader, dataset: Dataset, progress: Callable[[int, int]
                 yield picture
 
     start = time.perf_counter()
-    lines: list[Line] = []
+    lines: list[ScoredLine] = []
     for reading in recognizer.read_many(pictures()):
         index = opened[len(lines)]
         lines.append(_score(index, dataset.samples[index], reading))
@@ -226,7 +221,7 @@ def evaluate(recognizer: Reader, dataset: Dataset, progress: Callable[[int, int]
 
     if not lines and failures:
         raise BadDataset(f"{dataset.name}: none of its {total} pictures can be read; the first: {failures[0][1]}")
-    if not any(words(line.written) for line in lines):
+    if not any(line.words for line in lines):
         raise BadDataset(f"{dataset.name}: no line with a text to compare with")
     return Evaluation(dataset.name, tuple(lines), tuple(failures), seconds)
 
@@ -242,36 +237,44 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
         f"interval: 95 % bootstrap by {evaluation.interval_by}"
     ]
     if evaluation.failures:
-        summary.append(f"{len(evaluation.failures)} lines are not scored, for their pictures cannot be read:")
+        summary.append(f"Lines not scored, for their pictures cannot be read: {len(evaluation.failures)}")
         summary += [f"  {name}: {message}" for name, message in evaluation.failures]
     return summary
 
 
-def _score(index: int, sample: Sample, reading: Read) -> Line:
+def _score(index: int, sample: Sample, reading: Read) -> ScoredLine:
     written, read = normal(sample.text), normal(reading.text)
-    return Line(
+    return ScoredLine(
         index=index,
         id=sample.id,
         writer=sample.writer,
         written=written,
         read=read,
         confidence=reading.confidence,
+        characters=len(written),
+        words=len(words(written)),
         character_edits=edit_distance(written, read),
         word_edits=edit_distance(words(written), words(read)),
     )
 
 
-def _grouped(lines: Iterable[Line], key: Callable[[Line], Any]) -> dict[Any, list[Line]]:
-    groups = defaultdict(list)
+def _groups(lines: Iterable[ScoredLine], name: Callable[[ScoredLine], str]) -> list[Group]:
+    """The lines of each name together, in the order in which the names come up."""
+    members = defaultdict(list)
     for line in lines:
-        groups[key(line)].append(line)
+        members[name(line)].append(line)
+    groups = []
+    for key, together in members.items():
+        characters = sum(line.characters for line in together)
+        edits = sum(line.character_edits for line in together)
+        groups.append(Group(key, len(together), characters, edits / max(1, characters)))
     return groups
 
 
-def _group(name: str, lines: Sequence[Line]) -> Group:
-    characters = sum(len(line.written) for line in lines)
-    edits = sum(line.character_edits for line in lines)
-    return Group(name, len(lines), characters, edits / max(1, characters))
+def _length_bin(line: ScoredLine) -> str:
+    """34 written characters -> "31–40"; "over 100" beyond."""
+    tens = max(0, line.characters - 1) // 10
+    return f"{10 * tens + 1}–{10 * tens + 10}" if tens < 10 else "over 100"
 
 
 def write_report(evaluation: Evaluation, dataset: Dataset, path: Path, title: str) -> None:
@@ -293,14 +296,14 @@ def write_report(evaluation: Evaluation, dataset: Dataset, path: Path, title: st
         interval_by=evaluation.interval_by,
         version=escape(__version__),
     )
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_text(page, encoding="utf-8", errors="replace")  # a broken transcription may hold half a character
         os.replace(part, path)
     except OSError as error:
-        raise CannotWrite(f"{path}: the report cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
+        raise CannotWrite(f"{path}: the report cannot be written ({error.strerror}); check the folder") from error
 
 
 def _figures(evaluation: Evaluation) -> str:
@@ -326,7 +329,7 @@ def _failures(failures: Sequence[tuple[str, str]]) -> str:
     if not failures:
         return ""
     items = "\n".join(f"<li><code>{escape(name)}</code> {escape(message)}</li>" for name, message in failures)
-    summary = f"{len(failures)} lines are not scored, for their pictures cannot be read"
+    summary = f"Lines not scored, for their pictures cannot be read: {len(failures)}"
     return f'<details class="failures"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
@@ -373,12 +376,12 @@ def _key(character: str) -> str:
     return f"<kbd>{escape('␣' if character == ' ' else character)}</kbd>"
 
 
-def _line_card(line: Line, dataset: Dataset) -> str:
+def _line_card(line: ScoredLine, dataset: Dataset) -> str:
     writer = "" if line.writer is None else f" · writer {escape(line.writer)}"
     picture = _data_uri(read_line(dataset.samples[line.index]))
     label = escape(f"Read: {line.read}\nWritten: {line.written}")
     return f"""<article>
-<header><strong>{100 * line.rate:.0f} %</strong> {line.character_edits} edits in {len(line.written)} characters
+<header><strong>{100 * line.rate:.0f} %</strong> {line.character_edits} edits in {line.characters} characters
  · confidence {100 * line.confidence:.0f} %{writer} · <code>{escape(line.id)}</code></header>
 <img src="{picture}" alt="" loading="lazy" decoding="async">
 <p class="texts" role="img" aria-label="{label}">{_compared(line.written, line.read)}</p>

@@ -93,12 +93,14 @@ def test_lines_are_grouped_by_length_and_writer(tmp_path: Path) -> None:
     assert [(group.name, group.lines) for group in evaluation.error_by_writer()] == [("w1", 2), ("w2", 2)]
 
 
-def test_intervals_are_by_writer_only_where_all_are_known(tmp_path: Path, three: Evaluation) -> None:
+def test_intervals_are_by_writer_where_two_or_more_are_known(tmp_path: Path, three: Evaluation) -> None:
     assert three.interval_by == "writer"
     assert three.cer_interval == pytest.approx((0, 3 / 8))  # both times w2, who is read right, or both times w1
     some = evaluate(Fake("cats", "cat"), dataset_of(tmp_path, ("cat", "w1"), ("cat", None)))
     assert (some.interval_by, some.writers, some.error_by_writer()) == ("line", None, [])
     assert some.cer_interval == pytest.approx((0, 1 / 3))
+    alone = evaluate(Fake("cats", "cat"), dataset_of(tmp_path, ("cat", "w1"), ("cat", "w1")))
+    assert (alone.interval_by, alone.writers, alone.cer_interval) == ("line", 1, some.cer_interval)
 
 
 def test_lines_without_a_picture_are_named_and_the_others_scored(tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_lines_without_a_picture_are_named_and_the_others_scored(tmp_path: Path)
     assert steps == sorted(steps) and steps[-1] == (5, 5)
     assert len(summary_lines(evaluation)) == 4
     write_report(evaluation, dataset, tmp_path / "report.html", "title")
-    assert "2 lines are not scored" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "their pictures cannot be read: 2<" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_nothing_to_score_is_an_error(tmp_path: Path) -> None:
@@ -218,6 +220,8 @@ def test_report_is_written_whole_or_not_at_all(tmp_path: Path, three: Evaluation
     there = sorted(tmp_path.iterdir())
     with pytest.raises(CannotWrite, match=r"missing/report\.html: the report cannot be written \(No such file"):
         write_report(three, dataset, tmp_path / "missing" / "report.html", "Title")
+    with pytest.raises(CannotWrite, match="Not a directory"):
+        write_report(three, dataset, there[0] / "report.html", "Title")
     folder = tmp_path / "folder.html"
     folder.mkdir()
     with pytest.raises(CannotWrite, match=r"folder\.html"):
