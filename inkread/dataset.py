@@ -24,7 +24,7 @@ from inkread.errors import BadDataset, BadInput
 from inkread.ink import read_pictures
 from inkread.page import Points, Region, cut_line
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
 PICTURE_FOLDERS = ("jpg", "jpeg", "png", "tif", "tiff", "img", "image", "images", "pictures", "scans")
 MANIFESTS = (".tsv", ".csv", ".jsonl", ".ndjson")
 # What a manifest may call its columns; of several that are there, the first listed counts.

@@ -71,13 +71,13 @@ def _foot(polygon: Points) -> Points:
 
 
 def _direction(baseline: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """The unit vector from the baseline's start to its end; level when it has no length.
+    """The unit vector from the baseline's start to its end; level when it is too short to tell.
 
     Some tools list the points from right to left though the line is not upside down: its ink lies above it on the page.
     """
     way = baseline[-1] - baseline[0]
     length = np.hypot(*way)
-    if length < 1:
+    if length < max(1.0, np.ptp(polygon, axis=0).max() / 4):
         return np.array([1.0, 0.0])
     upside_down = polygon[:, 1].mean() > baseline[:, 1].mean()
     if way[0] < 0 and abs(way[0]) > abs(way[1]) and not upside_down:
