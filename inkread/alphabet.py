@@ -1,0 +1,56 @@
+"""Text <-> labels. Label 0 is the CTC blank, said here and nowhere else; label i is the i-th character, from 1."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+BLANK = 0
+
+
+class Alphabet:
+    """An ordered set of characters.
+
+    >>> alphabet = Alphabet.of(["abba"])
+    >>> alphabet.encode("ab"), alphabet.decode([2, 1])
+    ([1, 2], 'ba')
+    """
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = "".join(characters)
+        self.label = {character: index for index, character in enumerate(self.characters, start=BLANK + 1)}
+
+    @classmethod
+    def of(cls, texts: Iterable[str], base: str = "") -> "Alphabet":
+        """The alphabet of some texts: the characters of `base` in their order, then the new ones, sorted."""
+        found = set().union(*(normal(text) for text in texts))
+        return cls(base + "".join(sorted(found - set(base))))
+
+    @property
+    def size(self) -> int:
+        """The number of labels, the blank among them."""
+        return len(self.characters) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """The labels of a text; KeyError for a character that is not in the alphabet."""
+        return [self.label[character] for character in normal(text)]
+
+    def decode(self, labels: Iterable[int]) -> str:
+        """The text of labels, none of them the blank."""
+        return "".join(self.characters[label - 1] for label in labels)
+
+    def lacks(self, text: str) -> set[str]:
+        """The characters of a text that are not in the alphabet."""
+        return set(normal(text)) - set(self.characters)
+
+
+def normal(text: str) -> str:
+    """Text in Unicode's composed form (NFC), so that é is one character however it was typed."""
+    return unicodedata.normalize("NFC", text)
+
+
+def steps_needed(labels: Sequence[int]) -> int:
+    """The fewest steps in which CTC can write these labels: one each, and a blank between equal neighbours.
+
+    >>> steps_needed([1, 1, 2])
+    4
+    """
+    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
