@@ -1,0 +1,106 @@
+"""Cut the pages of Copiste d'un jour into line pictures.
+
+python datasets/copiste/prepare.py RAW OUT [--alto FOLDER]      (RAW holds jpg/ and alto.tar.xz; a minute on two cores)
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import os
+import re
+import sys
+import tarfile
+import tempfile
+import unicodedata
+from collections import Counter
+from functools import partial
+from multiprocessing import Pool
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.page import Region, cut_line
+
+EXPECTED: dict[str, int] = {}  # lines a split
+ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
+TALLEST = 96  # pixels
+# The number of the text, which most writers copied at the head of their page.
+TEXT_NUMBER = re.compile(r"wiki\W?_?texte?[\W_]*\d|^#\d+$", re.IGNORECASE)
+
+
+def writer_of(page: str) -> str:
+    """Pages _1, _2 and _3 of one text are one writer: wikitexte_0054_1 -> wikitexte_0054."""
+    return re.sub(r"_\d$", "", page)
+
+
+def split_of(writer: str) -> str:
+    return "dev" if int(hashlib.sha256(f"copiste/{writer}".encode()).hexdigest(), 16) % 10 == 0 else "train"
+
+
+def clean(text: str) -> str:
+    """NFC, single spaces, typewritten quotes: 81 apostrophes of 1,234 are typographic, and look the same."""
+    return unicodedata.normalize("NFC", " ".join(text.split())).translate({0x2018: "'", 0x2019: "'"})
+
+
+def points(text: str | None) -> tuple[tuple[float, float], ...]:
+    """ "1 2 3 4" -> ((1, 2), (3, 4))"""
+    numbers = [float(number) for number in re.split(r"[ ,]+", (text or "").strip())]
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def cut_page(alto: Path, pictures: Path, out: Path) -> list[tuple[str, str, str, str, str]]:
+    """Write the line pictures of one page below `out` and return their rows for lines.tsv."""
+    page = alto.stem
+    grey = np.asarray(Image.open(pictures / f"{page}.jpg").convert("L"))
+    rows = []
+    for number, line in enumerate(ElementTree.parse(alto).iter(f"{ALTO}TextLine")):
+        text = clean(" ".join(string.get("CONTENT", "") for string in line.iter(f"{ALTO}String")))
+        outline = line.find(f"{ALTO}Shape/{ALTO}Polygon")
+        if not text or outline is None or TEXT_NUMBER.search(text) or re.search("[<>]", text):
+            continue  # > ... < is crossed out
+        picture = Image.fromarray(cut_line(grey, Region(points(outline.get("POINTS")), points(line.get("BASELINE")))))
+        if picture.height > TALLEST:
+            picture = picture.resize((round(picture.width * TALLEST / picture.height), TALLEST), Image.Resampling.BOX)
+        name = f"{page}/{number:02}.png"
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(out / name)
+        writer = writer_of(page)
+        rows.append((name.removesuffix(".png"), name, writer, split_of(writer), text))
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--alto", type=Path, help="the unpacked alto.tar.xz")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.alto is None:
+            with tarfile.open(options.raw / "alto.tar.xz") as archive:
+                archive.extractall(folder, filter="data")
+        pages = sorted((options.alto or Path(folder)).rglob("*.xml"))
+        with Pool() as pool:
+            cut = partial(cut_page, pictures=options.raw / "jpg", out=options.out)
+            rows = [row for rows in pool.imap(cut, pages) for row in rows]
+    temporary = options.out / "lines.tsv.part"
+    with temporary.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        table.writerow(("id", "file", "writer", "split", "text"))
+        table.writerows(rows)
+    os.replace(temporary, options.out / "lines.tsv")
+    counts = Counter(row[3] for row in rows)
+    print(len(pages), "pages,", len({row[2] for row in rows}), "writers, lines:", dict(counts))
+    if EXPECTED and counts != EXPECTED:
+        print(f"unexpected counts; expected {EXPECTED}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,333 @@
+"""Draw the pen strokes of UNIPEN as line pictures: single words, running words, text segments, composed lines.
+
+python datasets/unipen/prepare.py RAW OUT      (RAW holds data/ and include/; 2 minutes on two cores)
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import os
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import pairwise
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.synthesis import (
+    Stroke,
+    Word,
+    compose_line,
+    draw_sign,
+    draw_strokes,
+    measure_body,
+    settle,
+    settle_tall,
+)
+
+EXPECTED: dict[str, int] = {}  # pictures by kind
+GERMAN = {"atu", "sie"}
+SEVERAL_LINES = {"apc", "apd", "ape", "att"}  # their text segments are stacked words; only the words are used
+# In these providers a .SEGMENT counts .PEN_DOWN and .PEN_UP components, in all others .PEN_DOWN alone. Components
+# without a point are never counted.
+COUNT_BOTH = {"abm", "cea", "ceb", "cec", "hpp", "lex", "nic", "pri", "sta", "ugi"}
+
+MOST_WORDS = 120  # pictures of single words a writer
+MOST_LINES = 45  # composed lines a writer
+LONGEST = 100  # characters a line
+BODY = 22  # pixels of the small letters' height
+TALLEST = 92  # pixels
+
+SEGMENT = re.compile(r'^\.SEGMENT\s+(WORD|TEXT|CHARACTER)\s+([\d,\- \t]+?)\s+(\S+)\s+"(.*)"\s*$', re.MULTILINE)
+INCLUDE = re.compile(r"^\.INCLUDE\s+(\S+)", re.MULTILINE)
+COMPONENT = re.compile(r"^\.PEN_(DOWN|UP)\b[^\n]*\n((?:[ \t]*(?:[-+\d][^\n]*)?\r?\n)*)", re.MULTILINE)
+ONE_LINE = 5.5  # body heights a line of text reaches from its lowest to its highest point
+# Labels that do not say what stands there: crossed-out words, words run together, digits and letters set apart.
+UNUSABLE = re.compile(r"XXX|[a-z][A-Z]|(?:^| )\S \S(?: |$)|^\W+$")
+
+Component = tuple[bool, Stroke]  # is the pen down? and its path
+
+
+@dataclass(frozen=True)
+class Segment:
+    kind: str  # WORD, TEXT or CHARACTER
+    text: str
+    writer: str
+    provider: str
+    file: str
+    strokes: list[Stroke]
+
+
+@dataclass(frozen=True)
+class Line:
+    kind: str  # the subfolder
+    text: str
+    strokes: Sequence[Stroke]  # in body heights
+
+
+@lru_cache(maxsize=8)
+def read_ink(path: Path, root: Path) -> tuple[list[Component], str | None]:
+    """The components of an ink file and of those it includes, and its writer."""
+    text = path.read_text("latin-1")
+    components, writer = include(text, root)
+    order = re.search(r"^\.COORD\s+(.+)$", text, re.MULTILINE)
+    names = order.group(1).split() if order else []
+    for pen, body in COMPONENT.findall(text):
+        first_row = body.split("\n", 1)[0].split()
+        width = max(len(first_row), 1)
+        values = np.array(body.split(), dtype=float)
+        if width < 2 or len(values) % width:
+            width, values = 2, values[: len(values) // 2 * 2]
+        x, y = (names.index("X"), names.index("Y")) if {"X", "Y"} <= set(names) and len(names) <= width else (0, 1)
+        points = values.reshape(-1, width)[:, [x, y]] * [1, -1]  # y grows upwards in every provider
+        if len(points):
+            components.append((pen == "DOWN", points))
+    if match := re.search(r"^\.WRITER_ID\s+(\S.*)$", text, re.MULTILINE):
+        writer = match.group(1).strip()
+    return components, writer
+
+
+def include(text: str, root: Path) -> tuple[list[Component], str | None]:
+    """The components and the writer of the files that `text` includes."""
+    components: list[Component] = []
+    writer = None
+    for name in INCLUDE.findall(text):
+        if (root / "include" / name).is_file():
+            more, its_writer = read_ink(root / "include" / name, root)
+            components, writer = components + more, writer or its_writer
+    return components, writer
+
+
+def read_segments(path: Path, root: Path) -> list[Segment]:
+    """The labelled segments of one label file."""
+    provider = path.relative_to(root / "data").parts[1]
+    text = path.read_text("latin-1")
+    components, writer = include(text, root)
+    counted = components if provider in COUNT_BOTH else [component for component in components if component[0]]
+    found = []
+    for kind, where, _, label in SEGMENT.findall(text):
+        strokes: list[Stroke] = []
+        for part in where.replace(",", " ").split():
+            first, _, last = part.partition("-")
+            if first:
+                strokes += [points for down, points in counted[int(first) : int(last or first) + 1] if down]
+        label = re.sub(r"\\(.)", r"\1", " ".join(label.split()))
+        if strokes and label:
+            # The same people wrote for several sets of one provider: apb and apd, cee and ced.
+            who = f"{provider[:2]}/{writer or path.stem}"
+            found.append(Segment(kind, label, who, provider, str(path.relative_to(root)), strokes))
+    return found
+
+
+def width(strokes: Sequence[Stroke]) -> float:
+    return float(np.ptp(np.concatenate([stroke[:, 0] for stroke in strokes])))
+
+
+def height(strokes: Sequence[Stroke]) -> float:
+    """The height of a line of ink, its slope taken out where it is long enough to have one."""
+    x, y = np.concatenate(strokes).T
+    if np.ptp(x) > 8 * np.ptp(y):
+        y = y - np.polyval(np.polyfit(x, y, 1), x)
+    return float(np.ptp(y))
+
+
+def breaks(strokes: Sequence[Stroke], body: float) -> bool:
+    """Does the pen return to the left and begin a new line below?"""
+    middles = [stroke.mean(axis=0) for stroke in strokes]
+    return any(
+        after[0] < before[0] - 3 * body and after[1] > before[1] + 1.3 * body for before, after in pairwise(middles)
+    )
+
+
+def running_lines(words: Sequence[tuple[Segment, Word]], body: float) -> Iterator[Line]:
+    """Words that follow one another on a line of their page, as they stand there."""
+    line: list[tuple[Segment, float, float]] = []  # with its right end and baseline
+    text = ""
+    for segment, _ in [*words, (None, None)]:
+        if segment is not None:
+            xs = np.concatenate([stroke[:, 0] for stroke in segment.strokes])
+            left, right, baseline = float(xs.min()), float(xs.max()), measure_body(segment.strokes)[0]
+            joins = (
+                line
+                and line[-1][0].file == segment.file
+                and -0.3 * body < left - line[-1][1] < 5 * body
+                and abs(baseline - line[-1][2]) < 0.8 * body
+                and len(text) + len(segment.text) < LONGEST
+            )
+            if joins:
+                near = segment.text in {".", ",", ";", ":", "!", "?", ")"} and left - line[-1][1] < 0.8 * body
+                text += segment.text if near else f" {segment.text}"
+                line.append((segment, right, baseline))
+                continue
+        if len(line) > 1 and not UNUSABLE.search(text):
+            yield Line("running", text, [stroke / body for segment, *_ in line for stroke in segment.strokes])
+        if segment is not None:
+            line, text = [(segment, right, baseline)], segment.text
+
+
+def composed_lines(pool: Sequence[Word], tall: dict[str, list[Word]], rng: np.random.Generator) -> Iterator[Line]:
+    """Lines of a writer's words in random order, with punctuation, numbers and initials strewn in."""
+    for _ in range(min(MOST_LINES, len(pool) // 3)):
+        target, length = rng.uniform(20, 72), 0
+        words: list[list[Word]] = []
+        while length < target:
+            chance = rng.random()
+            if chance < 0.06:
+                word = number(tall, rng)
+            elif chance < 0.08 and tall["A"]:
+                word = [pick(tall["A"], rng), draw_sign(".", rng)]
+            else:
+                word = [pick(pool, rng)]
+                if chance > 0.98:
+                    word = [*word, draw_sign("-", rng), pick(pool, rng)]
+                elif chance > 0.96:
+                    mark = str(rng.choice(['"', "'", "("]))
+                    word = [draw_sign(mark, rng), *word, draw_sign(")" if mark == "(" else mark, rng)]
+                elif chance > 0.80 and word[0].text[-1].isalnum():
+                    marks = [",", ".", ";", ":", "?", "!"]
+                    word = [*word, draw_sign(str(rng.choice(marks, p=[0.42, 0.38, 0.05, 0.05, 0.05, 0.05])), rng)]
+            words.append(word)
+            length += 1 + sum(len(piece.text) for piece in word)
+        line = compose_line(words, rng)
+        yield Line("composed", line.text, line.strokes)
+
+
+def pick(words: Sequence[Word], rng: np.random.Generator) -> Word:
+    return words[int(rng.integers(len(words)))]
+
+
+def number(tall: dict[str, list[Word]], rng: np.random.Generator) -> list[Word]:
+    """A number such as 7, 1938, 12.50 or 4,200."""
+    if not tall["0"]:
+        return [draw_sign("-", rng)]
+    digits = [pick(tall["0"], rng) for _ in range(rng.integers(1, 5))]
+    if len(digits) > 2 and rng.random() < 0.25:
+        digits.insert(len(digits) - 2, draw_sign(str(rng.choice([".", ","])), rng))
+    return digits
+
+
+def lines_of(segments: Sequence[Segment], borrowed: dict[str, list[Word]], rng: np.random.Generator) -> Iterator[Line]:
+    """Everything to draw of one writer; `borrowed` has the digits and capitals of another, for who left none."""
+    words = [segment for segment in segments if segment.kind == "WORD"]
+    texts = [segment for segment in segments if segment.kind == "TEXT" and segment.provider not in SEVERAL_LINES]
+    long = [segment for segment in words + texts if len(segment.text) > 3]
+    if not long:
+        return
+    by_provider = defaultdict(list)  # each has its own unit of length
+    for segment in long:
+        by_provider[segment.provider].append(segment)
+    for provider, examples in sorted(by_provider.items()):
+        body = float(np.median([measure_body(segment.strokes)[1] for segment in examples]))
+        pitch = float(np.median([width(segment.strokes) / len(segment.text) for segment in examples]))
+
+        def plausible(segment: Segment, body: float = body, pitch: float = pitch) -> bool:
+            share = width(segment.strokes) / len(segment.text) / pitch
+            return (
+                (0.4 < share < 2.2 or len(segment.text) < 3)
+                and height(segment.strokes) < ONE_LINE * body
+                and not breaks(segment.strokes, body)
+                and not UNUSABLE.search(segment.text)
+            )
+
+        settled = [
+            (segment, settle(segment.text, segment.strokes, body))
+            for segment in words
+            if segment.provider == provider and plausible(segment)
+        ]
+        chosen = rng.permutation(len(settled))[:MOST_WORDS]
+        for index in sorted(chosen.tolist()):
+            yield Line("words", settled[index][1].text, settled[index][1].strokes)
+        if provider != "att":
+            yield from running_lines(settled, body)
+        for segment in texts:
+            if segment.provider == provider and len(segment.text) <= LONGEST and plausible(segment):
+                yield Line("text", segment.text, [stroke / body for stroke in segment.strokes])
+        tall = tall_characters(segments)
+        pool = [word for segment, word in settled if len(segment.text) > 1 or segment.text in {"a", "I"}]
+        yield from composed_lines(pool, {key: own or borrowed[key] for key, own in tall.items()}, rng)
+
+
+def tall_characters(segments: Sequence[Segment]) -> dict[str, list[Word]]:
+    """A writer's single digits, under "0", and capitals, under "A"."""
+    single = [segment for segment in segments if segment.kind == "CHARACTER" and len(segment.text) == 1]
+    return {
+        "0": [settle_tall(segment.text, segment.strokes) for segment in single if segment.text in "0123456789"],
+        "A": [settle_tall(segment.text, segment.strokes) for segment in single if "A" <= segment.text <= "Z"],
+    }
+
+
+def split_of(writer: str) -> str:
+    return "dev" if int(hashlib.sha256(f"unipen/{writer}".encode()).hexdigest(), 16) % 10 == 0 else "train"
+
+
+def draw_writer(
+    out: Path, task: tuple[str, list[Segment], dict[str, list[Word]]]
+) -> list[tuple[str, str, str, str, str]]:
+    """Draw one writer's lines below `out` and return their rows for lines.tsv."""
+    writer, segments, borrowed = task
+    seed = int(hashlib.sha256(writer.encode()).hexdigest()[:8], 16)
+    rng = np.random.default_rng(seed)
+    folder = re.sub(r"[^\w.-]+", "_", writer)
+    numbers: Counter[str] = Counter()
+    rows = []
+    for line in lines_of(segments, borrowed, rng):
+        pen = float(np.clip(rng.lognormal(np.log(0.15), 0.35), 0.07, 0.3))
+        extent = float(np.ptp(np.concatenate(line.strokes)[:, 1]))
+        pitch = width(line.strokes) / len(line.text)
+        pen = min(pen, 0.3 * pitch)
+        scale = min(BODY, TALLEST / (extent + 2 * pen))
+        numbers[line.kind] += 1
+        name = f"{line.kind}/{folder}/{numbers[line.kind]:04}.png"
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_strokes(line.strokes, scale, pen * scale, rng)).save(out / name, compress_level=4)
+        rows.append((name.removesuffix(".png"), name, writer, split_of(writer), line.text))
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    files = sorted(options.raw.glob("data/*/**/*.dat"))
+    files = [file for file in files if file.relative_to(options.raw).parts[2] not in GERMAN]
+    writers: dict[str, list[Segment]] = defaultdict(list)
+    with Pool() as pool:
+        for segments in pool.imap(partial(read_segments, root=options.raw), files, chunksize=20):
+            for segment in segments:
+                writers[segment.writer].append(segment)
+        donors: dict[str, list[dict[str, list[Word]]]] = {"train": [], "dev": []}
+        for writer, segments in sorted(writers.items()):
+            tall = tall_characters(segments)
+            if len(tall["0"]) >= 10 and len(tall["A"]) >= 10:
+                donors[split_of(writer)].append(tall)
+        tasks = []
+        for number_, (writer, segments) in enumerate(sorted(writers.items())):
+            mine = donors[split_of(writer)]
+            tasks.append((writer, segments, mine[number_ % len(mine)]))
+        rows = [row for rows in pool.imap(partial(draw_writer, options.out), tasks, chunksize=2) for row in rows]
+    temporary = options.out / "lines.tsv.part"
+    with temporary.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        table.writerow(("id", "file", "writer", "split", "text"))
+        table.writerows(rows)
+    os.replace(temporary, options.out / "lines.tsv")
+    counts = Counter(f"{row[0].split('/')[0]} {row[3]}" for row in rows)
+    print(len({row[2] for row in rows}), "writers", dict(counts))
+    if EXPECTED and counts != EXPECTED:
+        print(f"unexpected counts; expected {EXPECTED}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

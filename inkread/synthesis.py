@@ -1,0 +1,238 @@
+"""Line pictures that nobody wrote as lines: pen strokes drawn with ink, words of one writer set on one baseline, and
+text drawn with a handwriting font. All of it is black ink on white; augment.py makes it look like paper and cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+Stroke = NDArray[np.float64]  # (N, 2) points x, y; y grows downwards
+Picture = NDArray[np.uint8]  # (H, W) grey, 0 = black
+
+SUPERSAMPLING = 4  # strokes are drawn this many times larger, then averaged down: smooth edges
+
+
+@dataclass(frozen=True)
+class Word:
+    """A piece of writing and its ink, in body heights: the baseline is y = 0, the top of an x is y = -1."""
+
+    text: str
+    strokes: Sequence[Stroke]
+
+
+# Punctuation as polylines in body heights, for writers who left us none of their own.
+SIGNS: dict[str, list[list[tuple[float, float]]]] = {
+    ".": [[(0.0, -0.05), (0.06, 0.0)]],
+    ",": [[(0.12, -0.1), (0.13, 0.1), (0.0, 0.38)]],
+    ":": [[(0.0, -0.75), (0.05, -0.72)], [(0.0, -0.06), (0.05, 0.0)]],
+    ";": [[(0.1, -0.75), (0.14, -0.72)], [(0.12, -0.08), (0.13, 0.1), (0.0, 0.35)]],
+    "!": [[(0.08, -1.8), (0.02, -0.5)], [(0.0, -0.06), (0.04, 0.0)]],
+    "?": [
+        [(0.0, -1.45), (0.15, -1.75), (0.5, -1.75), (0.62, -1.4), (0.3, -0.95), (0.25, -0.5)],
+        [(0.22, -0.06), (0.27, 0.0)],
+    ],
+    "'": [[(0.1, -1.85), (0.04, -1.4)]],
+    '"': [[(0.1, -1.85), (0.04, -1.4)], [(0.4, -1.85), (0.34, -1.4)]],
+    "-": [[(0.0, -0.5), (0.3, -0.52), (0.6, -0.5)]],
+    "(": [[(0.35, -1.9), (0.06, -1.3), (0.0, -0.6), (0.1, 0.0), (0.35, 0.4)]],
+    ")": [[(0.0, -1.9), (0.29, -1.3), (0.35, -0.6), (0.25, 0.0), (0.0, 0.4)]],
+}
+
+
+def turning_points(stroke: Stroke, least: float) -> tuple[list[float], list[float]]:
+    """The heights y at which the pen turns round: (at the bottom, at the top), ignoring swings smaller than `least`.
+
+    [(0, 0), (1, 5), (2, 1)], 1 -> ([5], [0, 1]): y grows downwards, so the 5 is a bottom.
+    """
+    ends: tuple[list[float], list[float]] = ([], [])
+    lowest = highest = float(stroke[0, 1])
+    direction = 0
+    for y in stroke[:, 1].tolist():
+        lowest, highest = max(lowest, y), min(highest, y)
+        if direction <= 0 and y > highest + least:  # it went up to `highest` and now comes down
+            ends[1].append(highest)
+            direction, lowest = 1, y
+        elif direction >= 0 and y < lowest - least:
+            ends[0].append(lowest)
+            direction, highest = -1, y
+    if direction:
+        ends[0 if direction > 0 else 1].append(lowest if direction > 0 else highest)
+    return ends
+
+
+def measure_body(strokes: Sequence[Stroke]) -> tuple[float, float]:
+    """The baseline (a y) and the height of the small letters of a word, from where its pen turns round.
+
+    Most bottoms of handwriting stand on the baseline and most tops reach the height of an x, so the medians of both are
+    robust against the few letters that reach further. A sign without a swing counts as standing on the baseline.
+    """
+    ys = np.concatenate([stroke[:, 1] for stroke in strokes])
+    height = float(np.ptp(ys))
+    bottoms: list[float] = []
+    tops: list[float] = []
+    for stroke in strokes:
+        below, above = turning_points(stroke, 0.15 * height)
+        bottoms += below
+        tops += above
+    if not bottoms or not tops:
+        return float(ys.max()), height
+    baseline = float(np.median(bottoms))
+    return baseline, max(baseline - float(np.median(tops)), 0.2 * height)
+
+
+def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.random.Generator) -> Picture:
+    """Pen strokes as a grey picture, just large enough: `scale` pixels a unit, a line of about `pen` pixels width.
+
+    The width wanders smoothly by some 15 %, as the pressure of a hand does.
+    """
+    margin = 2.0 + pen
+    points = np.concatenate(strokes)
+    origin = points.min(axis=0) - margin / scale
+    width, height = np.ceil(np.ptp(points, axis=0) * scale + 2 * margin).astype(int)
+    canvas = Image.new("L", (int(width) * SUPERSAMPLING, int(height) * SUPERSAMPLING), 255)
+    brush = ImageDraw.Draw(canvas)
+    for stroke in strokes:
+        path = thin_out((stroke - origin) * scale * SUPERSAMPLING, 0.35 * pen * SUPERSAMPLING)
+        width_now = pen * SUPERSAMPLING
+        dots = sharp_corners(path)  # the brush is round: at ends and corners it leaves a dot
+        for start in range(0, max(len(path) - 1, 1), 6):
+            piece = path[start : start + 7]
+            width_now = 0.6 * width_now + 0.4 * pen * SUPERSAMPLING * float(np.clip(rng.normal(1.0, 0.25), 0.6, 1.5))
+            brush.line(piece.ravel().tolist(), fill=0, width=max(round(width_now), 1))
+            radius = width_now / 2
+            for x, y in piece[dots[start : start + 7]].tolist():
+                brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=0)
+    return np.asarray(canvas.reduce(SUPERSAMPLING))
+
+
+def thin_out(path: Stroke, step: float) -> Stroke:
+    """The points of a path that are at least `step` apart along it, with both its ends."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
+    keep = np.diff((along / step).astype(int), prepend=-1) > 0
+    keep[-1] = True
+    return path[keep]
+
+
+def sharp_corners(path: Stroke) -> NDArray[np.bool_]:
+    """Which points of a path are its ends, or places where it turns by more than 25 degrees."""
+    sharp = np.ones(len(path), dtype=bool)
+    if len(path) > 2:
+        steps = np.diff(path, axis=0)
+        angles = np.diff(np.arctan2(steps[:, 1], steps[:, 0]))
+        sharp[1:-1] = np.cos(angles) < np.cos(np.radians(25))
+    return sharp
+
+
+def settle(text: str, strokes: Sequence[Stroke], usual: float) -> Word:
+    """A word as it was written, its baseline found and brought to y = 0, its size to body heights.
+
+    `usual` is the median height of the writer's small letters. It is trusted more than the estimate on this one word,
+    which is rough for a short one.
+    """
+    baseline, body = measure_body(strokes)
+    scale = 1 / (usual * float(np.clip(body / usual, 0.7, 1.4)) ** 0.4)
+    left = min(float(stroke[:, 0].min()) for stroke in strokes)
+    return Word(text, [(stroke - [left, baseline]) * scale for stroke in strokes])
+
+
+def settle_tall(text: str, strokes: Sequence[Stroke], height: float = 1.75) -> Word:
+    """A digit or capital as it was written, brought to stand on y = 0, `height` body heights tall."""
+    points = np.concatenate(strokes)
+    corner = [float(points[:, 0].min()), float(points[:, 1].max())]
+    return Word(text, [(stroke - corner) * height / max(float(np.ptp(points[:, 1])), 1e-6) for stroke in strokes])
+
+
+def draw_sign(text: str, rng: np.random.Generator) -> Word:
+    """A punctuation mark of SIGNS, a little different every time."""
+    size = rng.uniform(0.8, 1.25)
+    return Word(text, [np.array(line) * size + rng.normal(0, 0.03, (len(line), 2)) for line in SIGNS[text]])
+
+
+def compose_line(words: Sequence[Sequence[Word]], rng: np.random.Generator) -> Word:
+    """The words of one writer as one line of text on a common baseline, which wanders a little.
+
+    Each word is a sequence of pieces set close together, as ["end", "."]; between words stands a space.
+    """
+    longest = max((pieces[0] for pieces in words), key=lambda piece: len(piece.text))
+    pitch = float(np.ptp(np.concatenate(longest.strokes)[:, 0])) / len(longest.text)
+    space = max(pitch * rng.uniform(0.8, 1.8), 0.6)  # who writes wide letters leaves wide spaces
+    slope, drift, right = rng.normal(0, 0.01), 0.0, 0.0
+    strokes: list[Stroke] = []
+    for number, pieces in enumerate(words):
+        if number:
+            right += space * rng.uniform(0.75, 1.3)
+        for index, piece in enumerate(pieces):
+            if index:
+                right += rng.uniform(0.12, 0.35)
+            drift = 0.8 * drift + rng.normal(0, 0.035)
+            left = min(float(stroke[:, 0].min()) for stroke in piece.strokes)
+            strokes += [stroke + [right - left, drift + slope * right] for stroke in piece.strokes]
+            right = max(float(stroke[:, 0].max()) for stroke in strokes)
+    return Word(" ".join("".join(piece.text for piece in pieces) for pieces in words), strokes)
+
+
+def draw_text(text: str, font: ImageFont.FreeTypeFont, rng: np.random.Generator) -> Picture:
+    """A line of text in a handwriting font, made less regular: spaces, widths, slant and baseline vary.
+
+    The font's size gives the size of the picture; it is drawn twice as large and brought down.
+    """
+    size = int(font.size)
+    large = font.font_variant(size=2 * size)
+    words = text.split(" ")
+    space = max(large.getlength(" "), 0.2 * size) * rng.uniform(0.8, 1.8)
+    spaces = space * rng.uniform(0.8, 1.25, len(words))
+    starts = np.cumsum([0.0, *[large.getlength(word) + gap for word, gap in zip(words, spaces, strict=True)]])
+    border = 2 * size
+    canvas = Image.new("L", (round(starts[-1]) + 2 * border, 5 * size), 255)
+    brush = ImageDraw.Draw(canvas)
+    for word, x in zip(words, starts.tolist(), strict=False):
+        brush.text((border + x, 3 * size + rng.normal(0, 0.03) * size), word, fill=0, font=large, anchor="ls")
+    picture = _crop(warp(canvas, 2 * size, rng))
+    return np.asarray(picture.reduce(2))
+
+
+def warp(picture: Image.Image, unit: int, rng: np.random.Generator) -> Image.Image:
+    """Distort a line picture smoothly: slant it, let its baseline wander and its letters grow wider and narrower.
+
+    `unit` is the size of the writing in pixels; what wanders does so over a few of them.
+    """
+    width, height = picture.size
+    columns = np.arange(0, width + unit, max(unit // 2, 1), dtype=float)
+    slant = rng.normal(0, 0.15)
+    stretch = np.exp(_wander(len(columns), 3, rng) * 0.1)
+    source = np.concatenate([[0.0], np.cumsum(stretch * (columns[1] - columns[0]))])[: len(columns)]
+    target_width = int(columns[np.searchsorted(source, width).clip(max=len(columns) - 1)])
+    lift = _wander(len(columns), 8, rng) * 0.04 * unit
+    mesh = []
+    for i in range(len(columns) - 1):
+        x0, x1 = int(columns[i]), int(columns[i + 1])
+        top, bottom = slant * height / 2, -slant * height / 2
+        quad = (
+            *(source[i] + top, lift[i]),
+            *(source[i] + bottom, height + lift[i]),
+            *(source[i + 1] + bottom, height + lift[i + 1]),
+            *(source[i + 1] + top, lift[i + 1]),
+        )
+        mesh.append(((x0, 0, x1, height), quad))
+    size = (max(target_width, 1), height)
+    # The mesh reads nothing outside of the picture, so the ink is inverted: what lies outside becomes paper, not black.
+    turned = ImageOps.invert(picture).transform(size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
+    return ImageOps.invert(turned)
+
+
+def _wander(count: int, steps: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """`count` values of a smooth random curve of deviation about 1 that changes over about `steps` of them."""
+    knots = rng.normal(0, 1, count // steps + 2)
+    return np.interp(np.arange(count) / steps, np.arange(len(knots)), knots)
+
+
+def _crop(picture: Image.Image, margin: int = 6) -> Image.Image:
+    """The picture cut to its ink, with a margin."""
+    box = ImageOps.invert(picture).getbbox()
+    if box is None:
+        return picture
+    return ImageOps.expand(picture.crop(box), margin, 255)

@@ -1,0 +1,170 @@
+"""Strokes and fonts drawn as line pictures."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+from inkread.synthesis import (
+    SIGNS,
+    Word,
+    compose_line,
+    draw_sign,
+    draw_strokes,
+    draw_text,
+    measure_body,
+    settle,
+    settle_tall,
+    turning_points,
+)
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def zigzag(bottoms: list[float], top: float = -10.0) -> np.ndarray:
+    """A stroke that goes down to each of `bottoms` and back up to `top`."""
+    ys = [top, *[y for bottom in bottoms for y in (bottom, top)]]
+    return np.array([[float(x), y] for x, y in enumerate(ys)])
+
+
+def prepare_script(name: str) -> ModuleType:
+    """datasets/<name>/prepare.py as a module."""
+    spec = importlib.util.spec_from_file_location(f"prepare_{name}", ROOT / "datasets" / name / "prepare.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_turning_points_of_a_hand_worked_stroke() -> None:
+    assert turning_points(np.array([[0.0, 0], [1, 5], [2, 1]]), 1) == ([5.0], [0.0, 1.0])
+
+
+def test_turning_points_ignore_small_swings() -> None:
+    stroke = np.array([[0.0, 0], [1, 3], [2, 2.5], [3, 6], [4, 0]])  # the 0.5 in the middle is a tremor
+    assert turning_points(stroke, 1) == ([6.0], [0.0, 0.0])
+
+
+def test_a_point_turns_nowhere() -> None:
+    assert turning_points(np.array([[1.0, 1]]), 1) == ([], [])
+
+
+def test_a_descender_does_not_move_the_baseline() -> None:
+    baseline, body = measure_body([zigzag([0, 0, 0, 9, 0, 0])])  # one 'g' among five feet
+    assert (baseline, body) == (0, 10)
+
+
+def test_settled_words_stand_on_zero_at_the_size_of_one() -> None:
+    word = settle("nnn", [zigzag([0, 0, 0]) + [100, 500]], usual=10)
+    ys = word.strokes[0][:, 1]
+    assert ys.max() == pytest.approx(0) and ys.min() == pytest.approx(-1)
+    assert word.strokes[0][:, 0].min() == 0
+
+
+def test_digits_are_taller_than_small_letters() -> None:
+    digit = settle_tall("1", [np.array([[5.0, 90], [5.0, 30]])], height=1.75)
+    assert np.ptp(digit.strokes[0][:, 1]) == pytest.approx(1.75)
+
+
+def test_a_level_stroke_is_drawn_where_and_as_thick_as_said() -> None:
+    picture = draw_strokes([np.stack([np.arange(51.0), np.zeros(51)], axis=1)], scale=2, pen=4, rng=rng())
+    ink = 1 - picture / 255.0
+    assert picture.dtype == np.uint8 and picture.shape[1] == pytest.approx(100 + 12, abs=1)
+    across = ink[:, 20:90].sum(axis=0)  # the thickness of the stroke in each column
+    assert across.mean() == pytest.approx(4, rel=0.2)
+    assert across.std() > 0.05  # the hand presses unevenly
+    assert picture[0].min() == 255 and picture[:, 0].min() == 255  # nothing is cut off
+    assert ((picture > 0) & (picture < 255)).any()  # smooth edges
+
+
+def test_a_dot_is_a_round_blot() -> None:
+    ink = 1 - draw_strokes([np.array([[3.0, 3]])], scale=1, pen=6, rng=rng()) / 255.0
+    assert 8 < ink.sum() < 60
+
+
+def test_the_same_seed_draws_the_same_picture() -> None:
+    stroke = [np.repeat(zigzag([0, 0, 0]), 4, axis=0).cumsum(axis=0)]
+    assert np.array_equal(draw_strokes(stroke, 3, 2, rng(4)), draw_strokes(stroke, 3, 2, rng(4)))
+    assert not np.array_equal(draw_strokes(stroke, 3, 2, rng(4)), draw_strokes(stroke, 3, 2, rng(5)))
+
+
+def test_words_are_set_apart_in_order_and_signs_close() -> None:
+    word = Word("nn", [zigzag([0, 0], top=-1)])
+    line = compose_line([[word, draw_sign(",", rng())], [word]], rng())
+    assert line.text == "nn, nn"
+    first, comma, second = line.strokes
+    assert 0 < comma[:, 0].min() - first[:, 0].max() < second[:, 0].min() - comma[:, 0].max()
+    assert abs(first[:, 1].max() - second[:, 1].max()) < 0.5  # a common baseline
+
+
+@pytest.mark.parametrize("text", SIGNS)
+def test_signs_have_ink_near_the_line(text: str) -> None:
+    ys = np.concatenate(draw_sign(text, rng()).strokes)[:, 1]
+    assert ys.min() > -3 and ys.max() < 1
+
+
+def test_text_in_a_font_is_dark_on_white_and_seeded() -> None:
+    font = ImageFont.load_default(size=32)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    picture = draw_text("How vexingly quick", font, rng(1))
+    assert picture.dtype == np.uint8
+    assert picture.min() < 40 and picture[0].min() == 255 and picture[:, -1].min() == 255
+    assert 200 < picture.shape[1] < 800 and 20 < picture.shape[0] < 120
+    assert np.array_equal(picture, draw_text("How vexingly quick", font, rng(1)))
+    longer = draw_text("How vexingly quick daft zebras jump", font, rng(1))
+    assert longer.shape[1] > 1.3 * picture.shape[1]
+
+
+def test_unipen_components_are_counted_as_the_providers_do(tmp_path: Path) -> None:
+    unipen = prepare_script("unipen")
+    ink = ".COORD X Y\n.PEN_UP\n.PEN_DOWN\n0 0\n5 7\n.PEN_UP\n6 7\n.PEN_DOWN\n8 1\n9 2\n"  # the first holds no point
+    for provider in ("sta", "kar"):
+        (tmp_path / "include" / provider).mkdir(parents=True)
+        (tmp_path / "include" / provider / "a.dat").write_text(".WRITER_ID ann\n" + ink)
+    labels = {"sta": '.SEGMENT WORD 2 ? "say \\"hi\\""', "kar": '.SEGMENT WORD 1 ? "no"\n.SEGMENT WORD 0-1 OK "yes"'}
+    found = {}
+    for provider, label in labels.items():
+        (tmp_path / "data" / "7" / provider).mkdir(parents=True)
+        path = tmp_path / "data" / "7" / provider / "a.dat"
+        path.write_text(f".INCLUDE {provider}/a.dat\n{label}\n")
+        found[provider] = unipen.read_segments(path, tmp_path)
+    (said,) = found["sta"]
+    assert (said.text, said.writer) == ('say "hi"', "st/ann")
+    assert said.strokes[0].tolist() == [[8, -1], [9, -2]]
+    assert [(segment.text, len(segment.strokes)) for segment in found["kar"]] == [("no", 1), ("yes", 2)]
+
+
+def test_unipen_words_of_one_line_are_run_together() -> None:
+    unipen = prepare_script("unipen")
+
+    def segment(text: str, x: float, y: float) -> object:
+        return unipen.Segment("WORD", text, "w", "kar", "f", [zigzag([0, 0, 0]) + [x, y]])
+
+    segments = [segment("one", 0, 0), segment("two", 15, 1), segment("new", 0, 40), segment("line", 20, 40)]
+    lines = unipen.running_lines([(each, None) for each in segments], body=10)
+    assert [line.text for line in lines] == ["one two", "new line"]
+
+
+@pytest.mark.skipif(not (SHARED / "fonts").is_dir(), reason="the fonts are not in ../shared/data")
+def test_made_texts_are_short_and_varied() -> None:
+    pytest.importorskip("fontTools")
+    fonts = prepare_script("fonts")
+    texts = [fonts.make_text(rng(seed)) for seed in range(200)]
+    assert len(set(texts)) > 150 and max(map(len, texts)) <= 75 and min(map(len, texts)) > 0
+
+
+def test_the_sample_pictures_have_their_texts() -> None:
+    pictures = sorted((ROOT / "datasets" / "sample").glob("*.png"))
+    assert len(pictures) == 20
+    assert all(picture.with_suffix(".gt.txt").read_text("utf-8").strip() for picture in pictures)
+    assert sum(picture.stat().st_size for picture in pictures) < 400_000
