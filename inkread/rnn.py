@@ -107,7 +107,7 @@ class Layer(nn.Module):
 
 
 class DeepRNN(nn.Module):
-    """Layers one on the other, dropout before each."""
+    """Layers one on the other, dropout before each: the same inputs at every step of a line (Gal and Ghahramani 2016)."""
 
     def __init__(self, config: NetworkConfig, inputs: int) -> None:
         super().__init__()
@@ -120,5 +120,7 @@ class DeepRNN(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor, truncate: int = 0) -> Tensor:
         """x (T, B, F), lengths (B,) -> (T, B, outputs)."""
         for layer in self.layers:
-            x = layer(functional.dropout(x, self.dropout, self.training), lengths, truncate)
+            if self.training and self.dropout:
+                x = x * functional.dropout(x.new_ones(1, *x.shape[1:]), self.dropout)
+            x = layer(x, lengths, truncate)
         return x

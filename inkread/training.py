@@ -244,7 +244,7 @@ def train(
         if resume:
             standing = _restore(checkpoint, network, average, optimizer, config, alphabet)
         else:
-            standing.bfloat16 = _agree(rank, world, lambda: _bfloat16_pays(network, config, training))
+            standing.bfloat16 = _agree(world, lambda: _bfloat16_pays(network, config, training))
         log = out.with_suffix(".log.jsonl")
         with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
             _loop(
@@ -554,9 +554,9 @@ def _widest(width: int, world: int) -> int:
     return int(widest)
 
 
-def _agree(rank: int, world: int, decide: Callable[[], bool]) -> bool:
-    """What the first process decides."""
-    decision = torch.tensor(decide() if rank == 0 else False)
+def _agree(world: int, decide: Callable[[], bool]) -> bool:
+    """What the first process decides; all of them decide, since each may need the others for it."""
+    decision = torch.tensor(decide())
     if world > 1:
         dist.broadcast(decision, 0)
     return bool(decision)
