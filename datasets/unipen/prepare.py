@@ -41,8 +41,8 @@ SEVERAL_LINES = {"apc", "apd", "ape", "att"}  # their text segments are stacked 
 # without a point are never counted.
 COUNT_BOTH = {"abm", "cea", "ceb", "cec", "hpp", "lex", "nic", "pri", "sta", "ugi"}
 
-MOST_WORDS = 120  # pictures of single words a writer
-MOST_LINES = 45  # composed lines a writer
+MOST_WORDS = 150  # pictures of single words a writer
+MOST_LINES = 60  # composed lines a writer
 LONGEST = 100  # characters a line
 BODY = 22  # pixels of the small letters' height
 TALLEST = 92  # pixels
@@ -140,6 +140,22 @@ def height(strokes: Sequence[Stroke]) -> float:
     return float(np.ptp(y))
 
 
+def is_one_line(segment: Segment, body: float, pitch: float) -> bool:
+    """Is the ink one line, and of the length its label makes likely?
+
+    `body` and `pitch` are the writer's usual height of small letters and width of a character.
+    """
+    length = len(segment.text)
+    wide, high = width(segment.strokes), height(segment.strokes)
+    return (
+        (length < 3 or 0.4 < wide / length / pitch < 2.2)
+        and (length < 6 or wide > 0.1 * length * high)  # not words stacked on one another
+        and high < ONE_LINE * body
+        and not breaks(segment.strokes, body)
+        and not UNUSABLE.search(segment.text)
+    )
+
+
 def breaks(strokes: Sequence[Stroke], body: float) -> bool:
     """Does the pen return to the left and begin a new line below?"""
     middles = [stroke.mean(axis=0) for stroke in strokes]
@@ -176,7 +192,7 @@ def running_lines(words: Sequence[tuple[Segment, Word]], body: float) -> Iterato
 
 def composed_lines(pool: Sequence[Word], tall: dict[str, list[Word]], rng: np.random.Generator) -> Iterator[Line]:
     """Lines of a writer's words in random order, with punctuation, numbers and initials strewn in."""
-    for _ in range(min(MOST_LINES, len(pool) // 3)):
+    for _ in range(min(MOST_LINES, len(pool) // 2)):
         target, length = rng.uniform(20, 72), 0
         words: list[list[Word]] = []
         while length < target:
@@ -228,20 +244,10 @@ def lines_of(segments: Sequence[Segment], borrowed: dict[str, list[Word]], rng: 
     for provider, examples in sorted(by_provider.items()):
         body = float(np.median([measure_body(segment.strokes)[1] for segment in examples]))
         pitch = float(np.median([width(segment.strokes) / len(segment.text) for segment in examples]))
-
-        def plausible(segment: Segment, body: float = body, pitch: float = pitch) -> bool:
-            share = width(segment.strokes) / len(segment.text) / pitch
-            return (
-                (0.4 < share < 2.2 or len(segment.text) < 3)
-                and height(segment.strokes) < ONE_LINE * body
-                and not breaks(segment.strokes, body)
-                and not UNUSABLE.search(segment.text)
-            )
-
         settled = [
             (segment, settle(segment.text, segment.strokes, body))
             for segment in words
-            if segment.provider == provider and plausible(segment)
+            if segment.provider == provider and is_one_line(segment, body, pitch)
         ]
         chosen = rng.permutation(len(settled))[:MOST_WORDS]
         for index in sorted(chosen.tolist()):
@@ -249,7 +255,7 @@ def lines_of(segments: Sequence[Segment], borrowed: dict[str, list[Word]], rng: 
         if provider != "att":
             yield from running_lines(settled, body)
         for segment in texts:
-            if segment.provider == provider and len(segment.text) <= LONGEST and plausible(segment):
+            if segment.provider == provider and len(segment.text) <= LONGEST and is_one_line(segment, body, pitch):
                 yield Line("text", segment.text, [stroke / body for stroke in segment.strokes])
         tall = tall_characters(segments)
         pool = [word for segment, word in settled if len(segment.text) > 1 or segment.text in {"a", "I"}]
