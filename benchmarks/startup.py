@@ -1,0 +1,66 @@
+"""What a user waits for: the start of the program, of torch, and a first reading; and what memory that takes.
+
+    python benchmarks/startup.py [--picture line.png] [--model latin] [--runs 7]
+
+The three commands take turns, so that whatever else the machine does meets all of them; medians of wall-clock seconds.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure how long inkread takes to start, and its memory.")
+    parser.add_argument("--picture", type=Path, default=min(SAMPLE.rglob("*.png"), default=None), help="of one line")
+    parser.add_argument("--model", default="latin", help="name or path of a model (default: latin)")
+    parser.add_argument("--runs", type=int, default=7, help="of each command (default: 7)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args()
+    if arguments.picture is None:
+        parser.error(f"no picture in {SAMPLE}; name one with --picture")
+
+    commands = {
+        "inkread --help": ["-m", "inkread", "--help"],
+        "import torch": ["-c", "import torch"],
+        "inkread predict": ["-m", "inkread", "predict", str(arguments.picture), "--model", arguments.model],
+    }
+    for options in commands.values():  # once unmeasured: byte code, file cache
+        run([sys.executable, *options])
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(arguments.runs):
+        for name, options in commands.items():
+            measured[name].append(run([sys.executable, *options]))
+
+    seconds = {name: statistics.median(second for second, _ in runs) for name, runs in measured.items()}
+    megabytes = {name: statistics.median(megabyte for _, megabyte in runs) for name, runs in measured.items()}
+    ratio = seconds["inkread predict"] / seconds["import torch"]
+    if arguments.json:
+        print(json.dumps({"seconds": seconds, "peak_megabytes": megabytes, "predict_to_torch": ratio}, indent=2))
+        return
+    print(f"{'':20}{'seconds':>10}{'peak MB':>10}")
+    for name in commands:
+        print(f"{name:20}{seconds[name]:10.3f}{megabytes[name]:10.0f}")
+    print(f"inkread predict takes {ratio:.2f} times as long as import torch alone")
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Wall-clock seconds and peak memory in megabytes of a command; ends this script when it fails."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        sys.exit(f"{' '.join(command)} failed")
+    return seconds, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)  # Linux counts in kilobytes
+
+
+if __name__ == "__main__":
+    main()
