@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 BLANK = 0
 
@@ -53,4 +54,4 @@ def steps_needed(labels: Sequence[int]) -> int:
     >>> steps_needed([1, 1, 2])
     4
     """
-    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    return len(labels) + sum(a == b for a, b in pairwise(labels))

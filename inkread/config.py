@@ -1,6 +1,7 @@
-"""Every setting of a network and of its training, one line each, checked when made; and the presets, the one dial most users need.
+"""Every setting of a network and of its training, one line each, checked when made; and the presets.
 
-Nothing here needs torch: `inkread train --help` and a model's description read it alone.
+A preset is the one dial most users need. Nothing here needs torch: `inkread train --help` and a model's description
+read it alone.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ CELLS = ("elman", "gru", "lstm")
 
 
 class Settings:
-    """What NetworkConfig and TrainingConfig share: made from names and values, checked, with the cure in the message."""
+    """What NetworkConfig and TrainingConfig share: made from names and values, checked, the cure in the message."""
 
     def replace(self, values: dict[str, Any]) -> Self:
         """A copy with some settings changed; texts are read as the setting's own type.

@@ -1,8 +1,8 @@
 """A normalised line -> a sequence of feature vectors, one a column or a window of columns: (T, F).
 
-    conv        the columns themselves, F = height: the network's own convolutions make the features
-    pixels      a window of columns sliding over the line, F = height * window: the plain lecture
-    geometry    the nine features of Marti and Bunke (2001), F = 9
+conv        the columns themselves, F = height: the network's own convolutions make the features
+pixels      a window of columns sliding over the line, F = height * window: the plain lecture
+geometry    the nine features of Marti and Bunke (2001), F = 9
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def feature_size(config: NetworkConfig) -> int:
 
 def extract(pixels: NDArray[np.uint8], config: NetworkConfig) -> Features:
     """(height, W) uint8, 255 = ink -> (T, F) float32: T = W for conv, else ceil(W / step)."""
-    ink = pixels.astype(np.float32) / 255
+    ink = pixels.astype(np.float32) / np.float32(255)
     if config.features == "conv":
         return np.ascontiguousarray(ink.T)
     if config.features == "pixels":
@@ -48,8 +48,8 @@ def geometry(ink: Features) -> Features:
         f6  gradient of f4, and f7  of f5, from the column before to the one after
         f8  transitions     changes between paper and ink down the column
         f9  ink between     the share of ink between the contours
-    f4 and f5 are divided by H so that all features are of one order; f3 is divided by H^3, not by H^2, for the same reason.
-    A column without ink takes its contours from the middle row and has nothing between.
+    f4 and f5 are divided by H so that all features are of one order; f3 is divided by H^3, not by H^2, for the same
+    reason. A column without ink takes its contours from the middle row and has nothing between.
     """
     height = ink.shape[0]
     wet = ink > 0.5

@@ -1,6 +1,7 @@
-"""One .safetensors file a model: weights, and a description of itself: config, alphabet, facts of its card. No code, no pickle.
+"""One .safetensors file a model: weights, and a description of itself: config, alphabet, facts of its card.
 
-The shipped models are found by name: in `inkread/pretrained/` of an installed wheel, or in `models/` of a checkout.
+No code and no pickle is in it. The shipped models are found by name: in `inkread/pretrained/` of an installed wheel, or
+in `models/` of a checkout.
 """
 
 import errno

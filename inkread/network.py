@@ -8,8 +8,8 @@ T = ceil(T0 / 4) for `conv` features, whose front is a few convolutions, and T =
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.distributed.nn.functional import all_reduce
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inkread.config import NetworkConfig
@@ -29,7 +29,7 @@ class BatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         wide = x.float()
         count = wide.new_full((1,), x.numel() / x.shape[1])
-        sums = all_reduce(torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count]))
+        sums: Tensor = all_reduce(torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count]))  # type: ignore[no-untyped-call]
         total = sums[-1]
         mean, square = (sums[:-1] / total).chunk(2)
         variance = square - mean.square()
@@ -45,10 +45,12 @@ class BatchNorm(nn.BatchNorm2d):
 class Block(nn.Module):
     """Convolution, maximum of neighbours, normalisation, ReLU; blank beyond each line's end, whatever the batch."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, pool: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, pool: tuple[int, int] = (1, 1)
+    ) -> None:
         super().__init__()
-        self.convolution: nn.Module = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm: nn.Module = BatchNorm(outputs)
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.norm: BatchNorm | nn.Identity = BatchNorm(outputs)
         self.pool = pool
         self.shrink = stride * pool[1]  # input columns an output column
 
@@ -62,8 +64,9 @@ class Block(nn.Module):
 
     def fuse(self) -> None:
         """Fold the normalisation into the convolution, for reading."""
-        if self.pool == (1, 1) or bool((self.norm.weight > 0).all()):
-            self.convolution = fuse_conv_bn_eval(self.convolution, self.norm)  # type: ignore[type-var]
+        norm = self.norm
+        if isinstance(norm, BatchNorm) and (self.pool == (1, 1) or bool((norm.weight > 0).all())):  # else no maximum
+            self.convolution = fuse_conv_bn_eval(self.convolution, norm)
             self.norm = nn.Identity()
 
 
@@ -73,7 +76,11 @@ class ConvFront(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         first, second, third, *rest = config.channels
-        blocks = [Block(1, first, kernel=5, stride=2), Block(first, second, pool=(2, 2)), Block(second, third, pool=(2, 1))]
+        blocks = [
+            Block(1, first, kernel=5, stride=2),
+            Block(first, second, pool=(2, 2)),
+            Block(second, third, pool=(2, 1)),
+        ]
         inputs = third
         for index, outputs in enumerate(rest, start=1):
             blocks.append(Block(inputs, outputs, pool=(2, 1) if index == len(rest) else (1, 1)))
@@ -102,7 +109,8 @@ class Network(nn.Module):
         inputs = self.front.outputs if self.front is not None else feature_size(config)
         self.rnn = DeepRNN(config, inputs)
         self.output = nn.Linear(self.rnn.outputs, labels)
-        # A second reader of the columns alone, for training only: it tells the convolutions early what letters are (Retsinas 2022).
+        # A second reader of the columns alone, for training only: it tells the convolutions early what letters are
+        # (Retsinas 2022).
         self.shortcut = nn.Linear(inputs, labels) if self.front is not None else None
 
     def columns(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,9 +130,9 @@ class Network(nn.Module):
     def for_reading(self) -> "Network":
         """This network made ready to read: no dropout, normalisations folded away. It can't be trained any more."""
         self.eval()
-        if self.front is not None:
-            for block in self.front.blocks:
-                block.fuse()
+        for module in self.modules():
+            if isinstance(module, Block):
+                module.fuse()
         return self
 
 
@@ -134,7 +142,7 @@ def steps_at(config: NetworkConfig, columns: int) -> int:
 
 
 def multiply_adds(config: NetworkConfig, labels: int, columns: int) -> int:
-    """Multiply-adds of reading one line of so many columns, from the shapes alone; learning from it takes three times as many."""
+    """Multiply-adds of reading one line of so many columns, from the shapes alone; learning takes three times that."""
     steps = steps_at(config, columns)
     total, inputs = 0, feature_size(config)
     if config.features == "conv":

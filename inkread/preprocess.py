@@ -1,9 +1,9 @@
-"""A picture of one line of handwriting -> the same line as every network sees it: dark ink on nothing, level, upright, of one size.
+"""The picture of a line of handwriting -> the line as networks see it: ink on nothing, level, upright, of one size.
 
-The steps are those of every handwriting reader since the nineties (paper removed, slope and slant removed, size normalised), with
-the height taken from moments of the ink (Kozielski, Forster and Ney 2012) instead of from the box around it, which one long
-descender can double, and the width from how closely the strokes follow one another.  All of them end in one affine map, so that the picture is resampled once and every column of the result
-can be traced back to the picture.
+The steps are those of every handwriting reader since the nineties (paper removed, slope and slant removed, size
+normalised), with the height taken from moments of the ink (Kozielski, Forster and Ney 2012) instead of from the box
+around it, which one long descender can double, and the width from how closely the strokes follow one another. All of
+them end in one affine map, so that the picture is resampled once and every column of the result can be traced back.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ def _at_most(picture: Image.Image, height: int) -> Grey:
 
 
 def _darkness(grey: Grey) -> NDArray[np.float32]:
-    """(H, W) uint8 -> (H, W) float32: 0 = paper, 1 = ink, whatever the paper's shade, the shadows on it and the ink's colour."""
+    """(H, W) uint8 -> (H, W) float32: 0 = paper, 1 = ink, whatever the paper's shade, its shadows, the ink's colour."""
     low, middle, high = np.percentile(grey, (1, 50, 99))
     if middle < (low + high) / 2 and high - low > 30:  # paper is what there is most of
         grey = 255 - grey
@@ -116,7 +116,8 @@ def _darkness(grey: Grey) -> NDArray[np.float32]:
     # Full ink is what the darkest strokes reach; below 0.12 it would be the grain of empty paper.
     full = max(float(np.percentile(depth, 99)) * 0.8, 0.12)
     noise = 0.15 * full
-    return np.clip((depth - noise) / (full - noise), 0, 1).astype(np.float32)
+    ink: NDArray[np.float32] = np.clip((depth - noise) / (full - noise), 0, 1).astype(np.float32)
+    return ink
 
 
 def _paper(grey: Grey) -> NDArray[np.float32]:
@@ -151,8 +152,8 @@ def _slant(x: NDArray[np.float32], y: NDArray[np.float32], weights: NDArray[np.f
 def _stroke_spacing(ink: NDArray[np.float32], y: NDArray[np.float32], zoom: float) -> float:
     """Columns from one stroke to the next, in normalised pixels, gaps between words left out.
 
-    Strokes are counted where a row of pixels crosses the most of them, in the body of the writing; `y` are the levelled rows
-    of the wet pixels of `ink`, in np.nonzero's order.
+    Strokes are counted where a row of pixels crosses the most of them, in the body of the writing; `y` are the levelled
+    rows of the wet pixels of `ink`, in np.nonzero's order.
     """
     wet = ink > 0.3
     begins = wet & ~np.pad(wet, ((0, 0), (1, 0)))[:, :-1]

@@ -1,4 +1,4 @@
-"""The whole reading path: picture -> preprocess -> features -> network -> decoder -> text, with each character's place."""
+"""The whole reading path: picture -> preprocess -> features -> network -> decoder -> text and where it stands."""
 
 import math
 import os
@@ -86,14 +86,12 @@ class Recognizer:
         return normalise(picture, self.model.config.height)
 
     def _bfloat16(self) -> bool:
-        """Where the CPU multiplies bfloat16 in hardware, an LSTM behind convolutions reads twice as fast and the same."""
+        """Where the CPU multiplies bfloat16 itself, an LSTM behind convolutions reads twice as fast and the same."""
         return self.model.config.cell == "lstm" and torch.cpu._is_avx512_bf16_supported()
 
     def _decode(self, log_probs: NDArray[np.float32], line: Line) -> Reading:
-        if self.decoder == "beam":
-            labels = align(log_probs, prefix_beam(log_probs)[0][0])
-        else:
-            labels = greedy(log_probs)
+        beam = self.decoder == "beam"
+        labels = align(log_probs, prefix_beam(log_probs)[0][0]) if beam else greedy(log_probs)
         characters = tuple(self._character(label, line) for label in labels)
         logarithms = [math.log(max(character.confidence, 1e-9)) for character in characters]
         confidence = math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0

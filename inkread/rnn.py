@@ -1,9 +1,9 @@
-"""Recurrent layers: Elman with any activation, GRU and LSTM; deep, bidirectional, whole or truncated backpropagation through time.
+"""Recurrent layers: Elman with any activation, GRU and LSTM; deep, bidirectional; whole or truncated backpropagation.
 
-One layer in one direction is  h_t = θ(W x_t + b + W_h h_{t-1}),  h_0 = 0  (Elman 1990). A bidirectional layer runs a second set of
-weights from each sequence's own end (Schuster and Paliwal 1997); the two are laid side by side, so that the layer above computes
-W_f h_t^f + W_b h_t^b with one matrix. Sequences of varying length are padded at their ends; what a sequence gives does not
-depend on its padding, nor on its neighbours in the batch.
+One layer in one direction is  h_t = θ(W x_t + b + W_h h_{t-1}),  h_0 = 0  (Elman 1990). A bidirectional layer runs a
+second set of weights from each sequence's own end (Schuster and Paliwal 1997); the two are laid side by side, so that
+the layer above computes W_f h_t^f + W_b h_t^b with one matrix. Sequences of varying length are padded at their ends;
+what a sequence gives does not depend on its padding, nor on its neighbours in the batch.
 """
 
 import math
@@ -30,7 +30,7 @@ def make_activation(name: Activation) -> nn.Module:
 
 
 class Elman(nn.Module):
-    """The lecture's recurrence, h_t = θ(W x_t + b + W_h h_{t-1}), in one direction; called as nn.LSTM and nn.GRU are."""
+    """The recurrence h_t = θ(W x_t + b + W_h h_{t-1}) in one direction; called as nn.LSTM and nn.GRU are."""
 
     def __init__(self, inputs: int, hidden: int, activation: Activation = "tanh") -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Elman(nn.Module):
         self.activation = make_activation(activation)  # θ
         nn.init.uniform_(self.input.weight, -math.sqrt(3 / inputs), math.sqrt(3 / inputs))
         nn.init.zeros_(self.input.bias)
-        # Orthogonal: the state's length is kept from step to step, neither exploding nor dying at the start (Saxe 2014).
+        # Orthogonal: from step to step the state keeps its length, neither exploding nor dying at first (Saxe 2014).
         nn.init.orthogonal_(self.recurrent.weight)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -67,15 +67,15 @@ def make_cell(config: NetworkConfig, inputs: int) -> nn.Module:
 def run_truncated(cell: nn.Module, x: Tensor, truncate: int) -> Tensor:
     """A cell's outputs (T, B, H), the state cut from its past every `truncate` steps (0 = never).
 
-    Truncated backpropagation through time (Williams and Peng 1990): the values are those of the whole sequence, but no gradient
-    goes further back than to the start of its chunk, hence never `truncate` steps or more.
+    Truncated backpropagation through time (Williams and Peng 1990): the values are those of the whole sequence, but no
+    gradient goes further back than to the start of its chunk, hence never `truncate` steps or more.
     """
     if not truncate:
         outputs: Tensor = cell(x)[0]
         return outputs
     chunks = []
     state = None
-    for chunk in x.split(truncate):
+    for chunk in torch.split(x, truncate):
         output, state = cell(chunk, state)
         state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
         chunks.append(output)
@@ -83,7 +83,7 @@ def run_truncated(cell: nn.Module, x: Tensor, truncate: int) -> Tensor:
 
 
 def reverse_each(x: Tensor, lengths: Tensor) -> Tensor:
-    """x (T, B, F) with the first lengths[b] steps of every sequence b in reverse order, its padding left where it is."""
+    """x (T, B, F) with the first lengths[b] steps of every sequence b in reverse order, its padding left in place."""
     steps = torch.arange(len(x)).unsqueeze(1)  # (T, 1)
     index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
     return x[index, torch.arange(x.shape[1])]
@@ -107,7 +107,7 @@ class Layer(nn.Module):
 
 
 class DeepRNN(nn.Module):
-    """Layers one on the other, dropout before each: the same inputs at every step of a line (Gal and Ghahramani 2016)."""
+    """Layers one on the other; before each, dropout of the same inputs at every step (Gal and Ghahramani 2016)."""
 
     def __init__(self, config: NetworkConfig, inputs: int) -> None:
         super().__init__()
