@@ -1,0 +1,64 @@
+# Every habit of this project is a target; `make` alone lists them.
+# They all need Python 3.11 or newer; everything else comes into .venv by itself, once.
+
+PYTHON ?= python3
+# The release everything here was measured with. Where pip would take the large CUDA build on a machine without a GPU:
+# make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+TORCH ?= torch==2.13.0
+# For `make model`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
+RAW ?= ../shared/data
+WORK ?= work
+MINUTES ?= 45
+
+SHELL := bash -euo pipefail
+BIN := .venv/bin
+VENV := .venv/installed
+
+.PHONY: help demo test check bench model wheel clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)  ## read the sample lines with the shipped model
+	$(BIN)/inkread predict datasets/sample/*.png
+	$(BIN)/inkread eval datasets/sample
+
+test: $(VENV)  ## run the tests
+	$(BIN)/pytest
+
+check: $(VENV)  ## lint, formatting, types and tests: what a change must pass
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(VENV)  ## measure start-up, reading and training on this machine
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/speed.py
+
+model: $(VENV)  ## train the shipped model again, from the raw data in RAW
+	mkdir -p $(WORK)/raw
+	tar -xf $(RAW)/unipen.tar.xz -C $(WORK)/raw
+	tar -xf $(RAW)/text.tar.xz -C $(WORK)/raw
+	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen
+	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
+	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
+	$(BIN)/inkread train $(WORK)/unipen:train $(WORK)/copiste:train $(WORK)/fonts:train --dev $(WORK)/copiste:dev \
+		--minutes $(MINUTES) --out $(WORK)/latin.safetensors
+
+wheel: $(VENV)  ## build the wheel into dist/
+	rm -rf build
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean:  ## remove .venv, builds and caches; what `make model` has made stays
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "inkread needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true);" \
+			"name another one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
