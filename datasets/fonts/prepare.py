@@ -112,7 +112,7 @@ def split_of(font: str) -> str:
 
 
 def draw_font(path: Path, words: dict[str, list[str]], out: Path) -> list[tuple[str, str, str, str, str]]:
-    """Draw LINES_A_FONT lines below `out`, none with a character the font lacks, and return their rows for lines.tsv."""
+    """Draw LINES_A_FONT lines below `out`, of characters the font has, and return their rows for lines.tsv."""
     name = path.stem
     rng = np.random.default_rng(int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))
     covered = {chr(code) for code in TTFont(path).getBestCmap()} | {" "}

@@ -35,8 +35,14 @@ from inkread.synthesis import (
 )
 
 EXPECTED = {  # pictures
-    **{"words train": 26662, "running train": 5020, "text train": 9788, "composed train": 9490},
-    **{"words dev": 4085, "running dev": 583, "text dev": 634, "composed dev": 1454},
+    "words train": 26662,
+    "words dev": 4085,
+    "running train": 5020,
+    "running dev": 583,
+    "text train": 9788,
+    "text dev": 634,
+    "composed train": 9490,
+    "composed dev": 1454,
 }
 GERMAN = {"atu", "sie"}
 STACKED = {"apc", "apd", "ape"}  # their text segments are words below one another; only the words are used
