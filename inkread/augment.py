@@ -1,7 +1,7 @@
 """Seeded distortions of normalised lines: what another hand, pen, paper or camera would have made of the same words.
 
-They act on the normalised line, 48 rows of it, instead of on the picture: that costs a millisecond, so both cores stay with the
-network. One seed gives one result, whatever the batch or the process.
+They act on the normalised line, 48 rows of it, instead of on the picture: that costs a millisecond, so both cores stay
+with the network. One seed gives one result, whatever the batch or the process.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 
 def distort(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """A normalised line (H, W) uint8, 255 = ink -> another rendering of it (H, W'), uint8."""
-    ink = torch.from_numpy(pixels).float().div_(255)
+    ink = torch.from_numpy(pixels.astype(np.float32)).div_(255)
     ink = _warp(ink, rng)
     ink = _pen(ink, rng)
     ink = _paper(ink, rng)

@@ -64,6 +64,10 @@ class NetworkConfig(Settings):
             _check(self.step == 4, f"step={self.step}: the convolutions make a step of 4 columns")
             _check(len(self.channels) >= 3 and min(self.channels) >= 1, "channels: name three or more convolutions")
 
+    def steps(self, columns: int) -> int:
+        """The number of steps T that a normalised line of so many columns gives."""
+        return -(-columns // self.step)
+
 
 @dataclass(frozen=True)
 class TrainingConfig(Settings):
@@ -93,7 +97,9 @@ class TrainingConfig(Settings):
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")
+        _check(self.weight_decay >= 0 and self.shortcut >= 0, "weight_decay and shortcut must not be negative")
         _check(self.checks >= 1, f"checks={self.checks}: must be at least 1")
+        _check(0 <= self.seed < 2**32, f"seed={self.seed}: must be from 0 up to 2^32")
 
 
 def configure(
@@ -126,15 +132,24 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
     try:
         if kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
-        if kind in (int, float):
-            return kind(value)
+        if kind is float:
+            return float(value)
+        if kind is int:
+            return _whole(value)
         if get_origin(kind) is tuple:
             parts = value.split(",") if isinstance(value, str) else value
-            return tuple(int(part) for part in parts)
+            return tuple(_whole(part) for part in parts)
     except (KeyError, TypeError, ValueError) as error:
-        kind_name = "list of whole numbers" if get_origin(kind) is tuple else kind.__name__
-        raise BadConfig(f"{name}={value}: must be a {kind_name}") from error
+        kinds = {bool: "true or false", float: "a number", int: "a whole number"}
+        raise BadConfig(f"{name}={value}: must be {kinds.get(kind, 'a list of whole numbers')}") from error
     return value
+
+
+def _whole(value: Any) -> int:
+    """A whole number; int() alone would make 2 of 2.5 in silence."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    return int(value)
 
 
 def _check_choices(settings: NetworkConfig | TrainingConfig) -> None:

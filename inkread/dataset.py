@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from xml.etree.ElementTree import Element
 
 import defusedxml.ElementTree
@@ -48,6 +48,7 @@ class Sample:
     split: str | None = None
     page: int = 0  # which page of a TIFF, counted from 0
     region: Region | None = None  # None: the picture is the line
+    spans: tuple[tuple[float, float], ...] | None = None  # of each character: its left and right in the picture
 
 
 @dataclass(frozen=True)
@@ -195,10 +196,25 @@ def _from_manifest(manifest: Path) -> Iterator[Sample]:
             text=values["text"],
             writer=values["writer"] or None,
             split=values["split"] or None,
+            spans=_spans(f"{manifest}, line {number}", values["text"], row.get("characters")),
         )
 
 
-def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _spans(where: str, text: str, characters: Any) -> tuple[tuple[float, float], ...] | None:
+    """The places of the characters as `inkread predict --json` gives them: an alignment, to learn many-to-many from."""
+    if characters is None:
+        return None
+    try:
+        spans = tuple((float(place["left"]), float(place["right"])) for place in characters)
+        written = "".join(place["text"] for place in characters)
+    except (TypeError, KeyError, ValueError) as error:
+        raise BadDataset(f"{where}: characters need text, left and right, as in `inkread predict --json`") from error
+    if clean_text(written) != written or written != clean_text(text):
+        raise BadDataset(f"{where}: the characters spell {written!r}, the text is {text!r}; make them the same")
+    return spans
+
+
+def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(_text_of(manifest).split("\n"), 1):
         if not line.strip():
             continue
@@ -208,7 +224,8 @@ def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
             raise BadDataset(f"{manifest}, line {number}: not JSON ({error}); write one object a line") from error
         if not isinstance(row, dict) or not any(name in row for name in COLUMNS["text"]):
             raise BadDataset(f'{manifest}, line {number}: needs an object like {{"file": "a.png", "text": "..."}}')
-        yield number, {name: str(value) for name, value in row.items() if isinstance(value, str | int)}
+        strings = {name: str(value) for name, value in row.items() if isinstance(value, str | int)}
+        yield number, {**strings, "characters": row.get("characters")}
 
 
 def _table_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -293,7 +310,7 @@ def _iam_text(tokens: list[str], open_quotes: set[str]) -> str:
     text, glued = "", True  # glued: no space before the next token
     for place, token in enumerate(tokens):
         if token in ('"', "'"):
-            opens = place == 0 and len(tokens) > 1 or token not in open_quotes and place < len(tokens) - 1
+            opens = (place == 0 and len(tokens) > 1) or (token not in open_quotes and place < len(tokens) - 1)
             (open_quotes.add if opens else open_quotes.discard)(token)
             text += token if glued or not opens else " " + token
             glued = opens
@@ -505,14 +522,14 @@ class CheckReport:
 def check_dataset(
     dataset: Dataset,
     alphabet: set[str] | None = None,
-    width_to_steps: Callable[[int, int], int] | None = None,
+    count_steps: Callable[[np.ndarray], int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
     """Read every line and name all that would stop or spoil a training.
 
     That is every file that is missing or cannot be read; with the `alphabet` of a model, every text with characters it
-    lacks; and with `width_to_steps`, from (height, width) of a picture to the most steps the model gives it, every text
-    too long for CTC there. `progress` is called with the lines done and the lines in all.
+    lacks; and with `count_steps`, from a line's picture to the steps the network makes of it, every text too long for
+    CTC there. `progress` is called with the lines done and the lines in all.
     """
     problems: list[Problem] = []
     unreadable: dict[str, list[str]] = {}  # message -> lines, as a page that is missing takes all its lines along
@@ -523,13 +540,14 @@ def check_dataset(
             cure = "train a model that has them, or replace them in the text"
             problems.append(Problem(sample.id, f"the model has no {names}", cure))
         try:
-            height, width = read_line(sample).shape
+            picture = read_line(sample)
         except BadInput as error:
             unreadable.setdefault(str(error), []).append(sample.id)
         else:
+            height, width = picture.shape
             sizes.append((height, width))
             needed = steps_needed([ord(character) for character in sample.text])
-            steps = width_to_steps(height, width) if width_to_steps else needed
+            steps = count_steps(picture) if count_steps else needed
             if steps < needed:
                 what = f"its text needs {needed} steps for CTC, but its {width} x {height} pixels give {steps}"
                 problems.append(Problem(sample.id, what, "check its text and outline, or leave the line out"))

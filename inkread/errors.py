@@ -1,12 +1,12 @@
 """Everything inkread can refuse to do, as one tree.
 
-    InkreadError            one clear line for the user: what is wrong, in which file, and the cure
-    ├── BadInput            a picture, pen strokes or text that cannot be read
-    ├── BadDataset          a dataset that cannot be found, told apart or used
-    ├── BadModel            a model file that is missing, damaged or not ours
-    ├── BadConfig           settings that contradict each other or do not exist
-    ├── CannotWrite         an output that cannot be written
-    └── TrainingFailed      training that cannot go on (a loss that is not a number)
+InkreadError            one clear line for the user: what is wrong, in which file, and the cure
+├── BadInput            a picture, pen strokes or text that cannot be read
+├── BadDataset          a dataset that cannot be found, told apart or used
+├── BadModel            a model file that is missing, damaged or not ours
+├── BadConfig           settings that contradict each other or do not exist
+├── CannotWrite         an output that cannot be written
+└── TrainingFailed      training that cannot go on (a loss that is not a number)
 """
 
 

@@ -5,16 +5,31 @@
 T = ceil(T0 / 4) for `conv` features, whose front is a few convolutions, and T = T0 otherwise.
 """
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inkread.config import NetworkConfig
 from inkread.features import feature_size
 from inkread.rnn import DeepRNN
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of theirs. torch's own is deprecated."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return SumOverProcesses.forward(ctx, gradient)
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -29,7 +44,8 @@ class BatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         wide = x.float()
         count = wide.new_full((1,), x.numel() / x.shape[1])
-        sums: Tensor = all_reduce(torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count]))  # type: ignore[no-untyped-call]
+        own = torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count])
+        sums: Tensor = SumOverProcesses.apply(own)  # type: ignore[no-untyped-call]
         total = sums[-1]
         mean, square = (sums[:-1] / total).chunk(2)
         variance = square - mean.square()
@@ -136,14 +152,9 @@ class Network(nn.Module):
         return self
 
 
-def steps_at(config: NetworkConfig, columns: int) -> int:
-    """The number of steps T that a line of so many columns gives."""
-    return -(-columns // config.step)
-
-
 def multiply_adds(config: NetworkConfig, labels: int, columns: int) -> int:
     """Multiply-adds of reading one line of so many columns, from the shapes alone; learning takes three times that."""
-    steps = steps_at(config, columns)
+    steps = config.steps(columns)
     total, inputs = 0, feature_size(config)
     if config.features == "conv":
         rows, width, before = config.height // 2, columns // 2, 1

@@ -1,0 +1,518 @@
+"""The commands. What a command needs beyond click is imported when it runs, so that help is there at once."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inkread import __version__
+from inkread.config import PRESETS, configure, read_config
+from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from inkread.dataset import Dataset, Sample
+    from inkread.recognizer import Reading, Recognizer
+    from inkread.training import Progress
+
+DEFAULT_MODEL = "latin"
+FINE_TUNING = {"learning_rate": 5e-4, "average": 0.99}  # what `train --from` starts with instead of the preset's
+
+
+class Commands(click.Group):
+    """Commands whose errors are one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InkreadError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="inkread")
+def main() -> None:
+    """Read handwriting: pictures of lines in, text out.
+
+    \b
+    Examples:
+      inkread predict line.png                read a line with the model that ships
+      inkread eval my-lines                   measure the error rate on lines with known text
+      inkread train my-lines --from latin --out mine.safetensors
+                                              learn your own hand
+    """
+
+
+model_option = click.option(
+    "--model", default=DEFAULT_MODEL, show_default=True, metavar="NAME|FILE", help="A model that ships, or a file."
+)
+decoder_option = click.option(
+    "--decoder",
+    type=click.Choice(["greedy", "beam"]),
+    default="greedy",
+    show_default=True,
+    help="beam adds up all ways to spell a text; slower.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@model_option
+@decoder_option
+@json_option
+def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> None:
+    """Read pictures of lines of handwriting.
+
+    One text per picture on stdout; with several, FILE<TAB>TEXT. A file of several pages (TIFF) gives a line for each.
+    `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP or WebP.
+
+    --json gives an object a line: file, page, text, confidence, and for each character its text, confidence, left and
+    right in pixels of the picture.
+
+    \b
+    Examples:
+      inkread predict line.png
+      inkread predict scans/*.png > texts.tsv
+      cat line.png | inkread predict - --json
+    """
+    from inkread.ink import read_pictures
+
+    failures: list[str] = []
+    sources: list[tuple[str, int, int]] = []  # of each picture: file, page, pages
+
+    def pictures() -> Iterator["np.ndarray"]:
+        for name in files:
+            try:
+                pages = read_pictures(name, sys.stdin.buffer.read() if name == "-" else None)
+            except BadInput as error:
+                failures.append(name)
+                click.echo(f"Error: {error}", err=True)
+                continue
+            for page, picture in enumerate(pages, start=1):
+                sources.append((name, page, len(pages)))
+                yield picture
+
+    recognizer = _load(model, decoder)
+    with _progress("reading", len(files)) as tick:
+        for number, reading in enumerate(recognizer.read_many(pictures())):
+            name, page, count = sources[number]
+            if as_json:
+                _print(json.dumps(_reading_as_dict(name, page, reading), ensure_ascii=False))
+            elif len(files) == 1 and count == 1:
+                _print(reading.text)
+            else:
+                _print(f"{name if count == 1 else f'{name}#{page}'}\t{reading.text}")
+            tick(len({source[0] for source in sources}), len(files))
+    if failures:
+        if len(files) > 1:
+            click.echo(f"{len(failures)} of {len(files)} files could not be read", err=True)
+        sys.exit(1)
+
+
+@main.command("eval")
+@click.argument("dataset")
+@model_option
+@decoder_option
+@json_option
+@click.option(
+    "--errors", type=click.IntRange(min=0), default=0, metavar="N", help="Show the N worst lines, and what is confused."
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="Write a page to look through.",
+)
+def evaluate(dataset: str, model: str, decoder: str, as_json: bool, errors: int, report: Path | None) -> None:
+    """Measure the error rate on lines with known text.
+
+    DATASET is a folder or a manifest, PATH or PATH:SPLIT; see datasets/README.md for the formats. Gives the character
+    and the word error rate (CER, WER) with a 95 % bootstrap interval, and the lines read a second.
+
+    \b
+    Examples:
+      inkread eval datasets/sample
+      inkread eval iam:validationset1 --errors 20 --report errors.html
+      inkread eval my-lines --model mine.safetensors --json
+    """
+    from inkread.dataset import open_dataset
+    from inkread.evaluation import evaluate as measure
+    from inkread.evaluation import summary_lines, write_report
+
+    if report is not None:
+        _check_writable(report)
+    opened = open_dataset(dataset)
+    recognizer = _load(model, decoder)
+    with _progress("reading", len(opened.samples)) as tick:
+        evaluation = measure(recognizer, opened, tick)
+    for reason in opened.skipped:
+        click.echo(f"left out: {reason}", err=True)
+    for _, message in evaluation.failures:
+        click.echo(f"Error: {message}", err=True)
+    if as_json:
+        _print(json.dumps({"dataset": dataset, "model": model, **evaluation.to_dict()}, ensure_ascii=False))
+    else:
+        for row in summary_lines(evaluation):
+            _print(row)
+        if errors:
+            for line in evaluation.worst(errors):
+                _print(f"\n{line.id}  CER {100 * line.rate:.0f} %\n  written  {line.written}\n  read     {line.read}")
+            _print("\nwritten → read, times")
+            for written, read, times in evaluation.confusions(errors):
+                _print(f"  {written or '(nothing)'} → {read or '(nothing)'}  {times}")
+    if report is not None:
+        write_report(evaluation, opened, report, f"{model} on {dataset}")
+        click.echo(f"wrote {report}", err=True)
+    if evaluation.failures:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
+@click.option(
+    "--dev", metavar="DATASET", help="Lines to choose the best weights by; else a tenth of DATASET is set aside."
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="NAME.safetensors",
+    help="The model to write.",
+)
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="The network; base if not given.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Train for so long; 30 if not given.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Or for so many passes over the lines.")
+@click.option("--from", "start", metavar="MODEL", help="Go on from a model that ships, or a file.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was stopped; give the same command.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.toml", help="Settings from a file.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="One setting, e.g. cell=gru; as often as needed."
+)
+def train(
+    datasets: tuple[str, ...],
+    dev: str | None,
+    out: Path,
+    preset: str | None,
+    minutes: float | None,
+    epochs: int | None,
+    start: str | None,
+    resume: bool,
+    config: Path | None,
+    settings: tuple[str, ...],
+) -> None:
+    """Train a model on lines with known text.
+
+    The model that reads the development lines best is kept in NAME.safetensors; NAME.log.jsonl tells how it went. A
+    training that was stopped, however, goes on with --resume.
+
+    \b
+    Presets:
+      base    convolutions and three bidirectional LSTM layers; the default
+      small   a third of the size and time
+      elman   the plain lecture: pixel columns, Elman cells, no convolution
+
+    Every setting of inkread/config.py can be changed with --set or --config: features (conv, pixels, geometry), cell
+    (lstm, gru, elman), activation, layers, hidden, bidirectional, loss (ctc, frames), truncate, clip, seed, ...
+
+    \b
+    Examples:
+      inkread train iam:trainset --dev iam:validationset1 --out iam.safetensors --minutes 60
+      inkread train my-lines --from latin --out mine.safetensors --minutes 10
+      inkread train lines.tsv --preset elman --set activation=relu --set truncate=50 --out elman.safetensors
+      torchrun --nproc-per-node 2 -m inkread train lines.tsv --out model.safetensors
+    """
+    from inkread.dataset import open_dataset
+    from inkread.model_file import load_model
+    from inkread.processes import alone_or_together
+    from inkread.training import train as learn
+
+    if out.suffix != ".safetensors":
+        raise click.UsageError(f"--out {out}: must end in .safetensors")
+    if start and preset:
+        raise click.UsageError("--from brings its own network: leave --preset out")
+    _check_writable(out)
+    values: dict[str, Any] = {**(FINE_TUNING if start else {}), **(read_config(config) if config else {})}
+    values |= dict(_name_and_value(setting) for setting in settings)
+    values |= {"epochs": epochs} if epochs else {"minutes": minutes or values.get("minutes", 30)}
+    if epochs and minutes:
+        values["minutes"] = minutes
+    model = load_model(start) if start else None
+    network, training = PRESETS[preset or "base"]
+    network, training = configure(model.config if model else network, training, values)
+    if model and network.replace({"dropout": model.config.dropout}) != model.config:
+        raise BadConfig(f"--from {start} brings its own network: only settings of the training can be changed")
+
+    samples = tuple(sample for name in datasets for sample in _usable(open_dataset(name)))
+    if dev:
+        dev_samples = tuple(_usable(open_dataset(dev)))
+    else:
+        samples, dev_samples = _set_aside(samples)
+        _tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
+    facts = {"trained_on": list(datasets), "lines": len(samples), "dev": dev or "a tenth", "from": start}
+    with alone_or_together(), _training_display(out) as (report, loading):
+        cer = learn(
+            samples, dev_samples, out, network, training,
+            start=model, resume=resume, facts=facts, report=report, note=_tell, loading=loading,
+        )  # fmt: skip
+    _tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
+
+
+@main.command()
+@json_option
+def models(as_json: bool) -> None:
+    """List the models that are here: what each reads, its licence, size and error rates.
+
+    \b
+    Examples:
+      inkread models
+      inkread models --json
+    """
+    from inkread.model_file import describe_model, shipped_models
+
+    rows = []
+    for name, path in shipped_models().items():
+        facts = describe_model(path).get("facts", {})
+        rows.append({"name": name, "file": str(path), "megabytes": round(path.stat().st_size / 1e6, 1), **facts})
+    if as_json:
+        for row in rows:
+            _print(json.dumps(row, ensure_ascii=False))
+        return
+    if not rows:
+        raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
+    for row in rows:
+        default = " (default)" if row["name"] == DEFAULT_MODEL else ""
+        _print(f"{row['name']}{default}")
+        _print(f"  reads     {row.get('reads', 'not told')}")
+        _print(f"  licence   {row.get('licence', 'not told')}")
+        _print(f"  size      {row['megabytes']} MB, {row['file']}")
+        for measured in row.get("errors", []):
+            low, high = measured["cer_interval"]
+            _print(
+                f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
+                f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
+            )
+
+
+@main.command()
+@click.argument("dataset")
+@click.option("--model", metavar="NAME|FILE", help="Also check that this model can learn and read the lines.")
+@json_option
+def check(dataset: str, model: str | None, as_json: bool) -> None:
+    """Check a dataset before an hour of training is spent on it.
+
+    Counts lines, writers and characters, and names every file that is missing or unreadable, every text with a
+    character that --model lacks, and every text too long for CTC at its picture's width. Exit code 1 if there is a problem.
+
+    \b
+    Examples:
+      inkread check my-lines
+      inkread check iam:trainset --model latin
+    """
+    from inkread.config import NetworkConfig
+    from inkread.dataset import check_dataset, open_dataset
+    from inkread.preprocess import normalise
+
+    network, characters = NetworkConfig(), None
+    if model:
+        from inkread.model_file import load_model
+
+        loaded = load_model(model)
+        network, characters = loaded.config, set(loaded.alphabet.characters)
+
+    def count_steps(picture: "np.ndarray") -> int:
+        return network.steps(normalise(picture, network.height).pixels.shape[1])
+
+    opened = open_dataset(dataset)
+    with _progress("checking", len(opened.samples)) as tick:
+        report = check_dataset(opened, characters, count_steps, tick)
+    _print(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
+    if report.problems:
+        sys.exit(1)
+
+
+# ---- what the commands share
+
+
+def _load(model: str, decoder: str) -> "Recognizer":
+    from inkread.recognizer import Recognizer
+
+    return Recognizer.load(model, "beam" if decoder == "beam" else "greedy")
+
+
+def _print(text: str) -> None:
+    """A line on stdout; a full disk there is an error like any other."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # The reader has seen enough, as in `inkread predict ... | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        raise CannotWrite(f"<stdout>: cannot be written ({error.strerror}); free some space") from error
+
+
+def _tell(text: str) -> None:
+    """A line on stderr; of several processes that train together, only the first talks."""
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(text, err=True)
+
+
+def _reading_as_dict(name: str, page: int, reading: "Reading") -> dict[str, Any]:
+    return {
+        "file": name,
+        "page": page,
+        "text": reading.text,
+        "confidence": round(reading.confidence, 4),
+        "characters": [
+            {
+                "text": character.text,
+                "confidence": round(character.confidence, 4),
+                "left": round(character.left, 1),
+                "right": round(character.right, 1),
+            }
+            for character in reading.characters
+        ],
+    }
+
+
+def _name_and_value(setting: str) -> tuple[str, str]:
+    name, equals, value = setting.partition("=")
+    if not equals:
+        raise click.UsageError(f"--set {setting}: write NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _usable(dataset: "Dataset") -> tuple["Sample", ...]:
+    for reason in dataset.skipped:
+        _tell(f"left out: {reason}")
+    return dataset.samples
+
+
+def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tuple["Sample", ...]]:
+    """(nine tenths, one tenth) of the lines; which, depends on their names alone."""
+    from hashlib import sha256
+
+    if len(samples) < 2:
+        raise BadDataset("one line is too few to train on and to choose by; give more, or --dev")
+    order = sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest())
+    count = max(1, len(samples) // 10)
+    return tuple(order[count:]), tuple(order[:count])
+
+
+def _check_writable(path: Path) -> None:
+    """Raise CannotWrite now instead of after an hour of work."""
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise CannotWrite(f"{path}: cannot be written there; check the folder and its permissions")
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr once a second has passed; none when stderr is no terminal."""
+    if not sys.stderr.isatty() or total < 2:
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    began = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Bar(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(what, total=total)
+
+    def tick(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        if time.monotonic() - began > 1:
+            bar.start()
+
+    try:
+        yield tick
+    finally:
+        bar.stop()
+
+
+@contextmanager
+def _training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None], Callable[[int, int], None]]]:
+    """What `train` shows: on a terminal a bar and a table that live, else a line at each check."""
+    if not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
+        yield (
+            (lambda progress: _tell(_as_line(progress)) if progress.cer is not None else None),
+            lambda done, total: None,
+        )
+        return
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    history: list[Progress] = []
+    last = 0.0
+
+    def picture(progress: "Progress") -> Group:
+        left = progress.minutes * (1 / max(progress.share, 1e-3) - 1)
+        head = Text.assemble(
+            (f"{out.name}  ", "bold"),
+            f"epoch {progress.epoch + 1}  {progress.lines_per_second:.1f} lines/s  ",
+            (f"{_duration(left)} left", "cyan"),
+        )
+        now = Table.grid(padding=(0, 3))
+        now.add_row("loss", "gradient norm", "steps scaled", "learning rate", "best CER", style="dim")
+        best = "" if progress.best is None else f"{100 * progress.best:.2f} %"
+        now.add_row(
+            f"{progress.loss:.3f}",
+            f"{progress.norm:.2f}",
+            f"{progress.scaled:.0%}",
+            f"{progress.learning_rate:.1e}",
+            best,
+        )
+        checks = Table("minutes", "epoch", "loss", "CER", box=None, header_style="dim", padding=(0, 3, 0, 0))
+        for row in history[-12:]:
+            checks.add_row(f"{row.minutes:.1f}", str(row.epoch + 1), f"{row.loss:.3f}", f"{100 * (row.cer or 0):.2f} %")
+        return Group(head, ProgressBar(100, 100 * progress.share), now, checks)
+
+    with Live(console=Console(stderr=True), auto_refresh=False) as live:
+
+        def report(progress: "Progress") -> None:
+            nonlocal last
+            if progress.cer is not None:
+                history.append(progress)
+            if progress.cer is not None or time.monotonic() - last > 0.5:
+                last = time.monotonic()
+                live.update(picture(progress), refresh=True)
+
+        def loading(done: int, total: int) -> None:
+            nonlocal last
+            if done == total or time.monotonic() - last > 0.2:
+                last = time.monotonic()
+                live.update(Text(f"preparing lines: {done} of {total}"), refresh=True)
+
+        yield report, loading
+
+
+def _as_line(progress: "Progress") -> str:
+    return (
+        f"{progress.minutes:.1f} min ({progress.share:.0%})  epoch {progress.epoch + 1}  loss {progress.loss:.3f}  "
+        f"CER {100 * (progress.cer or 0):.2f} %  best {100 * (progress.best or 0):.2f} %  norm {progress.norm:.2f}  "
+        f"scaled {progress.scaled:.0%}  {progress.lines_per_second:.1f} lines/s"
+    )
+
+
+def _duration(minutes: float) -> str:
+    """90.5 -> "1 h 30 min"."""
+    hours, rest = divmod(round(minutes), 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min" if rest else f"{round(60 * minutes)} s"
+
+
+if __name__ == "__main__":
+    main()
