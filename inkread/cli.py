@@ -311,7 +311,8 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
     """Check a dataset before an hour of training is spent on it.
 
     Counts lines, writers and characters, and names every file that is missing or unreadable, every text with a
-    character that --model lacks, and every text too long for CTC at its picture's width. Exit code 1 if there is a problem.
+    character that --model lacks, and every text too long for CTC at its picture's width. Exit code 1 if there is
+    any such problem.
 
     \b
     Examples:

@@ -1,8 +1,8 @@
 """Several processes that train one network together, each on its share of every batch.
 
 Either torchrun started them (it sets RANK and WORLD_SIZE), or `alone_or_together` does, by running this very command
-again: two processes of one thread each train a third faster on two cores than one process of two threads, which wait for
-each other after every small product.
+again: two processes of one thread each train a third faster on two cores than one process of two threads, which wait
+for each other after every small product.
 """
 
 import contextlib

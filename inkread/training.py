@@ -87,7 +87,7 @@ def train(
     note: Callable[[str], None] = lambda text: None,
     loading: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Train a network, keep the one that reads the development lines best in `out`, and return its character error rate.
+    """Train a network, keep the one that reads the development lines best in `out`, and return its error rate.
 
     `start` is a model to go on from; characters of the new data that it lacks are added to its alphabet.
     `resume` goes on from the checkpoint of a training that was stopped. `report` is told of every step.
@@ -210,7 +210,8 @@ class Run:
         training, network, world = self.training, self.network, self.processes.world
         mine = members[self.processes.rank :: world].tolist()
         sequences = list(self.pool.map(lambda index: self._features(index, epoch), mine))
-        columns, lengths = pad(sequences, self.processes.most(max(map(len, sequences), default=0)))
+        # Widths in steps of 32: a new shape costs oneDNN time, and memory that it keeps.
+        columns, lengths = pad(sequences, -(-self.processes.most(max(map(len, sequences))) // 32) * 32)
         labels = [self.lines.labels[index] for index in mine]
         characters = sum(len(self.lines.labels[index]) for index in members.tolist())  # of all processes
         torch.manual_seed((training.seed * 1_000_003 + self.standing.step) * world + self.processes.rank)  # dropout
