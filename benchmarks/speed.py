@@ -5,6 +5,7 @@
 The floor is the time a line's multiply-adds (counted from the shapes of the network; learning takes three times as
 many as reading) would take at the speed of large matrix products on the same cores, measured in the same run. The share
 is floor / measured; normalisation, distortions, decoding and all that is not a multiply-add is in the measured time.
+The memory is that of the larger of the processes that train together.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def main() -> None:
         ("share of the bfloat16 floor, %", "share_of_bfloat16", 100),
     ):
         print(f"{name:32}{scale * reading[key]:10.2f}{scale * training[key]:10.2f}")
-    print(f"{'peak memory, MB':32}{'':10}{training['peak_megabytes']:10.0f}")
+    print(f"{'peak memory, MB a process':32}{'':10}{training['peak_megabytes']:10.0f}")
 
 
 def matmul_speed(precision: torch.dtype) -> float:

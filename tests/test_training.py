@@ -1,0 +1,172 @@
+"""Training that can be trusted: it learns, goes on after a kill as if nothing had happened, and several processes agree."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from inkread.config import NetworkConfig, TrainingConfig
+from inkread.dataset import Sample, open_dataset
+from inkread.model_file import load_model
+from inkread.recognizer import Recognizer
+from inkread.training import Progress, train
+
+TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
+# Few epochs, weights averaged over few steps, no measuring of precision: float32, so that sums can be compared.
+BRIEF = TrainingConfig(epochs=2, batch=4, average=0.5, precision="float32", checks=1)
+
+
+@pytest.fixture(scope="module")
+def strokes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of two letters, drawn: "i" is one stroke down, "o" a ring; easy enough to be learned in seconds."""
+    folder = tmp_path_factory.mktemp("strokes")
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        text = "".join(rng.choice(["i", "o"], 6))
+        picture = Image.new("L", (40 * len(text) + 20, 60), 255)
+        draw = ImageDraw.Draw(picture)
+        for place, letter in enumerate(text):
+            left = 20 + 40 * place
+            if letter == "i":
+                draw.line((left, 12, left, 48), 0, 4)
+            else:
+                draw.ellipse((left - 12, 16, left + 12, 44), outline=0, width=4)
+        picture.save(folder / f"{number}.png")
+        (folder / f"{number}.gt.txt").write_text(text)
+    return folder
+
+
+def learn(dataset: Path, out: Path, config: NetworkConfig = TINY, **settings: object) -> tuple[float, list[Progress]]:
+    samples = open_dataset(str(dataset)).samples
+    steps: list[Progress] = []
+    resume = bool(settings.pop("resume", False))
+    training = BRIEF.replace(settings)
+    return train(samples, samples[:8], out, config, training, resume=resume, report=steps.append), steps
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")
+
+
+@pytest.mark.parametrize("features", ["conv", "pixels", "geometry"])
+def test_it_learns_to_read(strokes: Path, tmp_path: Path, features: str) -> None:
+    config = TINY.replace({"features": features, "hidden": 32, "dropout": 0})
+    settings = {"epochs": 40, "learning_rate": 1e-2, "augment": False, "average": 0.9, "checks": 4}
+    cer, steps = learn(strokes, tmp_path / "m.safetensors", config, **settings)
+    assert cer < 0.1
+    assert steps[-1].loss < steps[0].loss / 4
+    recognizer = Recognizer.load(str(tmp_path / "m.safetensors"))
+    sample = open_dataset(str(strokes)).samples[0]
+    assert recognizer.read(np.asarray(Image.open(sample.path))).text == sample.text
+
+
+def test_what_is_shown_and_written(strokes: Path, tmp_path: Path) -> None:
+    cer, steps = learn(strokes, tmp_path / "m.safetensors", checks=2)
+    rows = [json.loads(row) for row in (tmp_path / "m.log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [6, 12] and steps[-1].share == 1
+    assert min(row["cer"] for row in rows) == pytest.approx(cer, abs=1e-6)
+    model = load_model(str(tmp_path / "m.safetensors"))
+    assert model.config == TINY and model.alphabet.characters == "io"
+    assert model.facts["dev_cer"] == pytest.approx(cer, abs=1e-5) and model.facts["training"]["epochs"] == 2
+    assert not (tmp_path / "m.checkpoint").exists()
+
+
+def test_the_same_seed_gives_the_same_losses(strokes: Path, tmp_path: Path) -> None:
+    first, again, other = (
+        [step.loss for step in learn(strokes, tmp_path / "m.safetensors", seed=seed)[1]] for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("cell", ["lstm", "elman"])
+def test_resuming_gives_the_losses_of_an_unbroken_run(
+    strokes: Path, tmp_path: Path, cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped without a word after step 7, with a checkpoint after every step; dropout and distortions are on."""
+    monkeypatch.setattr("inkread.training.CHECKPOINT_SECONDS", 0.0)
+    config = TINY.replace({"cell": cell})
+    unbroken = [step.loss for step in learn(strokes, tmp_path / "whole.safetensors", config)[1]]
+    samples = open_dataset(str(strokes)).samples
+    losses = []
+
+    def stop(step: Progress) -> None:
+        losses.append(step.loss)
+        if step.step == 7:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(samples, samples[:8], tmp_path / "broken.safetensors", config, BRIEF, report=stop)
+    losses += [step.loss for step in learn(strokes, tmp_path / "broken.safetensors", config, resume=True)[1]]
+    assert losses == unbroken
+    whole, broken = (load_model(str(tmp_path / f"{name}.safetensors")).weights for name in ("whole", "broken"))
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+def command(*arguments: object) -> list[str]:
+    settings = ["channels=8,8,8", "layers=1", "hidden=16", "precision=float32", "batch=4", "checks=2"]
+    flags = [flag for setting in settings for flag in ("--set", setting)]
+    return [sys.executable, "-m", "inkread", "train", *map(str, arguments), *flags]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is not of Windows")
+def test_kill_9(strokes: Path, tmp_path: Path) -> None:
+    """A real process, killed for good in mid-training: what it left is whole, and it goes on from there."""
+    out = tmp_path / "m.safetensors"
+    environment = {**os.environ, "WORLD_SIZE": "1", "RANK": "0"}
+    arguments = command(strokes, "--out", out, "--epochs", "400", "--set", "checks=200")
+    process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (out.exists() and (tmp_path / "m.checkpoint").exists()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    load_model(str(out))
+    done = json.loads((tmp_path / "m.log.jsonl").read_text().splitlines()[0])
+    cer, steps = learn_again(strokes, out, done["step"])
+    assert 0 <= cer <= 1 and steps[0].step > 1
+
+
+def learn_again(dataset: Path, out: Path, at_least: int) -> tuple[float, list[Progress]]:
+    """Go on from the checkpoint of `command`, to its end, in this process."""
+    samples: tuple[Sample, ...] = open_dataset(str(dataset)).samples
+    from inkread.cli import _set_aside
+
+    train_samples, dev_samples = _set_aside(samples)
+    config = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16)
+    training = TrainingConfig(epochs=at_least // 6 + 2, batch=4, precision="float32", checks=2)
+    steps: list[Progress] = []
+    cer = train(train_samples, dev_samples, out, config, training, resume=True, report=steps.append)
+    assert steps[0].step > at_least
+    return cer, steps
+
+
+def test_two_processes_learn_what_one_learns(strokes: Path, tmp_path: Path) -> None:
+    """torchrun with two processes, each with half of every batch, against one with the whole: the same losses and weights."""
+    settings = ["--epochs", "2", "--set", "dropout=0"]  # dropout draws for the lines of a process together
+    alone = {**os.environ, "WORLD_SIZE": "1", "RANK": "0"}
+    subprocess.run(command(strokes, "--out", tmp_path / "one.safetensors", *settings), env=alone, check=True)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    together = {name: value for name, value in os.environ.items() if name not in ("WORLD_SIZE", "RANK")}
+    arguments = command(strokes, "--out", tmp_path / "two.safetensors", *settings)[1:]
+    subprocess.run([*torchrun, *arguments], env=together, check=True, capture_output=True)
+    one, two = (
+        [json.loads(row)["loss"] for row in (tmp_path / f"{name}.log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    assert one == pytest.approx(two, rel=1e-4)
+    first, second = (load_model(str(tmp_path / f"{name}.safetensors")).weights for name in ("one", "two"))
+    for name, weight in first.items():
+        torch.testing.assert_close(weight, second[name], rtol=2e-3, atol=2e-3, msg=name)
