@@ -2,17 +2,16 @@
 and every command and option of the program is explained."""
 
 import doctest
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from inkread.cli import main
 from inkread.model_file import DEFAULT_MODEL, shipped_models
@@ -53,8 +52,8 @@ COMMANDS = dict(commands(main))
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
-    """A folder as the README's reader has it: the samples, the command, a letter and lines of one's own."""
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder as the README's reader has it, with the samples, a letter and lines of one's own."""
     shutil.copytree(SAMPLE, tmp_path / "datasets" / "sample")
     shutil.copy(SAMPLE / "01-scan.png", tmp_path / "letter.png")
     shutil.copytree(SAMPLE, tmp_path / "my-lines", ignore=shutil.ignore_patterns("*.txt", "*.py", "*.md"))
@@ -63,36 +62,30 @@ def desk(tmp_path: Path) -> Path:
         picture = text.name.replace(".gt.txt", ".png")
         rows.append(f"{picture}\t{text.read_text('utf-8').strip()}\t{number}\t{'train' if number % 4 else 'dev'}")
     (tmp_path / "my-lines" / "lines.tsv").write_text("\n".join(rows), encoding="utf-8")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "inkread").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m inkread "$@"\n')
-    (tmp_path / "bin" / "inkread").chmod(0o755)
-    return tmp_path
-
-
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join((str(folder / "bin"), os.environ["PATH"]))
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
-    return subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
+    monkeypatch.chdir(tmp_path)
 
 
 @needs_model
-def test_the_readme_does_what_it_shows(desk: Path) -> None:
+@pytest.mark.usefixtures("desk")
+def test_the_readme_does_what_it_shows() -> None:
     """The commands one after another, as some need what others made; in the output `...` stands for anything."""
     for command, shown in examples():
-        if command.startswith("make"):
+        program, *arguments = shlex.split(TAKES_LONG.sub(SHORT, command))
+        if program == "make":
             continue
-        done = run(TAKES_LONG.sub(SHORT, command), desk)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert program == "inkread"
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, f"{command}\n{done.output}"
         matches = doctest.OutputChecker().check_output(shown, done.stdout, doctest.ELLIPSIS)
         assert matches or not shown, f"{command}\nprints\n{done.stdout}instead of\n{shown}"
 
 
 @needs_model
-def test_the_python_of_the_readme_runs(desk: Path) -> None:
+@pytest.mark.usefixtures("desk")
+def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
     for block in re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
-        done = run(f"{shlex.quote(sys.executable)} -c {shlex.quote(block)}", desk)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines() == re.findall(r"\)  # (.*)", block)
+        exec(block, {})
+        assert capsys.readouterr().out.splitlines() == re.findall(r"\)  # (.*)", block)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
