@@ -26,13 +26,13 @@ def _warp(ink: Tensor, rng: np.random.Generator) -> Tensor:
     """Stretch, slant, lift, lean, and let every part wander a little: (H, W) -> (H, W')."""
     height, width = ink.shape
     stretch_x, stretch_y = np.exp(rng.normal(0, (0.12, 0.08)))
-    slant, lean = rng.normal(0, 0.18), rng.normal(0, 0.8 / max(width, 200))
+    slant, lean = rng.normal(0, 0.18), rng.normal(0, 3 / max(width, 200))
     lift = rng.normal(0, 1.5)
     new_width = max(8, round(width * stretch_x))
     v = torch.arange(height).unsqueeze(1) - (height - 1) / 2 - lift  # (H, 1)
     u = torch.arange(new_width).unsqueeze(0) - (new_width - 1) / 2  # (1, W')
     x = u / stretch_x + slant * v
-    y = v / stretch_y + lean * height * u
+    y = v / stretch_y + lean * u
     # A smooth random field, a knot every 20 columns and every third of the height: no two letters come out alike.
     knots = torch.from_numpy(rng.normal(0, 1, (1, 2, 4, max(2, new_width // 20 + 1))).astype(np.float32))
     field = functional.interpolate(knots, (height, new_width), mode="bicubic", align_corners=True)[0]
