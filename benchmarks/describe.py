@@ -1,4 +1,4 @@
-"""Measure a model on some datasets and write the figures into its file, so that `inkread models` tells what was measured.
+"""Measure a model on some datasets, and write the figures into its file for `inkread models` to tell.
 
     python benchmarks/describe.py models/latin.safetensors --reads "English and French, modern hands" --licence MIT \\
         --on "IAM va1=iam-lines:va1" --on "Copiste, unseen writers=copiste:dev"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 from xml.etree.ElementTree import Element
@@ -106,6 +107,19 @@ def read_line(sample: Sample) -> np.ndarray:
 @lru_cache(maxsize=3)  # lines are read page after page, and a page of 10 megapixels takes 10 MB
 def _read_pages(path: Path) -> list[np.ndarray]:
     return read_pictures(path)
+
+
+def split_of(dataset: str, writer: str) -> str:
+    """ "dev" for about a tenth of the writers of a set that has no splits of its own, else "train"; always the same."""
+    return "dev" if int(sha256(f"{dataset}/{writer}".encode()).hexdigest(), 16) % 10 == 0 else "train"
+
+
+def write_manifest(manifest: Path, rows: Iterable[tuple[str, str, str, str, str]]) -> None:
+    """Write rows of (id, file, writer, split, text) as a TSV that `open_dataset` reads; whole or not at all."""
+    temporary = manifest.with_name(f".{manifest.name}.{os.getpid()}")
+    lines = ["id\tfile\twriter\tsplit\ttext", *("\t".join(row) for row in rows)]
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    os.replace(temporary, manifest)
 
 
 def clean_text(text: str) -> str:

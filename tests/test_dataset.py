@@ -226,7 +226,10 @@ PAGE = """<?xml version="1.0" encoding="UTF-8"?>
   <Page imageFilename="{picture}" imageWidth="200" imageHeight="100"><TextRegion>{lines}</TextRegion></Page>
 </PcGts>"""
 BOX = ((10.0, 20.0), (110.0, 20.0), (110.0, 50.0), (10.0, 50.0))
-ALTO_LINE = '<TextLine ID="l" {}><Shape><Polygon POINTS="{}"/></Shape><String CONTENT="un"/><SP/><String CONTENT="mot"/></TextLine>'
+ALTO_LINE = (
+    '<TextLine ID="l" {}><Shape><Polygon POINTS="{}"/></Shape><String CONTENT="un"/><SP/><String CONTENT="mot"/>'
+    "</TextLine>"
+)
 
 
 @pytest.mark.parametrize("points", ["10 20 110 20 110 50 10 50", "10,20 110,20 110,50 10,50"])

@@ -190,7 +190,7 @@ def png_claiming(width: int, height: int) -> bytes:
 
 
 def test_giant_pictures_are_refused_before_they_are_decoded() -> None:
-    assert "13100 x 13100" in message("-", png_claiming(13_100, 13_100)) and 13_100**2 > MOST_PIXELS
+    assert "13100 x 13100" in message("-", png_claiming(13_100, 13_100)) and MOST_PIXELS < 13_100**2
     assert "3600000000 pixels" in message("-", png_claiming(60_000, 60_000))
     # Pillow would warn at 95 megapixels; here it is just a file cut short, without a warning (which would be an error).
     assert "cut short" in message("-", png_claiming(10_000, 9_500))

@@ -1,4 +1,4 @@
-"""Training that can be trusted: it learns, goes on after a kill as if nothing had happened, and several processes agree."""
+"""Training that can be trusted: it learns, goes on after a kill as if nothing had been, and processes agree."""
 
 import json
 import os
@@ -154,7 +154,7 @@ def learn_again(dataset: Path, out: Path, at_least: int) -> tuple[float, list[Pr
 
 
 def test_two_processes_learn_what_one_learns(strokes: Path, tmp_path: Path) -> None:
-    """torchrun with two processes, each with half of every batch, against one with the whole: the same losses and weights."""
+    """torchrun with two processes, each with half of every batch, against one with the whole."""
     settings = ["--epochs", "2", "--set", "dropout=0"]  # dropout draws for the lines of a process together
     alone = {**os.environ, "WORLD_SIZE": "1", "RANK": "0"}
     subprocess.run(command(strokes, "--out", tmp_path / "one.safetensors", *settings), env=alone, check=True)

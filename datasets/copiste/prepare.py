@@ -6,9 +6,6 @@ python datasets/copiste/prepare.py RAW OUT [--alto FOLDER]      (RAW holds jpg/ 
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
-import os
 import re
 import sys
 import tarfile
@@ -24,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.dataset import split_of, write_manifest
 from inkread.page import Region, cut_line
 
 EXPECTED = {"train": 4275, "dev": 506}  # lines
@@ -36,10 +34,6 @@ TEXT_NUMBER = re.compile(r"wiki\W?_?texte?[\W_]*\d|^#\d+$", re.IGNORECASE)
 def writer_of(page: str) -> str:
     """Pages _1, _2 and _3 of one text are one writer: wikitexte_0054_1 -> wikitexte_0054."""
     return re.sub(r"_\d$", "", page)
-
-
-def split_of(writer: str) -> str:
-    return "dev" if int(hashlib.sha256(f"copiste/{writer}".encode()).hexdigest(), 16) % 10 == 0 else "train"
 
 
 def clean(text: str) -> str:
@@ -70,7 +64,7 @@ def cut_page(alto: Path, pictures: Path, out: Path) -> list[tuple[str, str, str,
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         picture.save(out / name)
         writer = writer_of(page)
-        rows.append((name.removesuffix(".png"), name, writer, split_of(writer), text))
+        rows.append((name.removesuffix(".png"), name, writer, split_of("copiste", writer), text))
     return rows
 
 
@@ -88,12 +82,7 @@ def main() -> int:
         with Pool() as pool:
             cut = partial(cut_page, pictures=options.raw / "jpg", out=options.out)
             rows = [row for rows in pool.imap(cut, pages) for row in rows]
-    temporary = options.out / "lines.tsv.part"
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.writer(stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-        table.writerow(("id", "file", "writer", "split", "text"))
-        table.writerows(rows)
-    os.replace(temporary, options.out / "lines.tsv")
+    write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)
     print(len(pages), "pages,", len({row[2] for row in rows}), "writers, lines:", dict(counts))
     if counts != EXPECTED:

@@ -6,9 +6,7 @@ python datasets/fonts/prepare.py RAW OUT --text FOLDER      (RAW holds *.woff2; 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import os
 import re
 import sys
 from collections import Counter
@@ -21,6 +19,7 @@ from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 from PIL import Image, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.dataset import split_of, write_manifest
 from inkread.synthesis import draw_text
 
 EXPECTED = {"train": 24480, "dev": 1360}  # lines
@@ -107,10 +106,6 @@ def pick_text(words: dict[str, list[str]], rng: np.random.Generator) -> str:
     return text[:75].strip()
 
 
-def split_of(font: str) -> str:
-    return "dev" if int(hashlib.sha256(f"fonts/{font}".encode()).hexdigest(), 16) % 10 == 0 else "train"
-
-
 def draw_font(path: Path, words: dict[str, list[str]], out: Path) -> list[tuple[str, str, str, str, str]]:
     """Draw LINES_A_FONT lines below `out`, of characters the font has, and return their rows for lines.tsv."""
     name = path.stem
@@ -132,7 +127,7 @@ def draw_font(path: Path, words: dict[str, list[str]], out: Path) -> list[tuple[
             )
         file = f"{name}/{len(rows):03}.png"
         picture.save(out / file)
-        rows.append((file.removesuffix(".png"), file, name, split_of(name), text))
+        rows.append((file.removesuffix(".png"), file, name, split_of("fonts", name), text))
     return rows
 
 
@@ -149,12 +144,7 @@ def main() -> int:
     with Pool() as pool:
         drawn = pool.imap(partial(draw_font, words=words, out=options.out), fonts)
         rows = [row for rows in drawn for row in rows]
-    temporary = options.out / "lines.tsv.part"
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.writer(stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-        table.writerow(("id", "file", "writer", "split", "text"))
-        table.writerows(rows)
-    os.replace(temporary, options.out / "lines.tsv")
+    write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)
     print(len(fonts), "fonts, lines:", dict(counts))
     if counts != EXPECTED:

@@ -6,9 +6,7 @@ python datasets/unipen/prepare.py RAW OUT      (RAW holds data/ and include/; 4 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import os
 import re
 import sys
 from collections import Counter, defaultdict
@@ -23,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.dataset import split_of, write_manifest
 from inkread.synthesis import (
     Stroke,
     Word,
@@ -281,10 +280,6 @@ def tall_characters(segments: Sequence[Segment]) -> dict[str, list[Word]]:
     }
 
 
-def split_of(writer: str) -> str:
-    return "dev" if int(hashlib.sha256(f"unipen/{writer}".encode()).hexdigest(), 16) % 10 == 0 else "train"
-
-
 def draw_writer(
     out: Path, task: tuple[str, list[Segment], dict[str, list[Word]]]
 ) -> list[tuple[str, str, str, str, str]]:
@@ -305,7 +300,7 @@ def draw_writer(
         name = f"{line.kind}/{folder}/{numbers[line.kind]:04}.png"
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draw_strokes(line.strokes, scale, pen * scale, rng)).save(out / name, compress_level=4)
-        rows.append((name.removesuffix(".png"), name, writer, split_of(writer), line.text))
+        rows.append((name.removesuffix(".png"), name, writer, split_of("unipen", writer), line.text))
     return rows
 
 
@@ -325,18 +320,13 @@ def main() -> int:
         for writer, segments in sorted(writers.items()):
             tall = tall_characters(segments)
             if len(tall["0"]) >= 10 and len(tall["A"]) >= 10:
-                donors[split_of(writer)].append(tall)
+                donors[split_of("unipen", writer)].append(tall)
         tasks = []
         for number_, (writer, segments) in enumerate(sorted(writers.items())):
-            mine = donors[split_of(writer)]
+            mine = donors[split_of("unipen", writer)]
             tasks.append((writer, segments, mine[number_ % len(mine)]))
         rows = [row for rows in pool.imap(partial(draw_writer, options.out), tasks, chunksize=2) for row in rows]
-    temporary = options.out / "lines.tsv.part"
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.writer(stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-        table.writerow(("id", "file", "writer", "split", "text"))
-        table.writerows(rows)
-    os.replace(temporary, options.out / "lines.tsv")
+    write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(f"{row[0].split('/')[0]} {row[3]}" for row in rows)
     print(len({row[2] for row in rows}), "writers", dict(counts))
     if counts != EXPECTED:
