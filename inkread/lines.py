@@ -1,4 +1,4 @@
-"""A dataset made ready to learn from: normalised lines in one file, shared by all processes, and batches of them."""
+"""A dataset made ready to learn from: normalised lines on disk, shared by all processes, and batches of them."""
 
 import os
 from collections.abc import Callable
@@ -14,47 +14,59 @@ from inkread.config import NetworkConfig
 from inkread.dataset import Sample, read_line
 from inkread.errors import BadDataset, BadInput
 from inkread.preprocess import Line, normalise
+from inkread.processes import Processes
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Lines:
-    """Normalised lines, the columns of all of them one after another in one file."""
+class ReadyLine:
+    """A normalised line, somewhere in a file of columns."""
 
     file: Path
+    first: int  # column
+    width: int
+    labels: list[int]
+    frames: NDArray[np.int64] | None  # with an alignment: (T,), a label for each step
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Normalised lines of one height."""
+
     height: int
-    starts: NDArray[np.int64]  # (lines + 1,): line i is made of the columns starts[i] to starts[i + 1]
-    labels: list[list[int]]
-    frames: list[NDArray[np.int64] | None]  # for lines with an alignment: (T,), a label for each step
+    ready: list[ReadyLine]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.ready)
+
+    def __getitem__(self, index: int) -> ReadyLine:
+        return self.ready[index]
 
     def pixels(self, index: int) -> Pixels:
         """(height, W) uint8, 255 = ink."""
-        first, end = self.starts[index : index + 2].tolist()
-        return np.memmap(self.file, np.uint8, "r", first * self.height, (end - first, self.height)).T
+        line = self.ready[index]
+        return np.memmap(line.file, np.uint8, "r", line.first * self.height, (line.width, self.height)).T
 
-    @property
     def widths(self) -> NDArray[np.int64]:
-        return np.diff(self.starts)
+        """(lines,): columns of each."""
+        return np.array([line.width for line in self.ready])
 
 
 def gather(
     samples: tuple[Sample, ...],
     alphabet: Alphabet,
     config: NetworkConfig,
-    file: Path,
-    note: Callable[[str], None],
+    folder: Path,
+    processes: Processes,
+    note: Callable[[str], None] = lambda text: None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Lines:
-    """Read and normalise the lines of a dataset into `file`; `note` is told of each that can't be used.
+    """Read and normalise the lines of a dataset into files in `folder`, each process its share of them.
 
-    A character that is not in the alphabet gets a label that no network gives, and so counts as an error when lines are
-    scored. Raises BadDataset if no line can be used.
+    `note` is told of each line that can't be used. A character that is not in the alphabet gets a label that no network
+    gives, and so counts as an error when lines are scored. Raises BadDataset if no line can be used.
     """
-    starts, labels, frames = [0], [], []
 
     def load(sample: Sample) -> Line | str:
         try:
@@ -62,25 +74,35 @@ def gather(
         except BadInput as error:
             return str(error)
 
-    with open(file, "wb") as out, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, (sample, line) in enumerate(zip(samples, pool.map(load, samples), strict=True), start=1):
+    file = folder / f"{processes.rank}.columns"
+    mine: list[ReadyLine | str] = []
+    share = samples[processes.rank :: processes.world]
+    with open(file, "ab") as out, ThreadPoolExecutor((os.cpu_count() or 1) // processes.world or 1) as pool:
+        first = out.tell() // config.height
+        for sample, line in zip(share, pool.map(load, share), strict=True):
             if progress:
-                progress(done, len(samples))
+                progress(min(len(samples), (len(mine) + 1) * processes.world), len(samples))
             if isinstance(line, str):
-                note(f"left out: {line}")
+                mine.append(f"left out: {line}")
                 continue
             width = line.pixels.shape[1]
-            encoded = [alphabet.label.get(character, alphabet.size) for character in sample.text]
-            if steps_needed(encoded) > config.steps(width):
-                note(f"left out: {sample.id}: {len(encoded)} characters in a picture too narrow for them")
+            labels = [alphabet.label.get(character, alphabet.size) for character in sample.text]
+            if steps_needed(labels) > config.steps(width):
+                mine.append(f"left out: {sample.id}: {len(labels)} characters in a picture too narrow for them")
                 continue
             out.write(np.ascontiguousarray(line.pixels.T).tobytes())
-            starts.append(starts[-1] + width)
-            labels.append(encoded)
-            frames.append(label_steps(encoded, sample.spans, line, config) if sample.spans else None)
-    if not labels:
+            frames = label_steps(labels, sample.spans, line, config) if sample.spans else None
+            mine.append(ReadyLine(file, first, width, labels, frames))
+            first += width
+    shares = processes.all(mine)
+    everything = [shares[index % processes.world][index // processes.world] for index in range(len(samples))]
+    for text in everything:
+        if isinstance(text, str):
+            note(text)
+    ready = [line for line in everything if isinstance(line, ReadyLine)]
+    if not ready:
         raise BadDataset("no line of the dataset can be used; `inkread check` tells why")
-    return Lines(file, config.height, np.array(starts), labels, frames)
+    return Lines(config.height, ready)
 
 
 def label_steps(

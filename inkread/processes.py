@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,8 +20,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
-
-from inkread.errors import InkreadError
 
 
 @dataclass(frozen=True)
@@ -50,26 +48,19 @@ class Processes:
         dist.all_reduce(most, dist.ReduceOp.MAX)
         return int(most)
 
-    def from_first(self, make: Callable[[], Any]) -> Any:
-        """What `make` gives in the first process, handed to all; its InkreadError is raised in all."""
+    def all(self, own: Any) -> list[Any]:
+        """What each process has, in the order of their ranks; they hand it to one another."""
         if self.world == 1:
-            return make()
-        made: list[Any] = [None, None]
-        if self.first:
-            try:
-                made[0] = make()
-            except InkreadError as error:
-                made[1] = error
-        dist.broadcast_object_list(made, 0)
-        if made[1] is not None:
-            raise made[1]
-        return made[0]
+            return [own]
+        everything: list[Any] = [None] * self.world
+        dist.all_gather_object(everything, own)
+        return everything
 
     @contextlib.contextmanager
     def shared_folder(self) -> Iterator[Path]:
         """A temporary folder that all of them know; gone at the end."""
         with tempfile.TemporaryDirectory(prefix="inkread-") as own:
-            yield Path(self.from_first(lambda: own))
+            yield Path(self.all(own)[0])
 
 
 def join() -> Processes:

@@ -97,19 +97,18 @@ def train(
     _keep_memory()
     alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters if start else "")
     with processes.shared_folder() as folder, ThreadPoolExecutor(torch.get_num_threads()) as pool:
-
-        def gather_once(samples: tuple[Sample, ...], name: str) -> Lines:
-            lines: Lines = processes.from_first(lambda: gather(samples, alphabet, config, folder / name, note, loading))
-            return lines
-
-        lines, dev_lines = gather_once(samples, "train"), gather_once(dev_samples, "dev")
+        lines, dev_lines = (
+            gather(some, alphabet, config, folder, processes, note, loading) for some in (samples, dev_samples)
+        )
         if len(lines) < processes.world:
             raise BadDataset(f"{len(lines)} lines are too few for {processes.world} processes")
-        if training.loss == "frames" and any(frames is None for frames in lines.frames):
+        if training.loss == "frames" and any(line.frames is None for line in lines.ready):
             raise BadDataset("loss=frames needs an alignment for every line; see datasets/README.md, or use loss=ctc")
         run = Run(lines, dev_lines, alphabet, config, training, processes, pool, out, start, facts or {})
         if resume:
             run.restore()
+        elif processes.first:
+            run.log.unlink(missing_ok=True)
         run.loop(report)
     if processes.first:
         run.checkpoint.unlink(missing_ok=True)
@@ -162,16 +161,15 @@ class Run:
         while True:
             epoch, place = divmod(standing.step, self.steps_per_epoch)
             if epoch != batches_of:
-                batches, batches_of = make_batches(self.lines.widths, training.batch, training.seed, epoch), epoch
+                batches, batches_of = make_batches(self.lines.widths(), training.batch, training.seed, epoch), epoch
             rate = learning_rate_at(self.share(), training)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             loss = self.learn(batches[place], epoch)
             loss, standing.seconds = self._sum_gradients(loss, time.monotonic() - began)
             if not math.isfinite(loss):
-                raise TrainingFailed(
-                    f"the loss is {loss} at step {standing.step}; try --set learning_rate={training.learning_rate / 3}"
-                )
+                slower = training.learning_rate / 3
+                raise TrainingFailed(f"the loss is {loss} at step {standing.step}; try --set learning_rate={slower:.1g}")
             norm, scaled = scale_gradient(list(self.network.parameters()), training.clip)
             self.optimizer.step()
             standing.step += 1
@@ -212,8 +210,8 @@ class Run:
         sequences = list(self.pool.map(lambda index: self._features(index, epoch), mine))
         # Widths in steps of 32: a new shape costs oneDNN time, and memory that it keeps.
         columns, lengths = pad(sequences, -(-self.processes.most(max(map(len, sequences))) // 32) * 32)
-        labels = [self.lines.labels[index] for index in mine]
-        characters = sum(len(self.lines.labels[index]) for index in members.tolist())  # of all processes
+        labels = [self.lines[index].labels for index in mine]
+        characters = sum(len(self.lines[index].labels) for index in members.tolist())  # of all processes
         torch.manual_seed((training.seed * 1_000_003 + self.standing.step) * world + self.processes.rank)  # dropout
         network.train()
         network.zero_grad()
@@ -221,7 +219,7 @@ class Run:
             hidden, steps = network.columns(columns, lengths)
             log_probs = network.scores(hidden, steps, training.truncate)
             if training.loss == "frames":
-                loss = frames_loss(log_probs, [self.lines.frames[index] for index in mine])
+                loss = frames_loss(log_probs, [self.lines[index].frames for index in mine])
             else:
                 loss = ctc_loss(log_probs, steps, labels)
             if network.shortcut is not None and training.shortcut:
@@ -235,7 +233,7 @@ class Run:
         pixels = self.lines.pixels(index)
         if self.training.augment and self.training.loss == "ctc":
             distorted = distort(pixels, np.random.default_rng((self.training.seed, epoch, index)))
-            if self.config.steps(distorted.shape[1]) >= steps_needed(self.lines.labels[index]):
+            if self.config.steps(distorted.shape[1]) >= steps_needed(self.lines[index].labels):
                 pixels = distorted
         return extract(pixels, self.config)
 
@@ -269,7 +267,7 @@ class Run:
         reader.for_reading()
         lines, (rank, world) = self.dev_lines, (self.processes.rank, self.processes.world)
         chosen = np.linspace(0, len(lines) - 1, min(len(lines), DEV_LINES)).astype(int)
-        chosen = chosen[np.argsort(lines.widths[chosen], kind="stable")][rank::world]
+        chosen = chosen[np.argsort(lines.widths()[chosen], kind="stable")][rank::world]
         errors = characters = 0
         for start in range(0, len(chosen), DEV_BATCH):
             members = chosen[start : start + DEV_BATCH].tolist()
@@ -278,8 +276,8 @@ class Run:
                 log_probs, steps = reader(columns, lengths)
             for column, index in enumerate(members):
                 read = [label.label for label in greedy(log_probs[: int(steps[column]), column].numpy())]
-                errors += edit_distance(read, lines.labels[index])
-                characters += len(lines.labels[index])
+                errors += edit_distance(read, lines[index].labels)
+                characters += len(lines[index].labels)
         errors, characters = self.processes.sum(torch.tensor([errors, characters])).tolist()
         cer = float(errors / max(characters, 1))
         if self.standing.best is None or cer < self.standing.best:
@@ -364,7 +362,7 @@ class Run:
                 with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                     trial(columns, lengths)[0].sum().backward()
                 fastest[bfloat16] = min(fastest[bfloat16], time.perf_counter() - began)
-        return bool(self.processes.from_first(lambda: fastest[True] < 0.9 * fastest[False]))
+        return bool(self.processes.all(fastest[True] < 0.9 * fastest[False])[0])
 
 
 def learning_rate_at(share: float, config: TrainingConfig) -> float:
