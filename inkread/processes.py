@@ -21,6 +21,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from inkread.errors import TrainingFailed
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -68,8 +70,7 @@ def join() -> Processes:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
     if world > 1 and not dist.is_initialized():
-        # The others wait while the first reads the data, however long that takes.
-        dist.init_process_group("gloo", timeout=timedelta(days=1))
+        dist.init_process_group("gloo", timeout=timedelta(minutes=10))
     return Processes(int(os.environ.get("RANK", "0")), world)
 
 
@@ -94,6 +95,13 @@ def alone_or_together() -> Iterator[None]:
     os.environ.update(together, RANK="0")
     try:
         yield
+    except RuntimeError as error:  # gloo lost the other one
+        if second.poll() is None:
+            raise
+        raise TrainingFailed(
+            f"the second process of this training ended ({second.returncode}); go on with --resume, "
+            "or train in one process with WORLD_SIZE=1 in the environment"
+        ) from error
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
