@@ -96,7 +96,9 @@ def alone_or_together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # gloo lost the other one
-        if second.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            second.wait(5)
+        if second.returncode is None:
             raise
         raise TrainingFailed(
             f"the second process of this training ended ({second.returncode}); go on with --resume, "
