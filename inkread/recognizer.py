@@ -72,7 +72,7 @@ class Recognizer:
                 members = order[start : start + batch]
                 scores = self.scores([lines[index].pixels for index in members])
                 for index, log_probs in zip(members, scores, strict=True):
-                    readings[index] = self._decode(log_probs, lines[index])
+                    readings[index] = self._decode(log_probs, lines[index], chunk[index].shape[1])
             yield from (readings[index] for index in range(len(chunk)))
 
     def scores(self, lines: list[Grey]) -> list[NDArray[np.float32]]:
@@ -89,22 +89,23 @@ class Recognizer:
         """Where the CPU multiplies bfloat16 itself, an LSTM behind convolutions reads twice as fast and the same."""
         return self.model.config.cell == "lstm" and torch.cpu._is_avx512_bf16_supported()
 
-    def _decode(self, log_probs: NDArray[np.float32], line: Line) -> Reading:
+    def _decode(self, log_probs: NDArray[np.float32], line: Line, width: int) -> Reading:
         beam = self.decoder == "beam"
         labels = align(log_probs, prefix_beam(log_probs)[0][0]) if beam else greedy(log_probs)
-        characters = tuple(self._character(label, line) for label in labels)
+        characters = tuple(self._character(label, line, width) for label in labels)
         logarithms = [math.log(max(character.confidence, 1e-9)) for character in characters]
         confidence = math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0
         return Reading("".join(character.text for character in characters), confidence, characters)
 
-    def _character(self, label: Label, line: Line) -> Character:
+    def _character(self, label: Label, line: Line, width: int) -> Character:
+        """The character at a label; a normalised line has margins outside the picture, where no character ends."""
         step = self.model.config.step
-        left, right = label.first * step, (label.last + 1) * step
+        left, right = (column * step * line.scale + line.offset for column in (label.first, label.last + 1))
         return Character(
             self.model.alphabet.decode([label.label]),
             label.confidence,
-            left * line.scale + line.offset,
-            right * line.scale + line.offset,
+            float(np.clip(left, 0, width)),
+            float(np.clip(right, 0, width)),
         )
 
 
