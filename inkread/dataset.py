@@ -219,8 +219,12 @@ def _spans(where: str, text: str, characters: Any) -> tuple[tuple[float, float],
     if characters is None:
         return None
     try:
-        spans = tuple((float(place["left"]), float(place["right"])) for place in characters)
-        written = "".join(place["text"] for place in characters)
+        # Blanks that clean_text drops, at an end or after another, lose their place too.
+        befores = [" ", *(place["text"] for place in characters)]
+        kept = [place for place, before in zip(characters, befores, strict=False) if place["text"] + before != "  "]
+        kept = kept[:-1] if kept and kept[-1]["text"] == " " else kept
+        spans = tuple((float(place["left"]), float(place["right"])) for place in kept)
+        written = "".join(place["text"] for place in kept)
     except (TypeError, KeyError, ValueError) as error:
         raise BadDataset(f"{where}: characters need text, left and right, as in `inkread predict --json`") from error
     if clean_text(written) != written or written != clean_text(text):
