@@ -5,6 +5,7 @@ read it alone.
 """
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,8 @@ class TrainingConfig(Settings):
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        _check(self.minutes >= 0 and self.epochs >= 0, "minutes and epochs must not be negative")
+        _check(0 <= self.minutes < math.inf, f"minutes={self.minutes}: must be a number that is not negative")
+        _check(self.epochs >= 0, f"epochs={self.epochs}: must not be negative")
         _check(self.batch >= 1, f"batch={self.batch}: must be at least 1")
         _check(self.learning_rate > 0, f"learning_rate={self.learning_rate}: must be more than 0")
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")

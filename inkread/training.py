@@ -168,8 +168,8 @@ class Run:
             loss = self.learn(batches[place], epoch)
             loss, standing.seconds = self._sum_gradients(loss, time.monotonic() - began)
             if not math.isfinite(loss):
-                slower = training.learning_rate / 3
-                raise TrainingFailed(f"the loss is {loss} at step {standing.step}; try --set learning_rate={slower:.1g}")
+                less = training.learning_rate / 3
+                raise TrainingFailed(f"the loss is {loss} at step {standing.step}; try --set learning_rate={less:.1g}")
             norm, scaled = scale_gradient(list(self.network.parameters()), training.clip)
             self.optimizer.step()
             standing.step += 1
