@@ -238,7 +238,6 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     ]
     if evaluation.failures:
         summary.append(f"Lines not scored, for their pictures cannot be read: {len(evaluation.failures)}")
-        summary += [f"  {name}: {message}" for name, message in evaluation.failures]
     return summary
 
 
