@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from inkread.training import Progress
 
 DEFAULT_MODEL = "latin"
+MINUTES = 30.0  # of training, when neither minutes nor epochs are given
 FINE_TUNING = {"learning_rate": 5e-4, "average": 0.99}  # what `train --from` starts with instead of the preset's
 
 
@@ -33,6 +34,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except InkreadError as error:
+            raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise  # click ends quietly
+        except OSError as error:  # nobody's in particular: no folder for temporary files, say
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             ctx.exit(130)
@@ -103,7 +108,7 @@ def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> 
                 yield picture
 
     recognizer = _load(model, decoder)
-    with _progress("reading", len(files)) as tick:
+    with _progress("reading", 0 if sys.stdout.isatty() else len(files)) as tick:  # texts that come are progress enough
         for number, reading in enumerate(recognizer.read_many(pictures())):
             name, page, count = sources[number]
             if as_json:
@@ -243,14 +248,14 @@ def train(
     _check_writable(out)
     values: dict[str, Any] = {**(FINE_TUNING if start else {}), **(read_config(config) if config else {})}
     values |= dict(_name_and_value(setting) for setting in settings)
-    values |= {"epochs": epochs} if epochs else {"minutes": minutes or values.get("minutes", 30)}
-    if epochs and minutes:
-        values["minutes"] = minutes
+    values |= {name: value for name, value in (("minutes", minutes), ("epochs", epochs)) if value}
     model = load_model(start) if start else None
     network, training = PRESETS[preset or "base"]
     network, training = configure(model.config if model else network, training, values)
     if model and network.replace({"dropout": model.config.dropout}) != model.config:
         raise BadConfig(f"--from {start} brings its own network: only settings of the training can be changed")
+    if not training.minutes and not training.epochs:
+        training = training.replace({"minutes": MINUTES})
 
     samples = tuple(sample for name in datasets for sample in _usable(open_dataset(name)))
     if dev:
@@ -259,11 +264,16 @@ def train(
         samples, dev_samples = _set_aside(samples)
         _tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
     facts = {"trained_on": list(datasets), "lines": len(samples), "dev": dev or "a tenth", "from": start}
-    with alone_or_together(), _training_display(out) as (report, loading):
-        cer = learn(
-            samples, dev_samples, out, network, training,
-            start=model, resume=resume, facts=facts, report=report, note=_tell, loading=loading,
-        )  # fmt: skip
+    try:
+        with alone_or_together(), _training_display(out) as (report, loading):
+            cer = learn(
+                samples, dev_samples, out, network, training,
+                start=model, resume=resume, facts=facts, report=report, note=_tell, loading=loading,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        if out.with_suffix(".checkpoint").exists():
+            _tell("stopped; the same command with --resume goes on from the last minute")
+        raise
     _tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
 
 
@@ -353,12 +363,15 @@ def _load(model: str, decoder: str) -> "Recognizer":
 def _print(text: str) -> None:
     """A line on stdout; a full disk there is an error like any other."""
     try:
-        click.echo(text)
-    except BrokenPipeError:
-        # The reader has seen enough, as in `inkread predict ... | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        try:
+            click.echo(text)
+        except UnicodeEncodeError:  # a locale without these characters, or a file name that is not in UTF-8
+            click.echo(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
+        # What is still to be written goes nowhere, or Python complains when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `inkread predict ... | head`
+            sys.exit(1)
         raise CannotWrite(f"<stdout>: cannot be written ({error.strerror}); free some space") from error
 
 
@@ -412,8 +425,10 @@ def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tup
 
 def _check_writable(path: Path) -> None:
     """Raise CannotWrite now instead of after an hour of work."""
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise CannotWrite(f"{path}: cannot be written there; check the folder and its permissions")
+    if not path.parent.is_dir():
+        raise CannotWrite(f"{path}: there is no folder {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise CannotWrite(f"{path}: no permission to write there; change the folder's mode, or name another one")
 
 
 @contextmanager
@@ -428,7 +443,8 @@ def _progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
 
     began = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Bar(*columns, console=Console(stderr=True), transient=True)
+    # With stdout redirected, rich would print on stderr what belongs into the user's file.
+    bar = Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
     task = bar.add_task(what, total=total)
 
     def tick(done: int, total: int) -> None:
