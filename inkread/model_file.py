@@ -4,6 +4,7 @@ No code and no pickle is in it. The shipped models are found by name: in `inkrea
 in `models/` of a checkout.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -34,6 +35,7 @@ class Model:
     alphabet: Alphabet
     weights: dict[str, Tensor]
     facts: dict[str, Any] = field(default_factory=dict)
+    name: str = "the model"  # its file, for messages
 
     def network(self) -> Network:
         """The network with these weights, in float32. Raises BadModel when they don't fit the config."""
@@ -42,7 +44,7 @@ class Model:
             network.load_state_dict({name: weight.to(torch.float32) for name, weight in self.weights.items()})
         except RuntimeError as error:
             first = str(error).splitlines()[-1].strip()
-            raise BadModel(f"the weights do not fit the network described: {first}") from error
+            raise BadModel(f"{self.name}: its weights do not fit the network it describes: {first}") from error
         return network
 
 
@@ -74,10 +76,12 @@ def load_model(name: str) -> Model:
     """The model of that name or path. Raises BadModel for a file that is missing, damaged or not ours."""
     path = find_model(name)
     description, weights = _read(path, with_weights=True)
+    if description.get("format") != FORMAT:
+        raise BadModel(f"{path}: not a line model of this version of inkread, but {description.get('format')}")
     try:
         config = NetworkConfig().replace(description["network"])
-        return Model(config, Alphabet(description["alphabet"]), weights, description.get("facts", {}))
-    except (BadConfig, KeyError, TypeError) as error:
+        return Model(config, Alphabet(description["alphabet"]), weights, description.get("facts", {}), str(path))
+    except (BadConfig, KeyError, TypeError, AttributeError) as error:
         raise BadModel(f"{path}: its description is damaged or newer than this inkread ({error})") from error
 
 
@@ -107,7 +111,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], description: dict[str,
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         cure = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
         raise CannotWrite(f"{path}: cannot be written ({error.strerror}); {cure}") from error
 

@@ -1,0 +1,158 @@
+"""The reading path with an untrained network: order, places of characters, and that batches change nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from inkread import recognizer
+from inkread.alphabet import Alphabet
+from inkread.config import NetworkConfig
+from inkread.decoder import Label
+from inkread.features import extract
+from inkread.model_file import Model, save_model
+from inkread.network import Network
+from inkread.preprocess import Line, normalise
+from inkread.recognizer import Decoder, Reading, Recognizer, pad
+
+Grey = NDArray[np.uint8]
+CONFIGS = {
+    "conv": NetworkConfig(channels=(4, 4, 8), layers=1, hidden=8, cell="gru"),
+    "pixels": NetworkConfig(features="pixels", step=3, layers=1, hidden=8, cell="elman"),
+}
+
+
+def untrained(config: NetworkConfig) -> Model:
+    torch.manual_seed(2)
+    network = Network(config, labels=6)
+    with torch.no_grad():
+        network.output.weight.mul_(100)  # so that it is sure of what it knows nothing of,
+        lines = pad([extract(normalise(picture(500), config.height).pixels, config)])
+        network.output.bias -= network.eval()(*lines)[0].mean((0, 1))  # and says a bit of everything
+    return Model(config, Alphabet("abcde"), network.state_dict())
+
+
+def picture(width: int, seed: int = 0) -> Grey:
+    """Strokes at random on grey paper."""
+    rng = np.random.default_rng(seed)
+    grey = np.full((60, width), 220, np.uint8)
+    for x in rng.integers(5, width - 5, max(1, width // 12)).tolist():
+        top = int(rng.integers(5, 30))
+        grey[top : top + int(rng.integers(5, 30)), x : x + int(rng.integers(2, 5))] = 40
+    return grey
+
+
+@pytest.fixture(params=CONFIGS)
+def reader(request: pytest.FixtureRequest) -> Recognizer:
+    return Recognizer(untrained(CONFIGS[request.param]))
+
+
+def same(one: Reading, other: Reading) -> bool:
+    places = [[(c.left, c.right) for c in reading.characters] for reading in (one, other)]
+    return (
+        one.text == other.text
+        and places[0] == places[1]
+        and one.confidence == pytest.approx(other.confidence, abs=1e-4)
+    )
+
+
+def test_readings_come_in_the_order_of_the_pictures(reader: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognizer, "LOOKAHEAD", 3)
+    widths = np.random.default_rng(1).permutation(np.arange(60, 900, 45)).tolist()
+    pictures = [picture(width, seed=width) for width in widths]
+    alone = [reader.read(grey) for grey in pictures]
+    assert len({reading.text for reading in alone}) > len(widths) // 2  # they can be told apart
+    for batch in (1, 2, 5, 100):
+        together = list(reader.read_many(iter(pictures), batch))
+        assert all(same(*pair) for pair in zip(alone, together, strict=True))
+
+
+def test_pictures_are_taken_as_they_are_needed(reader: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognizer, "LOOKAHEAD", 2)
+    taken = []
+
+    def pictures() -> Iterator[Grey]:
+        for seed in range(20):
+            taken.append(seed)
+            yield picture(100, seed)
+
+    readings = reader.read_many(pictures(), batch=2)
+    next(readings)
+    assert len(taken) == 4
+    assert len(list(readings)) == 19
+    assert list(reader.read_many([])) == []
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+def test_characters_stand_in_order_within_the_picture(decoder: Decoder) -> None:
+    for config in CONFIGS.values():
+        reader = Recognizer(untrained(config), decoder)
+        for width in (60, 300, 900):
+            grey = picture(width)
+            reading = reader.read(grey)
+            assert reading.text == "".join(character.text for character in reading.characters) != ""
+            confidences = [character.confidence for character in reading.characters]
+            assert all(0 < confidence <= 1 for confidence in confidences)
+            assert reading.confidence == pytest.approx(np.exp(np.mean(np.log(confidences))))
+            places = [place for character in reading.characters for place in (character.left, character.right)]
+            assert places == sorted(places)  # left <= right <= the next one's left
+            assert places[0] >= 0 and places[-1] <= width
+
+
+def test_a_label_lies_at_its_columns(reader: Recognizer) -> None:
+    step = reader.model.config.step
+    line = Line(np.zeros((48, 100), np.uint8), scale=2.5, offset=-10.0)
+    character = reader._character(Label(3, 0.5, first=2, last=4), line, width=200)
+    assert (character.text, character.confidence) == ("c", 0.5)
+    assert (character.left, character.right) == (2 * step * 2.5 - 10, 5 * step * 2.5 - 10)
+    character = reader._character(Label(3, 0.5, first=0, last=40), line, width=200)
+    assert (character.left, character.right) == (0, 200)  # margins are no part of the picture
+
+
+@pytest.mark.parametrize("shape", [(60, 300), (1, 1), (1, 900), (900, 1)])
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+def test_an_empty_picture_is_read_like_any(shape: tuple[int, int], decoder: Decoder) -> None:
+    for config in CONFIGS.values():
+        reading = Recognizer(untrained(config), decoder).read(np.full(shape, 255, np.uint8))
+        assert isinstance(reading, Reading) and len(reading.characters) == len(reading.text)
+
+
+def test_nothing_read_has_no_confidence(reader: Recognizer) -> None:
+    with torch.no_grad():
+        reader.network.output.bias[0] = 1e3  # blanks alone
+    assert reader.read(picture(200)) == Reading("", 0.0, ())
+
+
+def test_beam_finds_no_less_probable_a_text_than_greedy() -> None:
+    model = untrained(CONFIGS["conv"])
+    greedy, beam = Recognizer(model), Recognizer(model, "beam")
+    for seed in range(5):
+        grey = picture(200, seed)
+        (log_probs,) = beam.scores([beam._normalise(grey).pixels])
+
+        def loss(text: str, log_probs: NDArray[np.float32] = log_probs) -> float:
+            targets, lengths = torch.tensor([model.alphabet.encode(text)]), torch.tensor([len(text)])
+            steps = torch.tensor([len(log_probs)])
+            return float(
+                torch.nn.functional.ctc_loss(torch.from_numpy(log_probs)[:, None], targets, steps, lengths, 0, "sum")
+            )
+
+        assert loss(beam.read(grey).text) <= loss(greedy.read(grey).text) + 1e-4
+
+
+def test_a_saved_model_is_loaded_to_read(tmp_path: Path) -> None:
+    path, model = tmp_path / "tiny.safetensors", untrained(CONFIGS["pixels"])
+    rounded = {name: weight.half().float() for name, weight in model.weights.items()}  # as they are in the file
+    save_model(path, model)
+    reading = Recognizer(Model(model.config, model.alphabet, rounded)).read(picture(200))
+    assert same(Recognizer.load(str(path)).read(picture(200)), reading)
+
+
+def test_pad_by_hand() -> None:
+    batch, lengths = pad([np.ones((2, 3), np.float32), np.full((1, 3), 2, np.float32)], to=4)
+    assert lengths.tolist() == [2, 1]
+    assert batch[:, :, 0].tolist() == [[1, 1, 0, 0], [2, 0, 0, 0]]
+    assert pad([np.ones((2, 3), np.float32)])[0].shape == (1, 2, 3)
