@@ -4,12 +4,13 @@ import unicodedata
 from itertools import groupby, product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inkread.alphabet import BLANK, Alphabet, normal, steps_needed
 
 
+@settings(deadline=None)
 @given(st.lists(st.text()))
 def test_what_is_encoded_is_decoded(texts: list[str]) -> None:
     alphabet = Alphabet.of(texts)
