@@ -38,7 +38,13 @@ class Commands(click.Group):
         except BrokenPipeError:
             raise  # click ends quietly
         except OSError as error:  # nobody's in particular: no folder for temporary files, say
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error.filename or 'inkread'}: {error.strerror or error}") from error
+        except (MemoryError, RuntimeError) as error:  # torch has no class of its own for it
+            if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
+                raise
+            raise click.ClickException(
+                "not enough memory; try smaller pictures, --set batch=4 or --preset small"
+            ) from error
         except KeyboardInterrupt:
             ctx.exit(130)
 
@@ -170,11 +176,12 @@ def evaluate(dataset: str, model: str, decoder: str, as_json: bool, errors: int,
         for row in summary_lines(evaluation):
             _print(row)
         if errors:
+            visible = {"": "(nothing)", " ": "␣"}
             for line in evaluation.worst(errors):
                 _print(f"\n{line.id}  CER {100 * line.rate:.0f} %\n  written  {line.written}\n  read     {line.read}")
             _print("\nwritten → read, times")
             for written, read, times in evaluation.confusions(errors):
-                _print(f"  {written or '(nothing)'} → {read or '(nothing)'}  {times}")
+                _print(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
     if report is not None:
         write_report(evaluation, opened, report, f"{model} on {dataset}")
         click.echo(f"wrote {report}", err=True)
@@ -263,7 +270,9 @@ def train(
     else:
         samples, dev_samples = _set_aside(samples)
         _tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
-    facts = {"trained_on": list(datasets), "lines": len(samples), "dev": dev or "a tenth", "from": start}
+    # Names, not paths: a model is given to others.
+    names = [Path(name).name for name in (*datasets, dev or "a tenth of them", start or "")]
+    facts = {"trained_on": names[:-2], "lines": len(samples), "dev": names[-2], "from": names[-1]}
     try:
         with alone_or_together(), _training_display(out) as (report, loading):
             cer = learn(
@@ -280,7 +289,9 @@ def train(
 @main.command()
 @json_option
 def models(as_json: bool) -> None:
-    """List the models that are here: what each reads, its licence, size and error rates.
+    """List the models that are here.
+
+    Of each it tells what it reads, its licence, its size and its error rates on writers it has not seen.
 
     \b
     Examples:
@@ -469,6 +480,7 @@ def _training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None],
         return
     from rich.console import Console, Group
     from rich.live import Live
+    from rich.padding import Padding
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -496,7 +508,8 @@ def _training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None],
         checks = Table("minutes", "epoch", "loss", "CER", box=None, header_style="dim", padding=(0, 3, 0, 0))
         for row in history[-12:]:
             checks.add_row(f"{row.minutes:.1f}", str(row.epoch + 1), f"{row.loss:.3f}", f"{100 * (row.cer or 0):.2f} %")
-        return Group(head, ProgressBar(100, 100 * progress.share), now, checks)
+        bar = Padding(ProgressBar(100, 100 * progress.share), 0)  # a bar alone does not end its line
+        return Group(head, bar, now, checks)
 
     with Live(console=Console(stderr=True), auto_refresh=False) as live:
 

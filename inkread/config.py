@@ -95,7 +95,9 @@ class TrainingConfig(Settings):
         _check(0 <= self.minutes < math.inf, f"minutes={self.minutes}: must be a number that is not negative")
         _check(self.epochs >= 0, f"epochs={self.epochs}: must not be negative")
         _check(self.batch >= 1, f"batch={self.batch}: must be at least 1")
-        _check(self.learning_rate > 0, f"learning_rate={self.learning_rate}: must be more than 0")
+        _check(
+            0 < self.learning_rate < math.inf, f"learning_rate={self.learning_rate}: must be more than 0, and finite"
+        )
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")

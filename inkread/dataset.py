@@ -141,6 +141,8 @@ def _path_and_split(spec: str) -> tuple[Path, str | None]:
 
 
 def _read(path: Path) -> Iterator[Sample | str]:
+    if path.suffix.lower() in PICTURES:
+        raise BadDataset(f"{path}: a picture, not a dataset; give the folder, or the table that tells its text")
     if not path.is_dir():
         return _from_pages(path.parent, [path]) if path.suffix.lower() == ".xml" else _from_manifest(path)
     for lines in (path / "ascii" / "lines.txt", path / "lines.txt"):
