@@ -1,0 +1,509 @@
+"""The commands as a user meets them: what they print and where, their exit codes, and one clear line for each error.
+
+Nearly all run in this process, with a network too small to read anything.
+"""
+
+import errno
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from inkread import cli, model_file
+from inkread.config import CELLS, Activation, NetworkConfig
+from inkread.dataset import open_dataset
+from inkread.ink import read_pictures
+from inkread.model_file import load_model, save_model
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "datasets" / "sample"
+LINE = SAMPLE / "01-scan.png"
+NETWORK = ["hidden=16", "layers=1", "channels=8,8,8"]
+TINY = [flag for setting in (*NETWORK, "precision=float32", "checks=1") for flag in ("--set", setting)]
+
+
+def run(*arguments: object, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments], input=stdin)
+
+
+def done(*arguments: object, stdin: bytes | None = None) -> Result:
+    result = run(*arguments, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def refused(*arguments: object, stdin: bytes | None = None, code: int = 1) -> str:
+    """What is said on stderr: one line, or below the usage for a mistake in the command; nothing on stdout."""
+    result = run(*arguments, stdin=stdin)
+    assert isinstance(result.exception, SystemExit) and result.exit_code == code, result.output
+    assert not result.stdout
+    *above, line = result.stderr.splitlines()
+    assert line.startswith("Error: ") and all(row.startswith(("Usage:", "Try", "no --dev")) or not row for row in above)
+    return line
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of four of the sample's lines."""
+    folder = tmp_path_factory.mktemp("few")
+    for file in sorted(SAMPLE.glob("0[1-4]*")):
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learnt nothing in its one epoch, with an output drawn at random, so that it babbles."""
+    out = tmp_path_factory.mktemp("model") / "babble.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "1")
+        done("train", SAMPLE, *TINY, "--epochs", 1, "--out", out)
+    learnt = load_model(str(out))
+    torch.manual_seed(0)
+    learnt.weights["output.weight"].normal_(0, 20)
+    learnt.weights["output.bias"].zero_()
+    save_model(out, learnt)
+    return out
+
+
+@pytest.fixture
+def shelf(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of models, with the babbling one as the default."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    shutil.copy(model, shelf / "latin.safetensors")
+    monkeypatch.setattr(model_file, "SHELVES", (shelf,))
+    return shelf
+
+
+# ---- predict
+
+
+def test_one_picture_gives_its_text_and_nothing_else(model: Path) -> None:
+    result = done("predict", LINE, "--model", model)
+    assert re.fullmatch(r".*\S.*\n", result.stdout) and not result.stderr
+    assert done("predict", "-", "--model", model, stdin=LINE.read_bytes()).output == result.output
+
+
+def test_several_pictures_give_a_table(shelf: Path) -> None:
+    files = sorted(SAMPLE.glob("*.png"))[:3]
+    alone = [done("predict", file).stdout for file in files]
+    assert done("predict", *files).stdout == "".join(f"{file}\t{text}" for file, text in zip(files, alone, strict=True))
+
+
+def test_every_page_of_a_tiff_is_read(model: Path, tmp_path: Path) -> None:
+    first, second = (Image.fromarray(read_pictures(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:2])
+    first.save(tmp_path / "two.tif", save_all=True, append_images=[second])
+    file = tmp_path / "two.tif"
+    rows = done("predict", file, "--model", model).stdout.splitlines()
+    assert [row.partition("\t")[0] for row in rows] == [f"{file}#1", f"{file}#2"]
+    rows = done("predict", file, "--json", "--model", model).stdout.splitlines()
+    assert [json.loads(row)["page"] for row in rows] == [1, 2]
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+def test_json_tells_all(model: Path, decoder: str) -> None:
+    for file in sorted(SAMPLE.glob("*.png"))[:4]:
+        reading = json.loads(done("predict", file, "--json", "--decoder", decoder, "--model", model).stdout)
+        assert list(reading) == ["file", "page", "text", "confidence", "characters"]
+        assert (reading["file"], reading["page"]) == (str(file), 1) and 0 < reading["confidence"] <= 1
+        assert "".join(character["text"] for character in reading["characters"]) == reading["text"] != ""
+        width = read_pictures(file)[0].shape[1]
+        for character in reading["characters"]:
+            assert list(character) == ["text", "confidence", "left", "right"] and 0 < character["confidence"] <= 1
+            assert 0 <= character["left"] <= character["right"] <= width  # what is in a margin has no width
+        lefts = [character["left"] for character in reading["characters"]]
+        assert lefts == sorted(lefts)
+
+
+def spoilt(folder: Path) -> dict[str, Path]:
+    """What people give by mistake, by what is wrong with it."""
+    contents = {
+        "no such file": None,
+        "empty": b"",
+        "not a picture": b"Dear Margaret",
+        "a PDF": b"%PDF-1.7\n%...",
+        "cut short": LINE.read_bytes()[:2000],
+        "too large": png_header(60_000, 60_000),
+        "damaged": png_header(0, 0),
+    }
+    files = {wrong: folder / f"{wrong}.png" for wrong in contents}
+    for wrong, content in contents.items():
+        if content is not None:
+            files[wrong].write_bytes(content)
+    return {**files, "a folder": folder}
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims to be of this size."""
+    from struct import pack
+    from zlib import crc32
+
+    header = b"IHDR" + pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    end = b"\0\0\0\0IEND\xaeB`\x82"
+    return b"\x89PNG\r\n\x1a\n" + pack(">I", 13) + header + pack(">I", crc32(header)) + end
+
+
+def test_what_is_no_picture_is_named_in_one_line(model: Path, tmp_path: Path) -> None:
+    for wrong, file in spoilt(tmp_path).items():
+        line = refused("predict", file, "--model", model)
+        assert line.startswith(f"Error: {file}: ") and wrong in line and ";" in line
+    assert "<stdin>: the file is empty" in refused("predict", "-", "--model", model, stdin=b"")
+
+
+def test_the_other_pictures_are_read_all_the_same(model: Path, tmp_path: Path) -> None:
+    files = spoilt(tmp_path)
+    result = run("predict", *files.values(), LINE, "--model", model)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [f"{LINE}\t{done('predict', LINE, '--model', model).stdout.strip()}"]
+    *errors, summary = result.stderr.splitlines()
+    assert [error.split(": ")[1] for error in errors] == [str(file) for file in files.values()]
+    assert summary == f"{len(files)} of {len(files) + 1} files could not be read"
+
+
+def test_pictures_with_nothing_to_read(model: Path, tmp_path: Path) -> None:
+    """One pixel, a blank page, a black one: lines all the same."""
+    for number, (size, grey) in enumerate(
+        [((1, 1), 0), ((1, 90), 255), ((900, 1), 0), ((400, 60), 255), ((400, 60), 0)]
+    ):
+        Image.new("L", size, grey).save(tmp_path / f"{number}.png")
+    result = done("predict", *sorted(tmp_path.glob("*.png")), "--model", model)
+    assert len(result.stdout.splitlines()) == 5 and not result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("klingon", "klingon: no such model; there is latin, or give a .safetensors file"),
+        ("lost.safetensors", "lost.safetensors: no such model file; check the path"),
+        (LINE, "01-scan.png: damaged, or not a model file"),
+    ],
+)
+def test_a_model_that_cannot_be_had(shelf: Path, name: object, message: str) -> None:
+    for command in ("predict", "eval", "check"):
+        assert message in refused(command, LINE if command == "predict" else SAMPLE, "--model", name)
+
+
+def test_mistakes_in_the_command() -> None:
+    for command in ("predict", "eval", "train", "check"):
+        assert "Missing argument" in refused(command, code=2)
+    assert "No such option" in refused("predict", LINE, "--modle", "latin", code=2)
+    assert "is not one of 'greedy', 'beam'" in refused("predict", LINE, "--decoder", "magic", code=2)
+
+
+# ---- eval
+
+
+def test_eval_in_words_and_in_json(few: Path, model: Path, tmp_path: Path) -> None:
+    report = tmp_path / "errors.html"
+    result = done("eval", few, "--model", model, "--errors", 2, "--report", report)
+    assert re.match(r"CER \d+\.\d\d % \(.*\)   WER .*4 lines, .*interval: 95 % bootstrap by line\n", result.stdout)
+    assert result.stdout.count("  written  ") == result.stdout.count("  read     ") == 2 and "→" in result.stdout
+    assert result.stderr == f"wrote {report}\n" and report.read_text("utf-8").startswith("<!doctype html>")
+    figures = json.loads(done("eval", few, "--model", model, "--json").stdout)
+    assert f"CER {100 * figures['cer']:.2f} %" in result.stdout and figures["lines"] == 4
+
+
+def test_eval_scores_what_can_be_read(few: Path, model: Path, tmp_path: Path) -> None:
+    dataset = shutil.copytree(few, tmp_path / "lines")
+    (dataset / "01-scan.png").write_bytes(b"")
+    result = run("eval", dataset, "--model", model)
+    assert result.exit_code == 1 and "3 lines" in result.stdout and "cannot be read: 1" in result.stdout
+    assert result.stderr.startswith(f"Error: {dataset / '01-scan.png'}: ") and result.stderr.count("\n") == 1
+    assert len(json.loads(run("eval", dataset, "--model", model, "--json").stdout)["failures"]) == 1
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(few: Path, tmp_path: Path) -> None:
+    """No model is looked for yet."""
+    lost = tmp_path / "lost" / "report.html"
+    assert f"{lost}: there is no folder" in refused("eval", few, "--report", lost, "--model", "none")
+    assert "is a directory" in refused("eval", few, "--report", tmp_path, "--model", "none", code=2)
+
+
+def test_datasets_without_a_line(model: Path, tmp_path: Path) -> None:
+    for command in (("eval", "--model", model), ("check",), ("train", "--out", tmp_path / "m.safetensors")):
+        assert "no dataset in this folder" in refused(*command, tmp_path)
+        assert "01-scan.png: a picture, not a dataset" in refused(*command, LINE)
+        assert "no such file or folder" in refused(*command, tmp_path / "lost")
+        assert "no split 'dev'; there is none at all" in refused(*command, f"{SAMPLE}:dev")
+
+
+# ---- train
+
+
+def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    result = done("train", few, "--dev", few, *TINY, "--minutes", 0.0001, "--out", out)
+    assert not result.stdout and re.search(r"wrote .*: CER [\d.]+ % on 4 development lines\n$", result.stderr)
+    assert "no --dev" not in result.stderr and "\r" not in result.stderr and "\x1b" not in result.stderr
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["m.log.jsonl", "m.safetensors"]
+    facts = load_model(str(out)).facts
+    assert (facts["lines"], facts["training"]["minutes"], facts["training"]["epochs"]) == (4, 0.0001, 0)
+    both = done("train", few, *TINY, "--minutes", 60, "--epochs", 1, "--out", out)
+    assert "1 of 4 lines are set aside" in both.stderr and load_model(str(out)).facts["lines"] == 3
+    assert len((tmp_path / "m.log.jsonl").read_text().splitlines()) == 1  # of the new training alone
+
+
+def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = []
+    monkeypatch.setattr("inkread.training.train", lambda *given, **rest: trained.append(given[4]) or 0.0)
+    for settings in ([], ["--set", "minutes=0"], ["--set", "epochs=3"], ["--epochs", 2, "--set", "epochs=3"]):
+        done("train", few, "--out", tmp_path / "m.safetensors", *settings)
+    assert [(config.minutes, config.epochs) for config in trained] == [(30, 0), (30, 0), (0, 3), (0, 2)]
+
+
+def test_training_on_from_a_model_adds_its_characters(few: Path, model: Path, tmp_path: Path) -> None:
+    dataset = shutil.copytree(few, tmp_path / "lines")
+    (dataset / "01-scan.gt.txt").write_text("Œ ﬁ ẞ", encoding="utf-8")
+    done("train", dataset, "--from", model, "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    before, after = (load_model(str(file)) for file in (model, tmp_path / "m.safetensors"))
+    added = after.alphabet.characters.removeprefix(before.alphabet.characters)
+    assert set("Œẞﬁ") <= set(added) and before.config == after.config
+    done("predict", LINE, "--model", tmp_path / "m.safetensors")
+
+
+SPANS = [flag for setting in ("loss=frames", "shortcut=0") for flag in ("--set", setting)]
+LEARNS = [
+    *([f"features={features}"] for features in ("conv", "pixels", "geometry")),
+    *([f"cell={cell}"] for cell in CELLS),
+    *(["cell=elman", f"activation={name}"] for name in Activation.__args__),
+    ["bidirectional=false"],
+    ["truncate=20", "cell=elman"],
+    ["augment=false", "average=0"],
+]
+
+
+@pytest.mark.parametrize("settings", LEARNS, ids=" ".join)
+def test_every_network_learns(few: Path, tmp_path: Path, settings: list[str]) -> None:
+    out = tmp_path / "m.safetensors"
+    done("train", few, *TINY, "--epochs", 1, "--out", out, *(flag for text in settings for flag in ("--set", text)))
+    loss = json.loads((tmp_path / "m.log.jsonl").read_text().splitlines()[-1])["loss"]
+    assert 0 < loss < 200
+
+
+def test_many_to_many_from_an_alignment(
+    few: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `predict --json` gives is a dataset with an alignment, blanks at the ends and all."""
+    monkeypatch.chdir(tmp_path)
+    files = sorted(few.glob("*.png"))
+    Path("read.jsonl").write_text(done("predict", *files, "--json", "--model", model).stdout, encoding="utf-8")
+    lines = open_dataset("read.jsonl").samples
+    assert len(lines) == 4 and all(len(line.spans or ()) == len(line.text) for line in lines)
+    command = ("train", *TINY, "--epochs", 2, "--out", "m.safetensors", "--set", "loss=frames")
+    done(*command, "read.jsonl")
+    assert "loss=frames needs an alignment" in refused(*command, few)
+
+
+def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "settings.toml", tmp_path / "m.safetensors"
+    config.write_text(
+        'layers = 1\nhidden = 16\nchannels = [8, 8, 8]\ncell = "gru"\nepochs = 1\nchecks = 1\nprecision = "float32"\n'
+    )
+    done("train", few, "--config", config, "--set", "hidden=8", "--out", out)
+    assert load_model(str(out)).config == NetworkConfig(layers=1, hidden=8, channels=(8, 8, 8), cell="gru")
+    config.write_text("hidden = 16\nlayers 1\n")
+    broken = refused("train", few, "--config", config, "--out", out)
+    assert "settings.toml: " in broken and "(at line 2, column 8)" in broken
+    assert "lost.toml: No such file" in refused("train", few, "--config", tmp_path / "lost.toml", "--out", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--out", "model.pt"], 2, "model.pt: must end in .safetensors"),
+        (["--out", "."], 2, "is a directory"),
+        ([], 2, "Missing option '--out'"),
+        (["--out", "m.safetensors", "--from", "latin", "--preset", "small"], 2, "leave --preset out"),
+        (["--out", "m.safetensors", "--minutes", "0"], 2, "'--minutes': 0.0 is not in the range x>0"),
+        (["--out", "m.safetensors", "--minutes", "inf"], 1, "minutes=inf: must be a number"),
+        (
+            ["--out", "m.safetensors", "--set", "learning_rate=1e999"],
+            1,
+            "learning_rate=inf: must be more than 0, and finite",
+        ),
+        (["--out", "m.safetensors", "--set", "hidden"], 2, "--set hidden: write NAME=VALUE"),
+        (["--out", "m.safetensors", "--set", "hiden=3"], 1, "hiden: no such setting; there are activation, augment,"),
+        (["--out", "m.safetensors", "--set", "cell=gnu"], 1, "cell=gnu: must be one of elman, gru, lstm"),
+        (["--out", "m.safetensors", "--from", "latin", "--set", "cell=gru"], 1, "--from latin brings its own network"),
+        (["--out", "m.safetensors", "--from", "lost"], 1, "lost: no such model"),
+        (["--out", "m.safetensors", "--dev", "lost"], 1, "lost: no such file or folder"),
+        (["--out", "lost/m.safetensors"], 1, "lost/m.safetensors: there is no folder lost"),
+        (["--out", "m.safetensors", "--resume", *TINY], 1, "m.checkpoint: no checkpoint to resume from"),
+    ],
+)
+@pytest.mark.usefixtures("shelf")
+def test_what_training_refuses(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("train", few, *arguments, code=code)
+
+
+def test_lines_that_cannot_be_learnt_from(few: Path, tmp_path: Path) -> None:
+    dataset = shutil.copytree(few, tmp_path / "lines")
+    pictures = sorted(dataset.glob("*.png"))
+    pictures[0].write_bytes(b"")
+    command = ("train", dataset, "--dev", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    assert f"left out: {pictures[0]}: the file is empty" in done(*command).stderr
+    for picture in pictures:
+        Image.new("L", (8, 48), 255).save(picture)
+    result = run(*command)
+    assert result.exit_code == 1 and result.stderr.count("too narrow") == 4
+    assert "\nError: no line of the dataset can be used; `inkread check` tells why" in result.stderr
+
+
+def test_a_loss_that_is_no_number(few: Path, tmp_path: Path) -> None:
+    settings = ("--set", "learning_rate=1e30", "--set", "clip=0", "--epochs", 9)
+    line = refused("train", few, *TINY, *settings, "--out", tmp_path / "m.safetensors")
+    assert re.search(r"the loss is (nan|inf) at step \d; try --set learning_rate=3e\+29$", line)
+
+
+def test_a_full_disk(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model that was there stays, and nothing half written lies about."""
+
+    def full(*paths: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "m.safetensors"
+    out.write_bytes(b"the old one")
+    monkeypatch.setattr("os.replace", full)
+    line = refused("train", few, *TINY, "--epochs", 1, "--out", out)
+    assert line == f"Error: {out}: cannot be written (No space left on device); free some space"
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"the old one"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (MemoryError(), 1, "Error: not enough memory; try smaller pictures, --set batch=4 or --preset small"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "Error: not enough memory"),
+        (OSError(errno.EIO, "Input/output error", "/tmp/x"), 1, "Error: /tmp/x: Input/output error"),
+        (KeyboardInterrupt(), 130, "stopped; the same command with --resume goes on from the last minute"),
+    ],
+)
+def test_what_nobody_foresaw(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
+) -> None:
+    def fail(*given: object, **rest: object) -> None:
+        (tmp_path / "m.checkpoint").touch()
+        raise error
+
+    monkeypatch.setattr("inkread.training.train", fail)
+    result = run("train", few, "--dev", few, "--out", tmp_path / "m.safetensors")
+    assert result.exit_code == code and result.stderr.startswith(message) and result.stderr.count("\n") == 1
+
+
+# ---- models and check
+
+
+def test_models(shelf: Path) -> None:
+    head, *facts = done("models").stdout.splitlines()
+    assert head == "latin (default)" and [fact.split()[0] for fact in facts] == ["reads", "licence", "size"]
+    (row,) = map(json.loads, done("models", "--json").stdout.splitlines())
+    assert row["name"] == "latin" and row["file"] == str(shelf / "latin.safetensors")
+    (shelf / "latin.safetensors").unlink()
+    assert "no model is here; train one with `inkread train`" in refused("models")
+    assert "latin: no such model; there is none" in refused("predict", LINE)
+    assert not done("models", "--json").output
+
+
+def test_check(few: Path, model: Path, tmp_path: Path) -> None:
+    assert done("check", few, "--model", model).stdout.endswith("0 left out, 0 problems\n")
+    dataset = shutil.copytree(few, tmp_path / "lines")
+    (dataset / "01-scan.png").unlink()
+    Image.new("L", (20, 60), 255).save(dataset / "02-ruled.png")
+    (dataset / "03-scan.gt.txt").write_text("日本", encoding="utf-8")
+    result = run("check", dataset, "--model", model)
+    assert result.exit_code == 1 and not result.stderr
+    problems = "".join(row for row in result.stdout.splitlines(True) if row.startswith("problem: "))
+    for problem in ("01-scan.png: no such file", "02-ruled: its text needs", "03-scan: the model has no '日' (U+65E5)"):
+        assert problem in problems
+    asked = run("check", dataset, "--model", model, "--json")
+    assert asked.exit_code == 1 and len(json.loads(asked.stdout)["problems"]) == 3
+
+
+# ---- terminals and real processes
+
+
+def test_a_progress_bar_leaves_stdout_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(cli, "time", SimpleNamespace(monotonic=itertools.count(step=2).__next__))  # seconds
+    with cli._progress("reading", 5) as tick:
+        tick(1, 5)
+        cli._print("a text")
+    out, err = capsys.readouterr()
+    assert out == "a text\n" and "reading" in err
+
+
+def python(*arguments: object, **options: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_help_is_there_at_once() -> None:
+    """The heavy packages are not imported for it."""
+    imported = re.findall(r"\| +([\w.]+)$", python("-X", "importtime", "-c", "import inkread.cli").stderr, re.MULTILINE)
+    assert "inkread.cli" in imported and not {"torch", "numpy", "rich", "PIL"} & set(imported)
+
+
+@pytest.fixture
+def closed_pipe() -> Iterator[int]:
+    end, start = os.pipe()
+    os.close(end)
+    yield start
+    os.close(start)
+
+
+def test_a_reader_that_has_seen_enough(closed_pipe: int) -> None:
+    result = python("-m", "inkread", "check", SAMPLE, stdout=closed_pipe)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_behind_stdout() -> None:
+    with open("/dev/full", "w") as full:
+        result = python("-m", "inkread", "check", SAMPLE, stdout=full)
+    assert result.stderr == "Error: <stdout>: cannot be written (No space left on device); free some space\n"
+    assert result.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_training_at_a_terminal(few: Path, tmp_path: Path) -> None:
+    """The real thing: two processes where there are two cores, and a display that lives."""
+    import pty
+
+    screen, terminal = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "WORLD_SIZE"} | {"TERM": "xterm"}
+    out = tmp_path / "m.safetensors"
+    command = [sys.executable, "-m", "inkread", "train", few, "--dev", few, *TINY, "--epochs", "2", "--out", out]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    with open(screen, "rb", buffering=0) as file:
+        try:
+            while part := file.read(4096):
+                shown += part
+        except OSError:  # how Linux says that the other end is closed
+            pass
+    assert process.wait() == 0, shown.decode()
+    assert b"gradient norm" in shown and b"wrote" in shown and out.is_file()
