@@ -436,7 +436,7 @@ def test_check_names_every_problem(tmp_path: Path) -> None:
     (tmp_path / "lines.tsv").write_text("file\ttext\twriter\n" + "\n".join(rows))
     seen: list[tuple[int, int]] = []
     report = check_dataset(
-        open_dataset(str(tmp_path)), set("ab "), lambda height, width: width // 4, lambda *done: seen.append(done)
+        open_dataset(str(tmp_path)), set("ab "), lambda picture: picture.shape[1] // 4, lambda *done: seen.append(done)
     )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     told = {problem.where: problem.what for problem in report.problems}
@@ -463,5 +463,5 @@ def test_check_names_a_missing_page_once(tmp_path: Path) -> None:
 def test_check_is_content_with_a_good_dataset(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "a.gt.txt").write_text("ab")
-    report = check_dataset(open_dataset(str(tmp_path)), set("ab"), lambda height, width: 2)
+    report = check_dataset(open_dataset(str(tmp_path)), set("ab"), lambda picture: 2)
     assert report.problems == () and report.heights == (20,) * 5
