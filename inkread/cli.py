@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inkread import __version__
-from inkread.config import PRESETS, configure, read_config
+from inkread.config import DEFAULT_MODEL, PRESETS, configure, read_config
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from inkread.recognizer import Reading, Recognizer
     from inkread.training import Progress
 
-DEFAULT_MODEL = "latin"
 MINUTES = 30.0  # of training, when neither minutes nor epochs are given
 FINE_TUNING = {"learning_rate": 5e-4, "average": 0.99}  # what `train --from` starts with instead of the preset's
 

@@ -15,6 +15,7 @@ from inkread.errors import BadConfig
 
 Activation = Literal["tanh", "logistic", "relu", "gelu", "softplus", "elu", "leaky_relu", "prelu"]
 CELLS = ("elman", "gru", "lstm")
+DEFAULT_MODEL = "latin"  # the shipped model that `predict` and `eval` take by themselves
 
 
 class Settings:

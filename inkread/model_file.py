@@ -18,12 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inkread.alphabet import Alphabet
-from inkread.config import NetworkConfig
+from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadConfig, BadModel, CannotWrite
 from inkread.network import Network
 
 FORMAT = "inkread line model 1"
-DEFAULT_MODEL = "latin"
 SHELVES = (Path(__file__).parent / "pretrained", Path(__file__).parent.parent / "models")
 
 

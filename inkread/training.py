@@ -97,9 +97,13 @@ def train(
     _keep_memory()
     alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters if start else "")
     with processes.shared_folder() as folder, ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        lines, dev_lines = (
-            gather(some, alphabet, config, folder, processes, note, loading) for some in (samples, dev_samples)
-        )
+        try:
+            lines, dev_lines = (
+                gather(some, alphabet, config, folder, processes, note, loading) for some in (samples, dev_samples)
+            )
+        except OSError as error:
+            cure = "set TMPDIR to a folder with more room"
+            raise CannotWrite(f"{folder}: cannot be written ({error.strerror}); {cure}") from error
         if len(lines) < processes.world:
             raise BadDataset(f"{len(lines)} lines are too few for {processes.world} processes")
         if training.loss == "frames" and any(line.frames is None for line in lines.ready):
@@ -167,10 +171,10 @@ class Run:
                 group["lr"] = rate
             loss = self.learn(batches[place], epoch)
             loss, standing.seconds = self._sum_gradients(loss, time.monotonic() - began)
-            if not math.isfinite(loss):
+            norm, scaled = scale_gradient(list(self.network.parameters()), training.clip)
+            if not math.isfinite(loss + norm):  # before it reaches the weights
                 less = training.learning_rate / 3
                 raise TrainingFailed(f"the loss is {loss} at step {standing.step}; try --set learning_rate={less:.1g}")
-            norm, scaled = scale_gradient(list(self.network.parameters()), training.clip)
             self.optimizer.step()
             standing.step += 1
             standing.samples += len(batches[place])

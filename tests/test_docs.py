@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from inkread.cli import main
-from inkread.model_file import DEFAULT_MODEL, shipped_models
+from inkread.config import DEFAULT_MODEL
+from inkread.model_file import shipped_models
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -14,10 +14,9 @@ from safetensors.torch import save_file
 
 from inkread import model_file
 from inkread.alphabet import Alphabet
-from inkread.config import NetworkConfig
+from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadModel, CannotWrite
 from inkread.model_file import (
-    DEFAULT_MODEL,
     Model,
     describe_model,
     find_model,

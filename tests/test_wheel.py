@@ -13,8 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from inkread import __version__
+from inkread.config import DEFAULT_MODEL
 from inkread.metrics import edit_distance
-from inkread.model_file import DEFAULT_MODEL, shipped_models
+from inkread.model_file import shipped_models
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "datasets" / "sample"
