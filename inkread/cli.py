@@ -114,6 +114,7 @@ def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> 
 
     recognizer = _load(model, decoder)
     with _progress("reading", 0 if sys.stdout.isatty() else len(files)) as tick:  # texts that come are progress enough
+        done = 0
         for number, reading in enumerate(recognizer.read_many(pictures())):
             name, page, count = sources[number]
             if as_json:
@@ -122,7 +123,8 @@ def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> 
                 _print(reading.text)
             else:
                 _print(f"{name if count == 1 else f'{name}#{page}'}\t{reading.text}")
-            tick(len({source[0] for source in sources}), len(files))
+            done += page == count
+            tick(done, len(files))
     if failures:
         if len(files) > 1:
             click.echo(f"{len(failures)} of {len(files)} files could not be read", err=True)

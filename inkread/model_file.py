@@ -68,13 +68,13 @@ def find_model(name: str) -> Path:
 
 def describe_model(path: Path) -> dict[str, Any]:
     """A model's description, without its weights. Raises BadModel."""
-    return _read(path, with_weights=False)[0]
+    return read_tensors(path, with_weights=False)[0]
 
 
 def load_model(name: str) -> Model:
     """The model of that name or path. Raises BadModel for a file that is missing, damaged or not ours."""
     path = find_model(name)
-    description, weights = _read(path, with_weights=True)
+    description, weights = read_tensors(path)
     if description.get("format") != FORMAT:
         raise BadModel(f"{path}: not a line model of this version of inkread, but {description.get('format')}")
     try:
@@ -116,12 +116,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], description: dict[str,
         raise CannotWrite(f"{path}: cannot be written ({error.strerror}); {cure}") from error
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What write_tensors wrote: the description and the tensors. Raises BadModel."""
-    return _read(path, with_weights=True)
-
-
-def _read(path: Path, with_weights: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_tensors(path: Path, with_weights: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What write_tensors wrote: the description and, if asked for, the tensors. Raises BadModel."""
     try:
         with safe_open(path, "pt") as file:
             description = json.loads((file.metadata() or {}).get("inkread", "null"))

@@ -83,11 +83,11 @@ def normalise(grey: Grey, height: int) -> Line:
 def _shrink(grey: Grey) -> tuple[tuple[int, int, int, int], Grey]:
     """The box (left, top, right, bottom) around the ink, and what is in it at no more than the working height."""
     picture = Image.fromarray(grey)
-    coarse = _darkness(_at_most(picture, WORKING_HEIGHT))
+    coarse = _darkness(at_most(picture, WORKING_HEIGHT))
     wet = coarse > 0.3
     rows, columns = np.flatnonzero(wet.any(axis=1)), np.flatnonzero(wet.any(axis=0))
     if not len(rows):
-        return (0, 0, picture.width, picture.height), _at_most(picture, WORKING_HEIGHT)
+        return (0, 0, picture.width, picture.height), at_most(picture, WORKING_HEIGHT)
     factor_x, factor_y = picture.width / coarse.shape[1], picture.height / coarse.shape[0]
     box = (
         max(0, int((columns[0] - 4) * factor_x)),
@@ -95,10 +95,10 @@ def _shrink(grey: Grey) -> tuple[tuple[int, int, int, int], Grey]:
         min(picture.width, int((columns[-1] + 5) * factor_x) + 1),
         min(picture.height, int((rows[-1] + 5) * factor_y) + 1),
     )
-    return box, _at_most(picture.crop(box), WORKING_HEIGHT)
+    return box, at_most(picture.crop(box), WORKING_HEIGHT)
 
 
-def _at_most(picture: Image.Image, height: int) -> Grey:
+def at_most(picture: Image.Image, height: int) -> Grey:
     """The picture, shrunk to `height` rows if it has more."""
     if picture.height > height:
         width = max(1, round(picture.width * height / picture.height))

@@ -20,6 +20,7 @@ from PIL import Image, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import split_of, write_manifest
+from inkread.preprocess import at_most
 from inkread.synthesis import draw_text
 
 EXPECTED = {"train": 24480, "dev": 1360}  # lines
@@ -121,12 +122,8 @@ def draw_font(path: Path, words: dict[str, list[str]], out: Path) -> list[tuple[
         if not text or not set(text) <= covered:
             continue
         picture = Image.fromarray(draw_text(text, fonts[int(rng.choice(list(fonts)))], rng))
-        if picture.height > TALLEST:
-            picture = picture.resize(
-                (max(round(picture.width * TALLEST / picture.height), 1), TALLEST), Image.Resampling.BOX
-            )
         file = f"{name}/{len(rows):03}.png"
-        picture.save(out / file)
+        Image.fromarray(at_most(picture, TALLEST)).save(out / file)
         rows.append((file.removesuffix(".png"), file, name, split_of("fonts", name), text))
     return rows
 
