@@ -1,16 +1,128 @@
-"""Seeded distortions of normalised lines: what another hand, pen, paper or camera would have made of the same words.
+"""Seeded distortions: what another hand, pen, paper or camera would have made of the same words.
 
-They act on the normalised line, 48 rows of it, instead of on the picture: that costs a millisecond, so both cores stay
-with the network. One seed gives one result, whatever the batch or the process.
+`photograph` changes a picture as it is read, once; `distort` its normalised line, 48 rows of it, anew every time it is
+learned from: that costs a millisecond, so both cores stay with the network. One seed gives one result, whatever the
+batch or the process.
 """
+
+import io
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional
 
+from inkread.preprocess import at_most
+
 Pixels = NDArray[np.uint8]
+Light = NDArray[np.float32]
+
+PHOTO_HEIGHT = 112  # rows of a photographed line at most: more than the preprocessor looks at
+
+
+def photograph(grey: Pixels, rng: np.random.Generator) -> Pixels:
+    """The picture of a line (H, W) uint8, 0 = black -> another picture of it: on other paper, in other light, worse."""
+    light: Light = at_most(Image.fromarray(grey), PHOTO_HEIGHT).astype(np.float32) / np.float32(255)
+    paper = float(np.median(light))
+    if rng.random() < 0.5:
+        light = _crop(light, paper, rng)
+    if rng.random() < 0.3:
+        light = _neighbours(light, paper, rng)
+    ink = np.clip(paper - light, 0, 1) * np.float32(rng.uniform(0.4, 1))  # fresh or faded
+    if rng.random() < 0.35:
+        ink = np.maximum(ink, _rules(light.shape, rng) * ink.max())
+    light = np.maximum(np.float32(rng.uniform(0.65, 1)) * _texture(light.shape, rng) - ink, np.float32(0.02))
+    light = _bend(light, rng)
+    if rng.random() < 0.6:
+        light = light * _shadow(light.shape, rng)
+    light = light + rng.standard_normal(light.shape, np.float32) * np.float32(rng.uniform(0, 0.03))
+    pixels = np.asarray(_take(Image.fromarray((light.clip(0, 1) * 255).astype(np.uint8)), rng))
+    return 255 - pixels if rng.random() < 0.04 else pixels  # chalk
+
+
+def _crop(light: Light, paper: float, rng: np.random.Generator) -> Light:
+    """Cut out more loosely, by up to a third of the height above and below and a whole one at the ends."""
+    height = len(light)
+    above, below = rng.integers(0, height // 3 + 1, 2)
+    left, right = rng.integers(0, height + 1, 2)
+    return np.pad(light, ((above, below), (left, right)), constant_values=paper)
+
+
+def _neighbours(light: Light, paper: float, rng: np.random.Generator) -> Light:
+    """The feet of a line above, the heads of one below, reaching into the picture: the line's own, moved sideways."""
+    height, width = light.shape
+    shift = int(rng.integers(0, width))
+    strip = int(height * rng.uniform(0.08, 0.22)) + 1
+    blank = np.full((strip // 2, width), paper, np.float32)
+    inked = np.flatnonzero((light < paper - 0.3).any(axis=1))
+    first, last = (inked[0], inked[-1] + 1) if len(inked) else (0, height)
+    feet, heads = light[max(last - strip, 0) : last], light[first : first + strip]
+    above = [np.roll(feet, shift, axis=1), blank] if rng.random() < 0.6 else []
+    below = [blank, np.roll(heads, -shift, axis=1)] if rng.random() < 0.6 else []
+    return np.concatenate([*above, light, *below])
+
+
+def _texture(shape: tuple[int, int], rng: np.random.Generator) -> Light:
+    """Paper, unevenly bright: about 1."""
+    coarse = rng.normal(0, 1, (max(2, shape[0] // 8), max(2, shape[1] // 8))).astype(np.float32)
+    texture = np.asarray(Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BICUBIC))
+    return 1 + texture * np.float32(rng.uniform(0, 0.03))
+
+
+def _rules(shape: tuple[int, int], rng: np.random.Generator) -> Light:
+    """Ruled or squared paper: 0, and on the rules how dark they are, as a share of the ink."""
+    height, width = shape
+    rules = np.zeros(shape, np.float32)
+    space = max(4, round(height * rng.uniform(0.15, 0.9)))
+    thickness = max(1, round(height * rng.uniform(0.005, 0.02)))
+    shade = np.float32(rng.uniform(0.1, 0.7))
+    for row in range(int(rng.integers(0, space)), height, space):
+        rules[row : row + thickness] = shade
+    if rng.random() < 0.35:
+        space = max(4, round(height * rng.uniform(0.15, 0.5)))
+        for column in range(int(rng.integers(0, space)), width, space):
+            rules[:, column : column + thickness] = np.minimum(shade, 0.4)
+    return rules
+
+
+def _bend(light: Light, rng: np.random.Generator) -> Light:
+    """Seen from another place: each corner moves a little. Nothing leaves the picture but at its edges."""
+    height, width = light.shape
+    corners = rng.normal(0, 0.05 * height, (4, 2)).clip(-0.1 * height, 0.1 * height)
+    (nw_x, nw_y), (sw_x, sw_y), (se_x, se_y), (ne_x, ne_y) = corners.tolist()
+    quad = (nw_x, nw_y, sw_x, height + sw_y, width + se_x, height + se_y, width + ne_x, ne_y)
+    margin = height // 8  # what comes in from outside is more of the edge
+    picture = Image.fromarray(np.pad(light, margin, mode="edge"))
+    quad = tuple(place + margin for place in quad)
+    return np.asarray(picture.transform((width, height), Image.Transform.QUAD, quad, Image.Resampling.BILINEAR))
+
+
+def _shadow(shape: tuple[int, int], rng: np.random.Generator) -> Light:
+    """Light that falls off to one side, and the shadow of a hand or a phone with a soft edge: 1 or less."""
+    height, width = shape
+    x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    fall = 1 - np.float32(rng.uniform(0, 0.25)) * (1 + np.float32(rng.uniform(-1, 1)) * x) / 2
+    light = fall * (1 - np.float32(rng.uniform(0, 0.1)) * (1 + np.float32(rng.uniform(-1, 1)) * y) / 2)
+    if rng.random() < 0.5:
+        softness = rng.uniform(0.1, 1.5) * height
+        edge = x * (width / 2) - rng.uniform(-0.5, 0.5) * width + rng.normal(0, 0.5) * y * (height / 2)
+        light = light * (1 - np.float32(rng.uniform(0.1, 0.5)) / (1 + np.exp(-np.clip(edge * 4 / softness, -30, 30))))
+    return light.astype(np.float32)
+
+
+def _take(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A picture as a poor camera would give it: few pixels, out of focus, compressed."""
+    if rng.random() < 0.4:
+        picture = Image.fromarray(at_most(picture, int(rng.integers(36, PHOTO_HEIGHT))))
+    if rng.random() < 0.5:
+        picture = picture.filter(ImageFilter.GaussianBlur(picture.height * rng.uniform(0, 0.02)))
+    if rng.random() < 0.5:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=int(rng.integers(15, 80)))
+        picture = Image.open(file)
+    return picture
 
 
 def distort(pixels: Pixels, rng: np.random.Generator) -> Pixels:

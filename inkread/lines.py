@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.alphabet import BLANK, Alphabet, steps_needed
+from inkread.augment import photograph
 from inkread.config import NetworkConfig
 from inkread.dataset import Sample, read_line
 from inkread.errors import BadDataset, BadInput
@@ -59,27 +60,35 @@ def gather(
     config: NetworkConfig,
     folder: Path,
     processes: Processes,
+    photographed: float = 0.0,
+    seed: int = 0,
     note: Callable[[str], None] = lambda text: None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Lines:
     """Read and normalise the lines of a dataset into files in `folder`, each process its share of them.
 
+    So large a share of them as `photographed`, drawn at random, is photographed first (see augment.py), so that the
+    network also meets what shadows and rules leave on a normalised line.
     `note` is told of each line that can't be used. A character that is not in the alphabet gets a label that no network
     gives, and so counts as an error when lines are scored. Raises BadDataset if no line can be used.
     """
 
-    def load(sample: Sample) -> Line | str:
+    def load(place: int, sample: Sample) -> Line | str:
         try:
-            return normalise(read_line(sample), config.height)
+            picture, rng = read_line(sample), np.random.default_rng((seed, place))
+            if rng.random() < photographed:
+                picture = photograph(picture, rng)
+            return normalise(picture, config.height)
         except BadInput as error:
             return str(error)
 
     file = folder / f"{processes.rank}.columns"
     mine: list[ReadyLine | str] = []
-    share = samples[processes.rank :: processes.world]
+    places = range(processes.rank, len(samples), processes.world)
+    share = [samples[place] for place in places]
     with open(file, "ab") as out, ThreadPoolExecutor((os.cpu_count() or 1) // processes.world or 1) as pool:
         first = out.tell() // config.height
-        for sample, line in zip(share, pool.map(load, share), strict=True):
+        for sample, line in zip(share, pool.map(load, places, share), strict=True):
             if progress:
                 progress(min(len(samples), (len(mine) + 1) * processes.world), len(samples))
             if isinstance(line, str):

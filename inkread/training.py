@@ -98,9 +98,9 @@ def train(
     alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters if start else "")
     with processes.shared_folder() as folder, ThreadPoolExecutor(torch.get_num_threads()) as pool:
         try:
-            lines, dev_lines = (
-                gather(some, alphabet, config, folder, processes, note, loading) for some in (samples, dev_samples)
-            )
+            photographed = training.photographed if training.augment and training.loss == "ctc" else 0.0
+            lines = gather(samples, alphabet, config, folder, processes, photographed, training.seed, note, loading)
+            dev_lines = gather(dev_samples, alphabet, config, folder, processes, note=note, progress=loading)
         except OSError as error:
             cure = "set TMPDIR to a folder with more room"
             raise CannotWrite(f"{folder}: cannot be written ({error.strerror}); {cure}") from error

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from inkread.augment import distort
+from inkread.augment import PHOTO_HEIGHT, distort, photograph
+from inkread.preprocess import normalise
 
 Pixels = NDArray[np.uint8]
 
@@ -62,3 +64,36 @@ def test_blank_paper_stays_nearly_blank() -> None:
     for seed in range(100):
         distorted = distort(blank, np.random.default_rng(seed))
         assert (distorted > 100).mean() < 0.1  # grain, or a ruled line
+
+
+def test_a_photograph_is_seeded_and_leaves_its_picture_alone() -> None:
+    picture = 255 - strokes(300)
+    before = picture.copy()
+    first, again, other = (photograph(picture, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape != other.shape or (first != other).any()
+    np.testing.assert_array_equal(picture, before)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (300, 1), (48, 200), (2000, 900)])
+@pytest.mark.parametrize("shade", [0, 255])
+def test_anything_can_be_photographed(shape: tuple[int, int], shade: int) -> None:
+    for seed in range(20):
+        photo = photograph(np.full(shape, shade, np.uint8), np.random.default_rng(seed))
+        assert photo.dtype == np.uint8 and photo.ndim == 2
+        assert 1 <= len(photo) <= 2 * PHOTO_HEIGHT
+
+
+def test_a_photograph_shows_the_same_line() -> None:
+    """Normalised again it has about the size it had, and ink where it was: on paper, rules, in shadows alike."""
+    picture = np.pad(255 - strokes(400), ((10, 10), (10, 10)), constant_values=255)
+    clean = normalise(picture, 48).pixels
+    widths, likenesses = [], []
+    for seed in range(100):
+        photo = normalise(photograph(picture, np.random.default_rng(seed)), 48).pixels
+        widths.append(photo.shape[1] / clean.shape[1])
+        same_width = np.asarray(Image.fromarray(photo).resize(clean.shape[::-1]))
+        likenesses.append(np.corrcoef(clean.sum(axis=1), same_width.sum(axis=1))[0, 1])
+    assert 0.8 < np.median(widths) < 1.25
+    assert np.median(likenesses) > 0.8

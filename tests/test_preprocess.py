@@ -104,7 +104,7 @@ SCANS: dict[str, Callable[[Grey], Grey]] = {
 # which is measured in steps of a tenth, to sampling, and at half the size to hairlines that fade.
 @pytest.mark.parametrize("name", SCANS)
 def test_drawn_line_is_the_same_in_every_scan(name: str) -> None:
-    least = 0.85 if name == "half as large" else 0.97
+    least = 0.8 if name == "half as large" else 0.9
     assert likeness(normalise(drawn(), HEIGHT), normalise(SCANS[name](drawn()), HEIGHT)) > least
 
 
@@ -122,9 +122,49 @@ def test_real_lines_come_out_level_whole_and_of_one_size(real: list[Grey]) -> No
         rows = np.arange(HEIGHT) - (HEIGHT - 1) / 2
         profile = pixels.sum(axis=1) / pixels.sum()
         assert abs(profile @ rows) < 2  # in the middle
-        # The deviation aimed at, less what long descenders lose where they are cut off: next to nothing.
-        assert 0.75 * HEIGHT * SPREAD < (profile @ rows**2) ** 0.5 < 1.05 * HEIGHT * SPREAD
-        assert profile[0] + profile[-1] < 0.005
+        # The deviation aimed at, and more where there are long loops, which don't count.
+        assert 0.75 * HEIGHT * SPREAD < (profile @ rows**2) ** 0.5 < 1.25 * HEIGHT * SPREAD
+        assert profile[0] + profile[-1] < 0.01
+
+
+def ruled(grey: Grey) -> Grey:
+    """On a sheet with a rule every 40 rows, which begins long before the writing and goes on behind it."""
+    page = np.pad(grey, ((40, 40), (150, 250)), constant_values=255)
+    page[10::40] = page[11::40] = 60
+    return page
+
+
+def between_lines(grey: Grey) -> Grey:
+    """The feet of a line above and the heads of one below cut into the picture."""
+    strip, blank = len(grey) // 5, np.full((12, grey.shape[1]), 255, np.uint8)
+    inked = np.flatnonzero((grey < 128).any(axis=1))
+    feet, heads = grey[inked[-1] - strip : inked[-1]], grey[inked[0] : inked[0] + strip]
+    return np.concatenate([np.roll(feet, 70, axis=1), blank, grey, blank, np.roll(heads, 90, axis=1)])
+
+
+def half_in_shadow(grey: Grey) -> Grey:
+    """The shadow of a hand, with an edge as sharp as a stroke's, on more than the paper beside the writing."""
+    page = np.pad(grey, ((20, 20), (150, 150)), constant_values=255)
+    light = np.where(np.arange(page.shape[1]) < page.shape[1] // 2, 1, 0.55)
+    return ((40 + page / 255 * 200) * light).astype(np.uint8)
+
+
+SURROUNDINGS: dict[str, Callable[[Grey], Grey]] = {
+    "on ruled paper": ruled,
+    "between two lines": between_lines,
+    "half in shadow": half_in_shadow,
+    "chalk, half in shadow": lambda grey: 255 - half_in_shadow(grey),
+}
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_surroundings_do_not_change_the_size_of_the_writing(real: list[Grey], name: str) -> None:
+    ratios = []
+    for grey in [drawn(), *real]:
+        alone, among = normalise(grey, HEIGHT), normalise(SURROUNDINGS[name](grey), HEIGHT)
+        ratios.append(among.pixels.shape[1] / alone.pixels.shape[1])
+    assert np.median(ratios) == pytest.approx(1, abs=0.08)
+    assert min(ratios) > 0.7 and max(ratios) < 1.25
 
 
 @pytest.mark.parametrize("degrees", [-6, -3, 2, 5])
@@ -179,12 +219,15 @@ def test_a_blank_picture_gives_a_short_blank_line(shape: tuple[int, int], paper:
     assert line.pixels.shape[1] * line.scale + line.offset == pytest.approx(shape[1])
 
 
-def test_a_dash_stays_a_dash() -> None:
-    grey = np.full((60, 200), 255, np.uint8)
-    grey[30:33, 80:110] = 0
-    pixels = normalise(grey, HEIGHT).pixels
-    inked = np.flatnonzero((pixels > 100).any(axis=1))
-    assert 1 <= len(inked) <= HEIGHT / 2 and (pixels > 100).any(axis=0).sum() > 3 * len(inked)
+@pytest.mark.parametrize("factor", [1, 4])
+def test_a_dash_stays_a_dash_and_a_dot_a_dot(factor: int) -> None:
+    for width in (30, 3):
+        grey = np.full((60 * factor, 200 * factor), 255, np.uint8)
+        grey[30 * factor : 33 * factor, 80 * factor : (80 + width) * factor] = 0
+        pixels = normalise(grey, HEIGHT).pixels > 100
+        across, down = np.count_nonzero(pixels.any(axis=0)), np.count_nonzero(pixels.any(axis=1))
+        assert 3 <= down <= HEIGHT / 5  # as thick as a pen
+        assert (across > 3 * down) if width == 30 else (across < 2 * down)
 
 
 @pytest.mark.parametrize("shape", [(1, 300), (300, 1), (2, 9000), (4000, 3), (10, 30_000), (48, 48)])
