@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from inkread.training import Progress
 
 MINUTES = 30.0  # of training, when neither minutes nor epochs are given
+FEW_LINES = 100  # a tenth of fewer tells nothing, and would be missed in training
 FINE_TUNING = {"learning_rate": 5e-4, "average": 0.99}  # what `train --from` starts with instead of the preset's
 
 
@@ -193,7 +194,7 @@ def evaluate(dataset: str, model: str, decoder: str, as_json: bool, errors: int,
 @main.command()
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
 @click.option(
-    "--dev", metavar="DATASET", help="Lines to choose the best weights by; else a tenth of DATASET is set aside."
+    "--dev", metavar="DATASET", help="Lines to choose the best weights by; else a tenth of DATASET is."
 )
 @click.option(
     "--out",
@@ -270,7 +271,10 @@ def train(
         dev_samples = tuple(_usable(open_dataset(dev)))
     else:
         samples, dev_samples = _set_aside(samples)
-        _tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
+        if dev_samples is samples:
+            _tell(f"no --dev, and {len(samples)} lines are few: all are learned, and what is told is measured on them")
+        else:
+            _tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
     # Names, not paths: a model is given to others.
     names = [Path(name).name for name in (*datasets, dev or "a tenth of them", start or "")]
     facts = {"trained_on": names[:-2], "lines": len(samples), "dev": names[-2], "from": names[-1]}
@@ -425,13 +429,15 @@ def _usable(dataset: "Dataset") -> tuple["Sample", ...]:
 
 
 def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tuple["Sample", ...]]:
-    """(nine tenths, one tenth) of the lines; which, depends on their names alone."""
+    """(nine tenths, one tenth) of the lines; which, depends on their names alone. Of few lines, twice all of them."""
     from hashlib import sha256
 
     if len(samples) < 2:
-        raise BadDataset("one line is too few to train on and to choose by; give more, or --dev")
+        raise BadDataset("one line is too few to learn from; give more")
+    if len(samples) < FEW_LINES:
+        return samples, samples
     order = sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest())
-    count = max(1, len(samples) // 10)
+    count = len(samples) // 10
     return tuple(order[count:]), tuple(order[:count])
 
 

@@ -284,7 +284,7 @@ class Run:
                 characters += len(lines[index].labels)
         errors, characters = self.processes.sum(torch.tensor([errors, characters])).tolist()
         cer = float(errors / max(characters, 1))
-        if self.standing.best is None or cer < self.standing.best:
+        if self.standing.best is None or cer <= self.standing.best:  # of equals the last, which has learned longest
             self.standing.best = cer
             self._keep(cer)
         return cer

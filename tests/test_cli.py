@@ -22,7 +22,7 @@ from PIL import Image
 
 from inkread import cli, model_file
 from inkread.config import CELLS, Activation, NetworkConfig
-from inkread.dataset import open_dataset
+from inkread.dataset import Sample, open_dataset
 from inkread.ink import read_pictures
 from inkread.model_file import load_model, save_model
 
@@ -255,8 +255,16 @@ def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
     facts = load_model(str(out)).facts
     assert (facts["lines"], facts["training"]["minutes"], facts["training"]["epochs"]) == (4, 0.0001, 0)
     both = done("train", few, *TINY, "--minutes", 60, "--epochs", 1, "--out", out)
-    assert "1 of 4 lines are set aside" in both.stderr and load_model(str(out)).facts["lines"] == 3
+    assert "no --dev, and 4 lines are few" in both.stderr and load_model(str(out)).facts["lines"] == 4
     assert len((tmp_path / "m.log.jsonl").read_text().splitlines()) == 1  # of the new training alone
+
+
+def test_a_tenth_of_many_lines_is_set_aside() -> None:
+    samples = tuple(Sample(str(number), Path("line.png"), "a") for number in range(250))
+    ours, aside = cli._set_aside(samples)
+    assert len(aside) == 25 and {*ours, *aside} == {*samples} and len(ours) == 225
+    assert cli._set_aside(samples[::-1]) == (ours, aside)
+    assert cli._set_aside(samples[:99]) == (samples[:99], samples[:99])
 
 
 def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
