@@ -6,8 +6,10 @@ label a step; repeats are merged, then blanks dropped, so many paths spell one l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,68 +48,125 @@ def greedy(log_probs: Scores) -> list[Label]:
     return [Label(*run) for run in runs if run[0] != BLANK]
 
 
-def prefix_beam(log_probs: Scores, width: int = 16) -> list[tuple[tuple[int, ...], float]]:
+class Guide(Protocol):
+    """What the beam asks of a language model; a state stands for the labels so far and means something to it alone."""
+
+    @property
+    def start(self) -> Any: ...
+    def extend(self, state: Any, label: int) -> tuple[float, Any]:
+        """The factor that a prefix's probability gets when this label is added to it, more than 0; the state then."""
+
+    def finish(self, state: Any) -> float:
+        """The factor it gets when the line ends there."""
+
+
+def prefix_beam(
+    log_probs: Scores, width: int = 16, guide: Guide | None = None, *, least: float = 1e-3, margin: float = 1e-5
+) -> list[tuple[tuple[int, ...], float]]:
     """The most probable labellings, best first, each with its log-probability: prefix beam search (Hannun et al. 2014).
 
     log_probs (T, C) -> at most width (labels, log-probability).  Unlike `greedy` it adds up the paths that spell the
     same: two steps of "a" 0.4, blank 0.6 are greedily "" (0.36), while "a" has 0.16 + 0.24 + 0.24 = 0.64.
-    Every label is tried at every step; only the width best prefixes go on, so a log-probability is that of the paths
-    which stayed in the beam: exact when the beam holds every prefix, else a little too low.  `align` places the labels.
+    With a guide each probability is multiplied by the guide's factors for its labels and for its end.
+
+    It is quick because it leaves out what hardly counts: labels less probable than `least` at a step, which makes most
+    steps certain blanks, and prefixes beyond the `width` best or with less than `margin` times the best probability.
+    A log-probability is a little too low for that; it is exact when both are 0 and the beam holds every prefix.
+    `align` places the labels.
     """
-    prefixes = _Prefixes()
-    number = np.zeros(1, dtype=np.intp)  # (W,) the prefixes in the beam; at the start the empty one, number 0
-    parent = np.full(1, -1, dtype=np.intp)  # (W,) each without its last label
-    last = np.full(1, BLANK, dtype=np.intp)  # (W,) that last label
-    in_blank = np.zeros(1)  # (W,) log-probability of the paths that spell the prefix and end in a blank,
-    in_label = np.full(1, -np.inf)  # (W,) and of those that end in its last label
-    for step in np.asarray(log_probs, dtype=np.float64):  # (C,)
-        either = np.logaddexp(in_blank, in_label)
-        extended = either[:, None] + step  # (W, C) the prefix and one label more
-        rows = np.arange(len(number))
-        extended[rows, last] = in_blank + step[last]  # only a blank between makes a repeated label a new one
-        extended[:, BLANK] = -np.inf
-        in_blank = either + step[BLANK]
-        in_label = in_label + step[last]
-        # A prefix may be in the beam and be the extension of another one there: their paths belong together.
-        shorter, longer = np.nonzero(number[:, None] == parent)
-        in_label[longer] = np.logaddexp(in_label[longer], extended[shorter, last[longer]])
-        extended[shorter, last[longer]] = -np.inf
+    root = _Prefix(None, BLANK, 1.0, guide.start if guide else None)
+    root.in_blank = 1.0
+    beam = [root]
+    divided = 0.0  # logarithm of what all probabilities were divided by, so that they don't vanish in a long line
+    for blank, labels in _steps(log_probs, least):
+        reached = []
+        for prefix in beam:
+            both = prefix.in_blank + prefix.in_label
+            prefix.next_blank = both * blank
+            if not prefix.reached:
+                prefix.reached = True
+                reached.append(prefix)
+            for label, probability in labels:
+                mass = both * probability
+                if label == prefix.last:  # only a blank between makes a repeated label a new one
+                    prefix.next_label += prefix.in_label * probability
+                    mass = prefix.in_blank * probability
+                if mass > margin:
+                    longer = prefix.longer.get(label) or prefix.extend(label, guide)
+                    longer.next_label += mass * longer.factor
+                    if not longer.reached:
+                        longer.reached = True
+                        reached.append(longer)
+        reached.sort(key=_Prefix.next_mass, reverse=True)
+        best = reached[0].next_mass()
+        divided += math.log(best)
+        beam = [prefix for prefix in reached[:width] if prefix.next_mass() > margin * best]
+        for prefix in reached:
+            prefix.step_on(best)
+        for prefix in reached[len(beam) :]:
+            prefix.in_blank = prefix.in_label = 0.0  # it may come back
+    scored = []
+    for prefix in beam:
+        factor = guide.finish(prefix.state) if guide else 1.0
+        scored.append((prefix.labels(), math.log((prefix.in_blank + prefix.in_label) * factor) + divided))
+    return sorted(scored, key=lambda pair: -pair[1])
 
-        scores = np.concatenate([np.logaddexp(in_blank, in_label), extended.ravel()])
-        best = np.argpartition(-scores, width)[:width] if len(scores) > width else np.arange(len(scores))
-        best = best[scores[best] > -np.inf]
-        stay = best[best < len(rows)]
-        source, label = np.divmod(best[best >= len(rows)] - len(rows), len(step))
-        born = [prefixes.extend(*pair) for pair in zip(number[source].tolist(), label.tolist(), strict=True)]
-        parent = np.concatenate([parent[stay], number[source]])
-        number = np.concatenate([number[stay], np.array(born, dtype=np.intp)])
-        last = np.concatenate([last[stay], label])
-        in_blank = np.concatenate([in_blank[stay], np.full(len(source), -np.inf)])
-        in_label = np.concatenate([in_label[stay], extended[source, label]])
-    scores = np.logaddexp(in_blank, in_label)
-    return [(prefixes.labels(number[rank]), float(scores[rank])) for rank in np.argsort(-scores, kind="stable")]
+
+def _steps(log_probs: Scores, least: float) -> Iterator[tuple[float, list[tuple[int, float]]]]:
+    """Of each step the blank's probability, and the labels worth trying with theirs; a run of blanks is one step."""
+    probabilities = np.exp(np.asarray(log_probs, dtype=np.float64))  # (T, C)
+    floor = np.minimum(least, probabilities.max(axis=1, keepdims=True))  # one is always worth it, if not the blank
+    tried = (probabilities >= floor) & (probabilities > 0)
+    tried[:, BLANK] = False
+    steps, labels = np.nonzero(tried)
+    pairs = list(zip(labels.tolist(), probabilities[steps, labels].tolist(), strict=True))
+    ends = np.searchsorted(steps, np.arange(len(probabilities)), side="right").tolist()
+    passed: list[float] = []  # the probabilities of the certain blanks gone by
+    for blank, first, end in zip(probabilities[:, BLANK].tolist(), [0, *ends], ends, strict=False):
+        if first == end:
+            passed.append(blank)
+            continue
+        if passed:
+            yield math.prod(passed), []
+            passed = []
+        yield blank, pairs[first:end]
+    if passed:
+        yield math.prod(passed), []
 
 
-class _Prefixes:
-    """Every prefix the beam has met, as a tree, so that a prefix is one number and the same one when it comes back."""
+class _Prefix:
+    """Labels read so far, as a node of a tree, so that a prefix which comes back is the same one."""
 
-    def __init__(self) -> None:
-        self.shorter = [-1]  # the number of the prefix without its last label; number 0 is the empty prefix
-        self.last = [BLANK]
-        self.numbers: dict[tuple[int, int], int] = {}
+    __slots__ = (
+        *("shorter", "last", "factor", "state", "longer"),  # the tree
+        *("in_blank", "in_label"),  # probability of the paths that spell it and end in a blank, or in its last label
+        *("next_blank", "next_label", "reached"),  # the same one step later, while the step is taken
+    )
 
-    def extend(self, number: int, label: int) -> int:
-        longer = self.numbers.setdefault((number, label), len(self.last))
-        if longer == len(self.last):
-            self.shorter.append(number)
-            self.last.append(label)
+    def __init__(self, shorter: _Prefix | None, last: int, factor: float, state: Any) -> None:
+        self.shorter, self.last, self.factor, self.state = shorter, last, factor, state
+        self.longer: dict[int, _Prefix] = {}
+        self.in_blank = self.in_label = self.next_blank = self.next_label = 0.0
+        self.reached = False
+
+    def extend(self, label: int, guide: Guide | None) -> _Prefix:
+        factor, state = guide.extend(self.state, label) if guide else (1.0, None)
+        self.longer[label] = longer = _Prefix(self, label, factor, state)
         return longer
 
-    def labels(self, number: int) -> tuple[int, ...]:
-        labels = []
-        while number > 0:
-            labels.append(self.last[number])
-            number = self.shorter[number]
+    def next_mass(self) -> float:
+        return self.next_blank + self.next_label
+
+    def step_on(self, divisor: float) -> None:
+        self.in_blank, self.in_label = self.next_blank / divisor, self.next_label / divisor
+        self.next_blank = self.next_label = 0.0
+        self.reached = False
+
+    def labels(self) -> tuple[int, ...]:
+        labels, prefix = [], self
+        while prefix.shorter is not None:
+            labels.append(prefix.last)
+            prefix = prefix.shorter
         return tuple(reversed(labels))
 
 

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from inkread.decoder import Label, align, greedy, prefix_beam
 
 A, B = 1, 2
+EXACT = {"least": 0.0, "margin": 0.0}  # nothing is left out
 
 
 def logs(rows: list[list[float]]) -> np.ndarray:
@@ -113,12 +114,12 @@ def test_beam_lives_with_impossible_labels() -> None:
 
 @given(posteriors())
 def test_a_wide_beam_is_the_sum_over_all_paths(log_probs: np.ndarray) -> None:
-    assert dict(prefix_beam(log_probs, width=4**5)) == pytest.approx(every_labelling(log_probs))
+    assert dict(prefix_beam(log_probs, width=4**5, **EXACT)) == pytest.approx(every_labelling(log_probs))
 
 
 @given(posteriors_without_ties(), st.integers(1, 6))
 def test_a_narrow_beam_is_the_textbook_one(log_probs: np.ndarray, width: int) -> None:
-    found, truth = prefix_beam(log_probs, width), textbook_beam(log_probs, width)
+    found, truth = prefix_beam(log_probs, width, **EXACT), textbook_beam(log_probs, width)
     assert dict(found) == pytest.approx(truth)
     assert [labels for labels, _ in found] == sorted(truth, key=lambda labels: -truth[labels])
 
@@ -127,7 +128,56 @@ def test_a_narrow_beam_is_the_textbook_one(log_probs: np.ndarray, width: int) ->
 def test_a_prefix_that_comes_back_joins_its_extension(seed: int) -> None:
     """In each of these lines a prefix leaves the beam, its extension stays, and the prefix comes back."""
     log_probs = normalised(np.random.default_rng(seed).normal(scale=2, size=(30, 3)))
-    assert dict(prefix_beam(log_probs, 4)) == pytest.approx(textbook_beam(log_probs, 4))
+    assert dict(prefix_beam(log_probs, 4, **EXACT)) == pytest.approx(textbook_beam(log_probs, 4))
+
+
+class Bigrams:
+    """A guide that weighs each label by the one before it, and the end by the last."""
+
+    start = 0
+
+    def __init__(self, seed: int) -> None:
+        self.factors = np.random.default_rng(seed).uniform(0.1, 3, size=(5, 5)).tolist()
+
+    def extend(self, state: int, label: int) -> tuple[float, int]:
+        return self.factors[state][label], label
+
+    def finish(self, state: int) -> float:
+        return float(self.factors[state][0])
+
+    def weigh(self, labels: tuple[int, ...]) -> float:
+        return float(sum(np.log(self.factors[a][b]) for a, b in itertools.pairwise((0, *labels, 0))))
+
+
+@given(posteriors(), st.integers(0, 99))
+def test_a_wide_guided_beam_is_the_sum_over_all_paths_weighed(log_probs: np.ndarray, seed: int) -> None:
+    guide = Bigrams(seed)
+    truth = {labels: score + guide.weigh(labels) for labels, score in every_labelling(log_probs).items()}
+    found = prefix_beam(log_probs, 4**5, guide, **EXACT)
+    assert dict(found) == pytest.approx(truth)
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+
+
+def test_a_guide_turns_a_close_call_but_not_a_clear_one() -> None:
+    guide = Bigrams(0)
+    guide.factors = [[1, 0.2, 1.8], [1] * 3, [1] * 3]  # a line begins with b nine times as often as with a
+    assert prefix_beam(logs([[0.1, 0.5, 0.4]]), guide=guide)[0][0] == (B,)
+    assert prefix_beam(logs([[0.02, 0.96, 0.02]]), guide=guide)[0][0] == (A,)
+
+
+@given(posteriors_without_ties(), st.integers(0, 99))
+def test_what_the_beam_leaves_out_hardly_counts(log_probs: np.ndarray, seed: int) -> None:
+    (best, score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), **EXACT)
+    (quick, quick_score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), least=1e-4, margin=1e-6)
+    assert quick_score == pytest.approx(score, abs=0.05) and quick_score <= score + 1e-9
+    assert quick == best or dict(prefix_beam(log_probs, 1000, Bigrams(seed), **EXACT))[quick] > score - 0.05
+
+
+def test_certain_blanks_part_two_labels_and_a_long_line_does_not_vanish() -> None:
+    rows = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    assert prefix_beam(logs(rows))[0] == ((A, A), 0.0)
+    (_, score), *_ = prefix_beam(logs([[0.3, 0.5, 0.2], [0.5, 0.2, 0.3]] * 2000))
+    assert -5000 < score < -1000  # the probability itself is less than the least float
 
 
 @given(posteriors())
