@@ -148,6 +148,8 @@ def _read(path: Path) -> Iterator[Sample | str]:
     for lines in (path / "ascii" / "lines.txt", path / "lines.txt"):
         if lines.is_file():
             return _from_iam(path, lines)
+    if (path / "lineStrokes").is_dir() and (path / "ascii").is_dir():
+        return _from_iam_ondb(path)
     manifests = [file for file in sorted(path.iterdir()) if file.suffix.lower() in MANIFESTS]
     if len(manifests) > 1:
         names = ", ".join(file.name for file in manifests)
@@ -160,7 +162,7 @@ def _read(path: Path) -> Iterator[Sample | str]:
         return _from_pages(path, pages)
     raise BadDataset(
         f"{path}: no dataset in this folder; looked for a manifest (.tsv, .csv, .jsonl), pictures with .gt.txt, "
-        "ALTO or PAGE XML, and IAM's lines.txt"
+        "ALTO or PAGE XML, IAM's lines.txt, and IAM-OnDB's lineStrokes and ascii"
     )
 
 
@@ -335,9 +337,13 @@ def _iam_text(tokens: list[str], open_quotes: set[str]) -> str:
             text += token if glued or not opens else " " + token
             glued = opens
         else:
-            closes = re.fullmatch(r"[.,;:?!)]|\.\.\.|'(s|d|m|ll|re|ve)|n't", token)
+            closes = re.fullmatch(r"[.,;:?!)]+\"?|'(s|d|m|ll|re|ve)|n't", token)
             text += ("" if glued or closes else " ") + re.sub(r"^0(?=[A-Za-z])", "", token)
             glued = token == "("
+            if token.startswith('"'):
+                open_quotes.add('"')
+            if re.search(r"\"\W*$", token[1:]):
+                open_quotes.discard('"')
     return text
 
 
@@ -355,6 +361,31 @@ def _iam_splits(folder: Path) -> dict[str, str]:
         if ids and all(map(IAM_ID.fullmatch, ids)):
             splits.update(dict.fromkeys(ids, file.stem))
     return splits
+
+
+# ---- IAM-OnDB as it is distributed
+
+
+def _from_iam_ondb(folder: Path) -> Iterator[Sample | str]:
+    """ascii/a01/a01-000/a01-000u.txt has the lines of a form below "CSR:", lineStrokes/ an XML for each of them."""
+    splits = _iam_splits(folder)
+    for transcription in _files_below(folder / "ascii", ".txt"):
+        form = transcription.stem
+        content = transcription.read_text(encoding="latin-1")
+        _, found, below = content.partition("CSR:")
+        if not found:
+            yield f"{transcription}: no CSR: in it"
+            continue
+        ink = folder / "lineStrokes" / transcription.parent.relative_to(folder / "ascii")
+        open_quotes = set[str]()
+        for number, line in enumerate(below.strip().splitlines(), 1):
+            joined = re.sub(r" ' (?=(s|t|d|m|ll|re|ve)\b)", "'", " ".join(line.split()))
+            yield Sample(
+                id=f"{form}-{number:02}",
+                path=ink / f"{form}-{number:02}.xml",
+                text=_iam_text(joined.split(" "), open_quotes),
+                split=splits.get(form),
+            )
 
 
 # ---- ALTO and PAGE

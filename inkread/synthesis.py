@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 Stroke = NDArray[np.float64]  # (N, 2) points x, y; y grows downwards
 Picture = NDArray[np.uint8]  # (H, W) grey, 0 = black
 
+BODY = 22  # pixels of the height of small letters in a drawn line
+TALLEST = 92  # pixels of a drawn line
 SUPERSAMPLING = 4  # strokes are drawn this many times larger, then averaged down: smooth edges
 
 
@@ -82,6 +84,14 @@ def measure_body(strokes: Sequence[Stroke]) -> tuple[float, float]:
         return float(ys.max()), height
     baseline = float(np.median(bottoms))
     return baseline, max(baseline - float(np.median(tops)), 0.2 * height)
+
+
+def draw_line(line: Word, rng: np.random.Generator) -> Picture:
+    """A line of ink as a grey picture at most TALLEST pixels high, drawn by a pen of some width."""
+    width, height = np.ptp(np.concatenate(line.strokes), axis=0)
+    pen = min(float(np.clip(rng.lognormal(np.log(0.15), 0.35), 0.07, 0.3)), 0.3 * width / len(line.text))
+    scale = min(BODY, TALLEST / (height + 2 * pen))
+    return draw_strokes(line.strokes, scale, pen * scale, rng)
 
 
 def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.random.Generator) -> Picture:

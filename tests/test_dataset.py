@@ -214,6 +214,21 @@ def test_iam_texts_are_joined_as_on_the_real_forms(tmp_path: Path) -> None:
     assert len(rows) == 4606 and len(wrong) == 6
 
 
+def test_iam_ondb_as_it_is_distributed(tmp_path: Path) -> None:
+    for folder in ("ascii/a01/a01-000", "lineStrokes/a01/a01-000", "splits"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "splits/trainset.txt").write_text(" a01-000u\r\n")
+    (tmp_path / "ascii/a01/a01-000/a01-000u.txt").write_bytes(
+        b'OCR:\r\n\r\nA MOVE\r\n\r\nCSR:\r\n\r\nMr . Foot \' s " line\r\n " , he said ....  \r\n"No!" Don \' t go\r\n'
+    )
+    (tmp_path / "ascii/a01/a01-000/a01-001.txt").write_bytes(b"OCR:\n\nA MOVE\n")
+    dataset = open_dataset(str(tmp_path))
+    assert [sample.text for sample in dataset.samples] == ["Mr. Foot's \"line", '", he said....', '"No!" Don\'t go']
+    assert dataset.samples[1].path == tmp_path / "lineStrokes/a01/a01-000/a01-000u-02.xml"
+    assert {sample.split for sample in dataset.samples} == {"trainset"}
+    assert dataset.skipped == (f"{tmp_path}/ascii/a01/a01-000/a01-001.txt: no CSR: in it",)
+
+
 # ---- ALTO and PAGE
 
 ALTO = """<?xml version="1.0" encoding="UTF-8"?>

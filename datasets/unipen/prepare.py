@@ -26,8 +26,8 @@ from inkread.synthesis import (
     Stroke,
     Word,
     compose_line,
+    draw_line,
     draw_sign,
-    draw_strokes,
     measure_body,
     settle,
     settle_tall,
@@ -53,8 +53,6 @@ COUNT_BOTH = {"abm", "cea", "ceb", "cec", "hpp", "lex", "nic", "pri", "sta", "ug
 MOST_WORDS = 120  # pictures of single words a writer
 MOST_LINES = 45  # composed lines a writer
 LONGEST = 100  # characters a line
-BODY = 22  # pixels of the small letters' height
-TALLEST = 92  # pixels
 
 SEGMENT = re.compile(r'^\.SEGMENT\s+(WORD|TEXT|CHARACTER)\s+([\d,\- \t]+?)\s+(\S+)\s+"(.*)"\s*$', re.MULTILINE)
 INCLUDE = re.compile(r"^\.INCLUDE\s+(\S+)", re.MULTILINE)
@@ -291,15 +289,10 @@ def draw_writer(
     numbers: Counter[str] = Counter()
     rows = []
     for line in lines_of(segments, borrowed, rng):
-        pen = float(np.clip(rng.lognormal(np.log(0.15), 0.35), 0.07, 0.3))
-        extent = float(np.ptp(np.concatenate(line.strokes)[:, 1]))
-        pitch = width(line.strokes) / len(line.text)
-        pen = min(pen, 0.3 * pitch)
-        scale = min(BODY, TALLEST / (extent + 2 * pen))
         numbers[line.kind] += 1
         name = f"{line.kind}/{folder}/{numbers[line.kind]:04}.png"
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw_strokes(line.strokes, scale, pen * scale, rng)).save(out / name, compress_level=4)
+        Image.fromarray(draw_line(Word(line.text, line.strokes), rng)).save(out / name, compress_level=4)
         rows.append((name.removesuffix(".png"), name, writer, split_of("unipen", writer), line.text))
     return rows
 
