@@ -125,25 +125,6 @@ def test_text_in_a_font_is_dark_on_white_and_seeded() -> None:
     assert longer.shape[1] > 1.3 * picture.shape[1]
 
 
-def test_unipen_components_are_counted_as_the_providers_do(tmp_path: Path) -> None:
-    unipen = prepare_script("unipen")
-    ink = ".COORD X Y\n.PEN_UP\n.PEN_DOWN\n0 0\n5 7\n.PEN_UP\n6 7\n.PEN_DOWN\n8 1\n9 2\n"  # the first holds no point
-    for provider in ("sta", "kar"):
-        (tmp_path / "include" / provider).mkdir(parents=True)
-        (tmp_path / "include" / provider / "a.dat").write_text(".WRITER_ID ann\n" + ink)
-    labels = {"sta": '.SEGMENT WORD 2 ? "say \\"hi\\""', "kar": '.SEGMENT WORD 1 ? "no"\n.SEGMENT WORD 0-1 OK "yes"'}
-    found = {}
-    for provider, label in labels.items():
-        (tmp_path / "data" / "7" / provider).mkdir(parents=True)
-        path = tmp_path / "data" / "7" / provider / "a.dat"
-        path.write_text(f".INCLUDE {provider}/a.dat\n{label}\n")
-        found[provider] = unipen.read_segments(path, tmp_path)
-    (said,) = found["sta"]
-    assert (said.text, said.writer) == ('say "hi"', "st/ann")
-    assert said.strokes[0].tolist() == [[8, -1], [9, -2]]
-    assert [(segment.text, len(segment.strokes)) for segment in found["kar"]] == [("no", 1), ("yes", 2)]
-
-
 def test_unipen_words_of_one_line_are_run_together() -> None:
     unipen = prepare_script("unipen")
 

@@ -12,7 +12,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from multiprocessing import Pool
 from pathlib import Path
@@ -22,6 +22,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import split_of, write_manifest
+from inkread.strokes import read_segments
 from inkread.synthesis import (
     Stroke,
     Word,
@@ -46,22 +47,13 @@ EXPECTED = {  # pictures
 GERMAN = {"atu", "sie"}
 STACKED = {"apc", "apd", "ape"}  # their text segments are words below one another; only the words are used
 C_CODE = {"att"}  # tokens of programs: words, but no text
-# In these providers a .SEGMENT counts .PEN_DOWN and .PEN_UP components, in all others .PEN_DOWN alone. Components
-# without a point are never counted.
-COUNT_BOTH = {"abm", "cea", "ceb", "cec", "hpp", "lex", "nic", "pri", "sta", "ugi"}
-
 MOST_WORDS = 120  # pictures of single words a writer
 MOST_LINES = 45  # composed lines a writer
 LONGEST = 100  # characters a line
 
-SEGMENT = re.compile(r'^\.SEGMENT\s+(WORD|TEXT|CHARACTER)\s+([\d,\- \t]+?)\s+(\S+)\s+"(.*)"\s*$', re.MULTILINE)
-INCLUDE = re.compile(r"^\.INCLUDE\s+(\S+)", re.MULTILINE)
-COMPONENT = re.compile(r"^\.PEN_(DOWN|UP)\b[^\n]*\n((?:[ \t]*(?:[-+\d][^\n]*)?\r?\n)*)", re.MULTILINE)
 ONE_LINE = 5.5  # body heights a line of text reaches from its lowest to its highest point
 # Labels that do not say what stands there: crossed-out words, words run together, digits and letters set apart.
 UNUSABLE = re.compile(r"XXX|[a-z][A-Z]|(?:^| )\S \S(?: |$)|^\W+$")
-
-Component = tuple[bool, Stroke]  # is the pen down? and its path
 
 
 @dataclass(frozen=True)
@@ -81,58 +73,20 @@ class Line:
     strokes: Sequence[Stroke]  # in body heights
 
 
-@lru_cache(maxsize=8)
-def read_ink(path: Path, root: Path) -> tuple[list[Component], str | None]:
-    """The components of an ink file and of those it includes, and its writer."""
-    text = path.read_text("latin-1")
-    components, writer = include(text, root)
-    order = re.search(r"^\.COORD\s+(.+)$", text, re.MULTILINE)
-    names = order.group(1).split() if order else []
-    for pen, body in COMPONENT.findall(text):
-        first_row = body.split("\n", 1)[0].split()
-        width = max(len(first_row), 1)
-        values = np.array(body.split(), dtype=float)
-        if width < 2 or len(values) % width:
-            width, values = 2, values[: len(values) // 2 * 2]
-        x, y = (names.index("X"), names.index("Y")) if {"X", "Y"} <= set(names) and len(names) <= width else (0, 1)
-        points = values.reshape(-1, width)[:, [x, y]] * [1, -1]  # y grows upwards in every provider
-        if len(points):
-            components.append((pen == "DOWN", points))
-    if match := re.search(r"^\.WRITER_ID\s+(\S.*)$", text, re.MULTILINE):
-        writer = match.group(1).strip()
-    return components, writer
-
-
-def include(text: str, root: Path) -> tuple[list[Component], str | None]:
-    """The components and the writer of the files that `text` includes."""
-    components: list[Component] = []
-    writer = None
-    for name in INCLUDE.findall(text):
-        if (root / "include" / name).is_file():
-            more, its_writer = read_ink(root / "include" / name, root)
-            components, writer = components + more, writer or its_writer
-    return components, writer
-
-
-def read_segments(path: Path, root: Path) -> list[Segment]:
+def read_file(path: Path, root: Path) -> list[Segment]:
     """The labelled segments of one label file."""
-    provider = path.relative_to(root / "data").parts[1]
-    text = path.read_text("latin-1")
-    components, writer = include(text, root)
-    counted = components if provider in COUNT_BOTH else [component for component in components if component[0]]
-    found = []
-    for kind, where, _, label in SEGMENT.findall(text):
-        strokes: list[Stroke] = []
-        for part in where.replace(",", " ").split():
-            first, _, last = part.partition("-")
-            if first:
-                strokes += [points for down, points in counted[int(first) : int(last or first) + 1] if down]
-        label = re.sub(r"\\(.)", r"\1", " ".join(label.split()))
-        if strokes and label:
-            # The same people wrote for several sets of one provider: apb and apd, cee and ced.
-            who = f"{provider[:2]}/{writer or path.stem}"
-            found.append(Segment(kind, label, who, provider, str(path.relative_to(root)), strokes))
-    return found
+    return [
+        # The same people wrote for several sets of one provider: apb and apd, cee and ced.
+        Segment(
+            kind=segment.unit,
+            text=segment.text,
+            writer=f"{segment.provider[:2]}/{segment.writer or path.stem}",
+            provider=segment.provider,
+            file=str(path.relative_to(root)),
+            strokes=list(segment.strokes),
+        )
+        for segment in read_segments(path)
+    ]
 
 
 def width(strokes: Sequence[Stroke]) -> float:
@@ -306,7 +260,7 @@ def main() -> int:
     files = [file for file in files if file.relative_to(options.raw).parts[2] not in GERMAN]
     writers: dict[str, list[Segment]] = defaultdict(list)
     with Pool() as pool:
-        for segments in pool.imap(partial(read_segments, root=options.raw), files, chunksize=20):
+        for segments in pool.imap(partial(read_file, root=options.raw), files, chunksize=20):
             for segment in segments:
                 writers[segment.writer].append(segment)
         donors: dict[str, list[dict[str, list[Word]]]] = {"train": [], "dev": []}
