@@ -1,7 +1,7 @@
 """One .safetensors file a model: weights, and a description of itself: config, alphabet, facts of its card.
 
 No code and no pickle is in it. The shipped models are found by name: in `inkread/pretrained/` of an installed wheel, or
-in `models/` of a checkout.
+in `models/` of a checkout; models of lines in NAME.safetensors, models of languages in NAME.lm.safetensors.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -20,9 +21,12 @@ from torch import Tensor
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadConfig, BadModel, CannotWrite
+from inkread.language import NgramModel, read_arpa
 from inkread.network import Network
 
 FORMAT = "inkread line model 1"
+LANGUAGE_FORMAT = "inkread language model 1"
+LANGUAGE_SUFFIX = ".lm.safetensors"
 SHELVES = (Path(__file__).parent / "pretrained", Path(__file__).parent.parent / "models")
 
 
@@ -49,20 +53,35 @@ class Model:
 
 def shipped_models() -> dict[str, Path]:
     """The models that are here by name, the default first."""
-    found = {path.stem: path for shelf in SHELVES for path in sorted(shelf.glob("*.safetensors"))}
-    return dict(sorted(found.items(), key=lambda item: (item[0] != DEFAULT_MODEL, item[0])))
+    found = [path for shelf in SHELVES for path in sorted(shelf.glob("*.safetensors"))]
+    lines = {path.stem: path for path in found if not path.name.endswith(LANGUAGE_SUFFIX)}
+    return dict(sorted(lines.items(), key=lambda item: (item[0] != DEFAULT_MODEL, item[0])))
+
+
+def shipped_language_models() -> dict[str, Path]:
+    """The language models that are here by name."""
+    found = [path for shelf in SHELVES for path in sorted(shelf.glob(f"*{LANGUAGE_SUFFIX}"))]
+    return {path.name.removesuffix(LANGUAGE_SUFFIX): path for path in found}
 
 
 def find_model(name: str) -> Path:
     """The file of a model given by name or by path. Raises BadModel, listing the names there are."""
+    return _find(name, "model", shipped_models())
+
+
+def find_language_model(name: str) -> Path:
+    """The file of a language model given by name or by path. Raises BadModel, listing the names there are."""
+    return _find(name, "language model", shipped_language_models())
+
+
+def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:
     path = Path(name)
-    if path.suffix == ".safetensors" or len(path.parts) > 1:
+    if path.suffix in (".safetensors", ".arpa") or len(path.parts) > 1:
         if not path.is_file():
-            raise BadModel(f"{name}: no such model file; check the path")
+            raise BadModel(f"{name}: no such {what} file; check the path")
         return path
-    shipped = shipped_models()
     if name not in shipped:
-        raise BadModel(f"{name}: no such model; there is {', '.join(shipped) or 'none'}, or give a .safetensors file")
+        raise BadModel(f"{name}: no such {what}; there is {', '.join(shipped) or 'none'}, or give a .safetensors file")
     return shipped[name]
 
 
@@ -97,6 +116,48 @@ def save_model(path: Path, model: Model) -> None:
         "facts": model.facts,
     }
     write_tensors(path, weights, description)
+
+
+def load_language_model(name: str) -> NgramModel:
+    """The n-gram model of that name or path; NAME.arpa may come from KenLM. Raises BadModel."""
+    path = find_language_model(name)
+    if path.suffix == ".arpa":
+        return read_arpa(path)
+    description, tensors = read_tensors(path)
+    if description.get("format") != LANGUAGE_FORMAT or description.get("kind") != "ngram":
+        raise BadModel(f"{path}: no n-gram language model, but {description.get('kind') or description.get('format')}")
+    try:
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        backoff = np.zeros(len(arrays["token"]), np.float32)
+        backoff[arrays["children"] > 0] = arrays["backoff"]
+        kept = {name: description[name] for name in ("weight", "bonus", "facts")}
+        return NgramModel(
+            description["tokens"],
+            description["order"],
+            arrays["token"],
+            arrays["children"],
+            arrays["log_p"],
+            backoff,
+            **kept,
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BadModel(f"{path}: damaged, or newer than this inkread ({error}); copy it again") from error
+
+
+def save_language_model(path: Path, model: NgramModel) -> None:
+    """Write an n-gram model whole or not at all. Only contexts have a backoff, so only theirs are kept."""
+    description = {
+        "format": LANGUAGE_FORMAT,
+        "kind": "ngram",
+        "tokens": model.tokens,
+        "order": model.order,
+        "weight": model.weight,
+        "bonus": model.bonus,
+        "facts": model.facts,
+    }
+    arrays = {"token": model.token, "children": model.children, "log_p": model.log_p}
+    arrays["backoff"] = model.backoff[model.children > 0]
+    write_tensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, description)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:

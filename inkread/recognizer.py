@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inkread.decoder import Label, align, greedy, prefix_beam
 from inkread.features import extract
+from inkread.language import Fusion, LanguageModel
 from inkread.model_file import Model, load_model
 from inkread.preprocess import Line, normalise
 
@@ -44,18 +45,19 @@ class Reading:
 
 
 class Recognizer:
-    """Reads pictures of lines with one model."""
+    """Reads pictures of lines with one model; with a language model beside it, always by the beam."""
 
-    def __init__(self, model: Model, decoder: Decoder = "greedy") -> None:
+    def __init__(self, model: Model, decoder: Decoder = "greedy", language: LanguageModel | None = None) -> None:
         self.model = model
-        self.decoder = decoder
+        self.decoder = "beam" if language else decoder
+        self.guide = Fusion(language, model.alphabet) if language else None
         self.network = model.network().for_reading()
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     @classmethod
-    def load(cls, name: str, decoder: Decoder = "greedy") -> "Recognizer":
+    def load(cls, name: str, decoder: Decoder = "greedy", language: LanguageModel | None = None) -> "Recognizer":
         """The recogniser with the model of that name or path. Raises BadModel."""
-        return cls(load_model(name), decoder)
+        return cls(load_model(name), decoder, language)
 
     def read(self, picture: Grey) -> Reading:
         """Read the picture of one line: (H, W) uint8, 0 = black."""
@@ -91,7 +93,7 @@ class Recognizer:
 
     def _decode(self, log_probs: NDArray[np.float32], line: Line, width: int) -> Reading:
         beam = self.decoder == "beam"
-        labels = align(log_probs, prefix_beam(log_probs)[0][0]) if beam else greedy(log_probs)
+        labels = align(log_probs, prefix_beam(log_probs, guide=self.guide)[0][0]) if beam else greedy(log_probs)
         characters = tuple(self._character(label, line, width) for label in labels)
         logarithms = [math.log(max(character.confidence, 1e-9)) for character in characters]
         confidence = math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0

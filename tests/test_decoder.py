@@ -177,7 +177,7 @@ def test_certain_blanks_part_two_labels_and_a_long_line_does_not_vanish() -> Non
     rows = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     assert prefix_beam(logs(rows))[0] == ((A, A), 0.0)
     (_, score), *_ = prefix_beam(logs([[0.3, 0.5, 0.2], [0.5, 0.2, 0.3]] * 2000))
-    assert -5000 < score < -1000  # the probability itself is less than the least float
+    assert -5000 < score < -800  # the probability itself is less than the least float
 
 
 @given(posteriors())

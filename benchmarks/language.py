@@ -1,0 +1,106 @@
+"""What a language model does to the reading: error rates and milliseconds a line, greedy, by beam, and with the model.
+
+    python benchmarks/language.py iam-lines:va1 --model latin --lm english [--grid] [--scores FILE.npz]
+
+With --grid it tries weights of the model and bonuses a character; those to keep are written into the model's file by
+--store WEIGHT BONUS. The network reads each line once; --scores keeps what it said for another time.
+"""
+
+import argparse
+import itertools
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkread.alphabet import Alphabet, normal
+from inkread.dataset import open_dataset, read_line
+from inkread.decoder import Guide, align, greedy, prefix_beam
+from inkread.language import Fusion, WithWords, read_words
+from inkread.metrics import edit_distance, words
+from inkread.model_file import find_language_model, load_language_model, load_model, save_language_model
+from inkread.recognizer import Recognizer
+
+WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+BONUSES = (0.0, 0.5, 1.0, 1.5)
+
+Scores = list[NDArray[np.float32]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure, and tune, what a language model does to the reading.")
+    parser.add_argument("dataset", nargs="?", help="PATH or PATH:SPLIT")
+    parser.add_argument("--model", default="latin", help="the recogniser (default: %(default)s)")
+    parser.add_argument("--lm", required=True, help="the language model")
+    parser.add_argument("--words", type=Path, help="words of one's own")
+    parser.add_argument("--scores", type=Path, help="keep what the network said here, or take it from here")
+    parser.add_argument("--lines", type=int, help="only so many lines, spread over the dataset")
+    parser.add_argument("--grid", action="store_true", help="try weights and bonuses")
+    parser.add_argument("--store", nargs=2, type=float, metavar=("WEIGHT", "BONUS"), help="write them into the model")
+    arguments = parser.parse_args()
+
+    language = load_language_model(arguments.lm)
+    if arguments.store:
+        language.weight, language.bonus = arguments.store
+        save_language_model(find_language_model(arguments.lm), language)
+        return
+    texts, scores = read(arguments.dataset, arguments.model, arguments.scores)
+    if arguments.lines:
+        chosen = np.linspace(0, len(texts) - 1, min(arguments.lines, len(texts))).round().astype(int)
+        texts, scores = [texts[index] for index in chosen], [scores[index] for index in chosen]
+    alphabet = load_model(arguments.model).alphabet
+    show("greedy", *measure(texts, scores, alphabet, None, beam=False))
+    show("beam", *measure(texts, scores, alphabet, None))
+    reader = WithWords(language, read_words(arguments.words)) if arguments.words else language
+    guide = Fusion(reader, alphabet)
+    measure(texts[:50], scores[:50], alphabet, guide)  # so that nothing is met for the first time in the clock
+    grid = itertools.product(WEIGHTS, BONUSES) if arguments.grid else [(guide.weight, guide.bonus)]
+    for guide.weight, guide.bonus in grid:
+        name = f"{arguments.lm}, weight {guide.weight:.2f}, bonus {guide.bonus:.2f}"
+        show(name, *measure(texts, scores, alphabet, guide))
+
+
+def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores]:
+    """The texts of a dataset's lines, and the log-probabilities (T, C) that the network gives each."""
+    if kept and kept.exists():
+        with np.load(kept) as file:
+            return file["texts"].tolist(), np.split(file["scores"].astype(np.float32), file["ends"][:-1])
+    samples = open_dataset(dataset).samples
+    recognizer = Recognizer.load(model)
+    scores: Scores = []
+    for start in range(0, len(samples), 16):
+        lines = [recognizer._normalise(read_line(sample)).pixels for sample in samples[start : start + 16]]
+        scores += recognizer.scores(lines)
+        print(f"\r{len(scores)} of {len(samples)} lines", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    texts = [normal(sample.text) for sample in samples]
+    if kept:
+        ends = np.cumsum([len(each) for each in scores])
+        np.savez(kept, texts=np.array(texts), scores=np.concatenate(scores).astype(np.float16), ends=ends)
+    return texts, scores
+
+
+def measure(
+    texts: list[str], scores: Scores, alphabet: Alphabet, guide: Guide | None, beam: bool = True
+) -> tuple[float, float, float]:
+    """CER, WER, and the milliseconds that decoding takes a line, places included."""
+    edits: Any = np.zeros(4)
+    seconds = 0.0
+    for text, log_probs in zip(texts, scores, strict=True):
+        began = time.process_time()
+        labels = align(log_probs, prefix_beam(log_probs, guide=guide)[0][0]) if beam else greedy(log_probs)
+        seconds += time.process_time() - began
+        read = alphabet.decode(label.label for label in labels)
+        edits += edit_distance(text, read), len(text), edit_distance(words(text), words(read)), len(words(text))
+    return edits[0] / edits[1], edits[2] / edits[3], 1000 * seconds / len(texts)
+
+
+def show(name: str, cer: float, wer: float, milliseconds: float) -> None:
+    print(f"{name:40} CER {100 * cer:5.2f} %  WER {100 * wer:5.2f} %  {milliseconds:5.2f} ms a line", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Make the texts that the shipped language models learn from, and those they are measured on.
+
+python datasets/text/prepare.py RAW OUT --copiste LINES.tsv      (RAW holds masc.txt and the others; seconds)
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.dataset import split_of
+from inkread.language import LOOK_ALIKES
+
+LANGUAGES = {"english": ("masc", "us-speeches", "books-en"), "french": ("books-fr",)}
+EXPECTED = {"english": (6849, 836), "french": (277, 8)}  # thousand characters to learn from, and to measure on
+
+
+def paragraphs_of(path: Path) -> list[str]:
+    """The paragraphs of a text, freed of the marks of its transcribers; tables, addresses and formulas left out."""
+    text = path.read_text("utf-8").replace("…", "...").translate(LOOK_ALIKES)
+    text = re.sub(r"[_=*{}|<>~^\\`´¬®¦ª·⁄\u00ad]", "", text)
+    text = re.sub(r"(\w)- (\w)", r"\1-\2", text)  # masc: "Winston- Salem"
+    text = re.sub(r"(\d) - (\w)", r"\1-\2", text)  # "14 - year-old"
+    text = re.sub(r" *-{2,} *", " - ", text)
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if sum(c.isalpha() or c == " " for c in line) > 0.85 * len(line)]
+
+
+def lines_of_copiste(manifest: Path) -> list[str]:
+    """What the writers of Copiste's training part wrote; its development part stays unseen."""
+    with manifest.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [row["text"] for row in rows if row["split"] == "train"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--copiste", type=Path, required=True, help="the manifest made by datasets/copiste/prepare.py")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for language, names in LANGUAGES.items():
+        parts: dict[str, list[str]] = {"train": [], "dev": []}
+        for paragraph in (paragraph for name in names for paragraph in paragraphs_of(options.raw / f"{name}.txt")):
+            parts[split_of("text", paragraph)].append(paragraph)
+        if language == "french":
+            parts["train"] += lines_of_copiste(options.copiste)
+        for part, paragraphs in parts.items():
+            (options.out / f"{language}-{part}.txt").write_text("\n".join(paragraphs) + "\n", encoding="utf-8")
+        found[language] = tuple(sum(map(len, paragraphs)) // 1000 for paragraphs in parts.values())
+        print(f"{language}: {found[language][0]} thousand characters to learn from, {found[language][1]} to measure on")
+    if found != EXPECTED:
+        print(f"expected {EXPECTED}; are the raw files the same?", file=sys.stderr)
+    return int(found != EXPECTED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

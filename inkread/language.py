@@ -1,0 +1,482 @@
+"""Character n-gram models with modified Kneser-Ney smoothing, a user's own words, and how both guide the beam.
+
+Ours, since no decoder with character n-grams installs everywhere: pyctcdecode wants numpy < 2 and KenLM, which has no
+wheels, flashlight-text has none for Python 3.13, and fast-ctc-decode neither a language model nor a wheel for Windows.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkread.alphabet import Alphabet, normal
+from inkread.errors import BadConfig, BadInput, BadModel
+
+START, END, UNKNOWN = (
+    "<s>",
+    "</s>",
+    "<unk>",
+)  # tokens 0, 1, 2: a line's begin and end, any other character
+LINE_LENGTH = 60  # characters: about a line of handwriting
+NEVER = -99 * math.log(10)  # ARPA's log-probability of what is never asked for
+SPACES = ("<space>", "▁", "|")  # how a space is written in an ARPA file, where spaces part the tokens
+# What a hand does not tell apart, for models that have learnt only one of them.
+LOOK_ALIKES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "—": "-", "–": "-", "…": "."})
+
+
+def lines_of(text: str, length: int = LINE_LENGTH) -> Iterator[str]:
+    """The lines of a text, in NFC and with single spaces; longer ones, as paragraphs are, cut between words.
+
+    So the model learns how lines of handwriting begin and end: anywhere in a sentence, but not in a word.
+
+    >>> list(lines_of("To be,  or not to be\\n\\nthat is", length=10))
+    ['To be, or', 'not to be', 'that is']
+    """
+    piece = re.compile(rf"\S(?:.{{0,{length - 2}}}\S)?(?= |$)|\S+")
+    for line in text.splitlines():
+        yield from piece.findall(" ".join(normal(line).split()))
+
+
+class NgramModel:
+    """The probability of each character after the characters before it, by n-grams with backoff (Katz 1987).
+
+    The n-grams are a trie, one array element a node, level after level and each level sorted: node 0 is the empty
+    context, its children are the single tokens in their order, and the children of a node stand together. A state of
+    the model is the node of the longest context that matters; after it comes a token with
+        log p(token | state) = log_p[child] if the state has that child, else backoff[state] + log p(token | shorter).
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[str],  # START, END, UNKNOWN, then characters
+        order: int,
+        token: NDArray[np.unsignedinteger],  # (N,) the last token of each node's n-gram
+        children: NDArray[np.unsignedinteger],  # (N,) how many children it has
+        log_p: NDArray[np.float32],  # (N,) natural logarithms
+        backoff: NDArray[np.float32],  # (N,) 0 where there are no children
+        weight: float = 0.5,
+        bonus: float = 0.5,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        self.tokens, self.order = tuple(tokens), order
+        self.token, self.children, self.log_p, self.backoff = token, children, log_p, backoff
+        self.weight, self.bonus = weight, bonus  # with which it guides the beam, see Fusion
+        self.facts = facts or {}  # what its card tells
+        self.start = 1  # the node of START
+        self._code = {character: code for code, character in enumerate(self.tokens)}
+        # One element of a memoryview is had several times as quickly as one of an array.
+        self._token, self._log_p, self._backoff = token.data, log_p.data, backoff.data
+        self._first = (1 + np.concatenate([[0], np.cumsum(children, dtype=np.int64)])).data
+        self._shorter: dict[int, int] = {self.start: 0}  # the state without its first token, for those met so far
+        self._after: dict[int, int] = {}  # the state after the n-gram of a node, for those met so far
+
+    def code(self, character: str) -> int:
+        """The token of a character; of one that the model has not learnt, that of its look-alike or bare letter."""
+        bare = unicodedata.normalize("NFD", character)[0]
+        for form in (character, character.translate(LOOK_ALIKES), bare):
+            if form in self._code:
+                return self._code[form]
+        return self._code[UNKNOWN]
+
+    def step(self, state: int, token: int) -> tuple[float, int]:
+        """log p(token | state), and the state after it."""
+        log_p = 0.0
+        while True:
+            end = self._first[state + 1]
+            node = bisect_left(self._token, token, self._first[state], end)
+            if node < end and self._token[node] == token:
+                break  # at the latest in state 0, which has them all
+            log_p += self._backoff[state]
+            state = self._shorter[state]
+        if node not in self._after:
+            shorter = self.step(self._shorter[state], token)[1] if state else 0
+            matters = self._first[node] < self._first[node + 1] or self._backoff[node]
+            if matters:
+                self._shorter[node] = shorter
+            self._after[node] = node if matters else shorter
+        return log_p + self._log_p[node], self._after[node]
+
+    def distribution(self, state: int) -> NDArray[np.float64]:
+        """(V,) the probability of every token after a state; 0 for START."""
+        log_p = np.array([self.step(state, token)[0] for token in range(1, len(self.tokens))])
+        return np.concatenate([[0.0], np.exp(log_p)])
+
+    def score(self, line: str) -> float:
+        """log p(line), its end included: by the chain rule the sum over its characters."""
+        total, state = 0.0, self.start
+        for token in (*map(self.code, normal(line)), 1):
+            log_p, state = self.step(state, token)
+            total += log_p
+        return total
+
+    def sample(self, prompt: str, temperature: float, seed: int, length: int) -> str:
+        """The prompt and what may follow up to a line's end, at most `length` characters in all.
+
+        Drawn from p ** (1 / temperature): less than 1 keeps to what is likely.
+        """
+        random = np.random.default_rng(seed)
+        state, text = self.start, normal(prompt)
+        for character in text:
+            state = self.step(state, self.code(character))[1]
+        while len(text) < length:
+            p = self.distribution(state)
+            p[self._code[UNKNOWN]] = 0
+            token = draw(p, temperature, random)
+            if token == 1:
+                break
+            text += self.tokens[token]
+            state = self.step(state, token)[1]
+        return text
+
+
+def draw(p: NDArray[np.floating], temperature: float, random: np.random.Generator) -> int:
+    """A token drawn from p ** (1 / temperature), p a distribution (V,); the likeliest one at temperature 0."""
+    if temperature == 0:
+        return int(p.argmax())
+    with np.errstate(divide="ignore"):
+        logits = np.log(p.astype(np.float64)) / temperature
+    sharpened = np.exp(logits - logits.max())
+    return int(random.choice(len(p), p=sharpened / sharpened.sum()))
+
+
+# ---- learning
+
+
+@dataclass
+class _Level:
+    """The n-grams of one length that are kept, each packed into a number, first token first; sorted."""
+
+    keys: NDArray[np.uint64]
+    log_p: NDArray[np.float64]
+    backoff: NDArray[np.float64]
+
+
+def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
+    """Learn the n-grams of lines of text, with interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999).
+
+    An n-gram is left out when that takes less than `prune` nats from the log-probability of all the lines (Seymore
+    and Rosenfeld 1996). Raises BadInput when there is no text, BadConfig when the order is too high for the alphabet.
+    """
+    stx, etx = "\U0010fffe", "\U0010ffff"  # non-characters, which no text has
+    text = "".join(f"{stx}{normal(line)}{etx}" for line in lines)
+    characters = sorted(set(text) - {stx, etx})
+    if not characters:
+        raise BadInput("there is no text to learn a language from")
+    tokens = (START, END, UNKNOWN, *characters)
+    bits = (len(tokens) - 1).bit_length()
+    if order * bits > 64:
+        raise BadConfig(f"order {order} is too high for {len(characters)} characters: at most {64 // bits} will do")
+    code = np.zeros(0x110000, np.uint64)
+    code[[ord(character) for character in (stx, etx, *characters)]] = [0, 1, *range(3, len(tokens))]
+    counts = _count(code[np.frombuffer(text.encode("utf-32-le"), np.uint32)], order, bits)
+
+    levels: list[_Level] = []
+    worth: list[NDArray[np.float64]] = []  # of each n-gram, in nats
+    for n, (keys, raw) in enumerate(counts, 1):
+        adjusted = raw
+        if n < order:  # by how many tokens it is preceded; an n-gram that begins a line by none, so its count stays
+            preceded = np.unique(counts[n][0] & _mask(n, bits), return_counts=True)[1]
+            adjusted = np.concatenate([raw[: len(raw) - len(preceded)], preceded])
+        if n == 1:  # all tokens, seen or not; START is never one to come
+            adjusted = np.bincount(keys.astype(np.int64), adjusted, len(tokens)).astype(np.int64)
+            keys, adjusted[0] = np.arange(len(tokens), dtype=np.uint64), 0
+            lower = np.full(len(keys), 1 / (len(tokens) - 1))
+        else:
+            lower = np.exp(levels[-1].log_p[np.searchsorted(levels[-1].keys, keys & _mask(n - 1, bits))])
+        discount = _discounts(adjusted)[np.minimum(adjusted, 3)]
+        first, group = _groups(keys >> np.uint64(bits))
+        total, freed = np.add.reduceat(adjusted, first)[group], np.add.reduceat(discount, first)[group]
+        p = (adjusted - discount + freed * lower) / total
+        if n == 1:
+            p[0] = math.exp(NEVER)
+        levels.append(_Level(keys, np.log(p), np.zeros(len(keys))))
+        worth.append(raw * np.log(p * total / (freed * lower)) if n > 1 else np.full(len(keys), np.inf))
+
+    for n in reversed(range(1, order)):  # levels[n] are the (n + 1)-grams
+        level, kept = levels[n], worth[n] >= prune
+        levels[n] = _Level(level.keys[kept], level.log_p[kept], level.backoff[kept])
+        worth[n - 1][np.searchsorted(levels[n - 1].keys, levels[n].keys >> np.uint64(bits))] = np.inf  # their contexts
+    while len(levels) > 1 and not len(levels[-1].keys):
+        levels.pop()
+    for n in range(1, len(levels)):
+        _share_out(levels, n, bits)
+    return _as_model(tokens, levels, bits)
+
+
+def _count(stream: NDArray[np.uint64], order: int, bits: int) -> list[tuple[NDArray[np.uint64], NDArray[np.int64]]]:
+    """The n-grams of each length up to order, packed and sorted, and how often each occurs within a line."""
+    ends = np.flatnonzero(stream == 1)
+    left = np.repeat(ends, np.diff(ends, prepend=-1)) - np.arange(len(stream)) + 1  # tokens up to the line's end
+    window, counts = np.zeros_like(stream), []
+    for n in range(1, order + 1):
+        window = (window[: len(stream) - n + 1] << np.uint64(bits)) | stream[n - 1 :]
+        counts.append(np.unique(window[left[: len(window)] >= n], return_counts=True))
+    return counts
+
+
+def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What is taken from a count of 0, 1, 2, and 3 or more: from how many there are of 1 to 4 (Chen and Goodman)."""
+    n1, n2, n3, n4 = np.bincount(counts, minlength=5)[1:5].tolist()
+    if n1 and n2 and n3:
+        y = n1 / (n1 + 2 * n2)
+        estimated = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
+        if (estimated[1:] > 0).all() and (estimated <= [0, 1, 2, 3]).all():
+            return estimated
+    return np.array([0.0, 0.5, 1.0, 1.5])  # too few to estimate, or single characters, most of which are frequent
+
+
+def _share_out(levels: list[_Level], n: int, bits: int) -> None:
+    """Set the backoff of the contexts of levels[n], so that what follows each has probability one in all."""
+    level, shorter = levels[n], levels[n - 1]
+    contexts = level.keys >> np.uint64(bits)
+    first = _groups(contexts)[0]
+    own = np.add.reduceat(np.exp(level.log_p), first)
+    backed_off = np.add.reduceat(np.exp(_log_p(levels[:n], level.keys & _mask(n, bits), bits)), first)
+    log_backoff = np.log(np.maximum(1 - own, 1e-12) / np.maximum(1 - backed_off, 1e-12))
+    shorter.backoff[np.searchsorted(shorter.keys, contexts[first])] = log_backoff
+
+
+def _log_p(levels: list[_Level], keys: NDArray[np.uint64], bits: int) -> NDArray[np.float64]:
+    """log p of the last token after those before it, for packed n-grams as long as there are levels."""
+    log_p = np.zeros(len(keys))
+    rest = np.arange(len(keys))  # those not found so far
+    for n in reversed(range(len(levels))):
+        suffix = keys[rest] & _mask(n + 1, bits)
+        place, found = _find(levels[n].keys, suffix)
+        log_p[rest[found]] += levels[n].log_p[place[found]]
+        rest, suffix = rest[~found], suffix[~found]
+        if n:
+            place, found = _find(levels[n - 1].keys, suffix >> np.uint64(bits))
+            log_p[rest[found]] += levels[n - 1].backoff[place[found]]
+    return log_p
+
+
+def _find(keys: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Where each wanted key stands among sorted keys, and whether it does."""
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return place, keys[place] == wanted
+
+
+def _groups(contexts: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each run of one context starts, and the run that each n-gram belongs to."""
+    new = np.concatenate([[True], contexts[1:] != contexts[:-1]])
+    return np.flatnonzero(new), np.cumsum(new) - 1
+
+
+def _mask(n: int, bits: int) -> np.uint64:
+    return np.uint64((1 << n * bits) - 1)
+
+
+def _as_model(tokens: Sequence[str], levels: list[_Level], bits: int) -> NgramModel:
+    """The trie of packed n-grams."""
+    children = [np.array([len(tokens)])]
+    for shorter, longer in pairwise(levels):
+        contexts = longer.keys >> np.uint64(bits)
+        children.append(np.diff(np.searchsorted(contexts, np.append(shorter.keys, shorter.keys[-1] + np.uint64(1)))))
+    children.append(np.zeros(len(levels[-1].keys), np.int64))
+    return NgramModel(
+        tokens,
+        len(levels),
+        _small(np.concatenate([[0], *(level.keys & _mask(1, bits) for level in levels)])),
+        _small(np.concatenate(children)),
+        np.concatenate([[0.0], *(level.log_p for level in levels)]).astype(np.float32),
+        np.concatenate([[0.0], *(level.backoff for level in levels)]).astype(np.float32),
+    )
+
+
+def _small(numbers: NDArray[Any]) -> NDArray[np.unsignedinteger]:
+    """The numbers in the smallest type that holds them."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max())))
+
+
+# ---- ARPA, the text format of KenLM, SRILM and others
+
+
+def read_arpa(path: Path) -> NgramModel:
+    """A model of characters from an ARPA file. Raises BadModel, naming the line."""
+    try:
+        rows = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadModel(f"{path}: cannot be read as an ARPA file ({error}); check the path") from error
+    levels: list[dict[tuple[str, ...], tuple[float, float]]] = []
+    for number, row in enumerate(rows, 1):
+        if re.fullmatch(r"\\\d+-grams:\s*", row):
+            levels.append({})
+        elif row.startswith("\\end\\"):
+            break
+        elif levels and row.strip():
+            try:
+                fields = row.split()
+                ngram = tuple(fields[1 : len(levels) + 1])
+                last = float(fields[len(levels) + 1]) if len(fields) > len(levels) + 1 else 0.0
+                levels[-1][ngram] = (float(fields[0]) * math.log(10), last * math.log(10))
+                if len(ngram) != len(levels) or (len(levels) > 1 and ngram[:-1] not in levels[-2]):
+                    raise ValueError
+            except (ValueError, IndexError) as error:
+                raise BadModel(f"{path}, line {number}: no {len(levels)}-gram whose context is there too") from error
+    else:
+        raise BadModel(f"{path}: not a whole ARPA file: it has no \\end\\")
+    unigrams = levels[0] if levels else {}
+    space = next((form for form in SPACES if (form,) in unigrams), None)
+    for special in (START, END, UNKNOWN):
+        unigrams.setdefault((special,), (NEVER, 0.0))
+    names = [name for (name,) in unigrams if name not in (START, END, UNKNOWN)]
+    words = [name for name in names if len(normal(name)) != 1 and name != space]
+    if words or not names:
+        what = f"of words ({words[0]}, ...)" if words else "empty"
+        raise BadModel(f"{path}: a language model {what}; inkread needs one of single characters")
+    order = {name: code for code, name in enumerate((START, END, UNKNOWN, *sorted(names)))}
+
+    children, token, log_p, backoff = [len(order)], [0], [0.0], [0.0]
+    for n, level in enumerate(levels):
+        longer = Counter(ngram[:-1] for ngram in levels[n + 1]) if n + 1 < len(levels) else Counter()
+        for ngram in sorted(level, key=lambda ngram: [order[name] for name in ngram]):
+            children.append(longer[ngram])
+            token.append(order[ngram[-1]])
+            log_p.append(level[ngram][0])
+            backoff.append(level[ngram][1])
+    return NgramModel(
+        [" " if name == space else normal(name) if len(name) < 3 else name for name in order],
+        len(levels),
+        _small(np.array(token)),
+        _small(np.array(children)),
+        np.array(log_p, np.float32),
+        np.array(backoff, np.float32),
+    )
+
+
+def to_arpa(model: NgramModel) -> str:
+    """A model as an ARPA file, which KenLM and others read; a space is written <space>."""
+    names = [SPACES[0] if token == " " else token for token in model.tokens]
+    level, sections, sizes = [(0, "")], [], []
+    for n in range(1, model.order + 1):
+        rows, longer = [f"\\{n}-grams:"], []
+        for node, ngram in level:
+            for child in range(model._first[node], model._first[node + 1]):
+                spelt = f"{ngram} {names[model.token[child]]}" if ngram else names[model.token[child]]
+                longer.append((child, spelt))
+                log_p, backoff = model.log_p[child] / math.log(10), model.backoff[child] / math.log(10)
+                rows.append(f"{log_p:.7g}\t{spelt}" + (f"\t{backoff:.7g}" if n < model.order else ""))
+        level = longer
+        sizes.append(f"ngram {n}={len(level)}")
+        sections.append("\n".join(rows))
+    return "\n".join(["\\data\\", *sizes, "", "\n\n".join(sections), "", "\\end\\", ""])
+
+
+# ---- reading along
+
+
+class LanguageModel(Protocol):
+    """What Fusion reads along with: an n-gram model, or one with words of the user's own."""
+
+    @property
+    def weight(self) -> float: ...
+    @property
+    def bonus(self) -> float: ...
+    @property
+    def start(self) -> Any: ...
+    def code(self, character: str) -> int: ...
+    def step(self, state: Any, token: int) -> tuple[float, Any]: ...
+
+
+class Fusion:
+    """Shallow fusion: the beam's probabilities times p(text) ** weight times e ** bonus for each character.
+
+    The bonus makes up for what each further character costs. No character costs more than FLOOR allows, so that what
+    is written clearly stands, however odd.
+    """
+
+    FLOOR = math.log(1e-5)
+
+    def __init__(self, model: LanguageModel, alphabet: Alphabet) -> None:
+        self.model, self.start = model, model.start
+        self.weight, self.bonus = model.weight, model.bonus
+        self.codes = [-1, *map(model.code, alphabet.characters)]  # of each label; the blank has none
+
+    def extend(self, state: Any, label: int) -> tuple[float, Any]:
+        log_p, state = self.model.step(state, self.codes[label])
+        return math.exp(self.weight * max(log_p, self.FLOOR) + self.bonus), state
+
+    def finish(self, state: Any) -> float:
+        return math.exp(self.weight * max(self.model.step(state, 1)[0], self.FLOOR))
+
+
+@dataclass
+class _Node:
+    """A beginning of some of the user's words."""
+
+    longer: dict[int, _Node] = field(default_factory=dict)
+    words: int = 0  # that begin so
+    ends: int = 0  # that are this
+
+
+class WithWords:
+    """A model beside which the user's own words have a share: names and jargon it has never seen.
+
+    Where a word may begin, one of them is being written with probability SHARE, all of them equally likely; each
+    character then tells how likely that still is (Bayes). So all continuations still have probability one in all.
+    A state is (the model's state, the place among the words or None, the probability that one is being written).
+    """
+
+    SHARE = 0.1
+
+    def __init__(self, model: NgramModel, words: Iterable[str]) -> None:
+        self.model, self.weight, self.bonus = model, model.weight, model.bonus
+        self.root = _Node()
+        for word in words:
+            node = self.root
+            node.words += 1
+            for character in normal(word):
+                node = node.longer.setdefault(model.code(character), _Node())
+                node.words += 1
+            node.ends += 1
+        self.start = (model.start, self.root, self.SHARE)
+        between = [code for code, name in enumerate(model.tokens) if len(name) == 1 and not name.isalnum()]
+        self.between = {1, *between}  # the tokens that part words
+        self._between_p: dict[int, float] = {}  # the probability that one of them comes, for the states met so far
+
+    def code(self, character: str) -> int:
+        return self.model.code(character)
+
+    def step(self, state: tuple[int, _Node | None, float], token: int) -> tuple[float, Any]:
+        """log p(token | state), and the state after it."""
+        inner, node, share = state
+        log_p, after = self.model.step(inner, token)
+        longer = None
+        if node is not None:
+            p, longer = math.exp(log_p), node.longer.get(token)
+            own = longer.words / node.words if longer else 0.0
+            if node.ends and token in self.between:  # as the model says what comes between words
+                own += node.ends / node.words * p / self._any_between(inner)
+            mixed = share * own + (1 - share) * p
+            log_p, share = math.log(mixed), min(share * own / mixed, 0.999)  # a name may go on, as in a plural
+        if longer is None and token in self.between:
+            longer, share = self.root, self.SHARE
+        return log_p, (after, longer, share)
+
+    def _any_between(self, inner: int) -> float:
+        if inner not in self._between_p:
+            self._between_p[inner] = sum(math.exp(self.model.step(inner, token)[0]) for token in self.between)
+        return self._between_p[inner]
+
+
+def read_words(path: Path) -> list[str]:
+    """The user's words, one a line; it may be several words that belong together. Raises BadInput."""
+    try:
+        words = [" ".join(normal(line).split()) for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); give a text in UTF-8 with a word a line") from error
+    if not any(words):
+        raise BadInput(f"{path}: has no words; write one a line")
+    return sorted({word for word in words if word})
