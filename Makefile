@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # For `make model`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
 RAW ?= ../shared/data
 WORK ?= work
-MINUTES ?= 60
+MINUTES ?= 80
 
 SHELL := bash -euo pipefail
 BIN := .venv/bin
@@ -43,8 +43,8 @@ model: $(VENV)  ## train the shipped model again, from the raw data in RAW
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen
 	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
 	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
-	$(BIN)/inkread train $(WORK)/unipen:train $(WORK)/copiste:train $(WORK)/copiste:train $(WORK)/copiste:train \
-		$(WORK)/fonts:train --dev $(WORK)/copiste:dev --minutes $(MINUTES) --out $(WORK)/latin.safetensors
+	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6,$(WORK)/copiste:train) $(WORK)/fonts:train \
+		--dev $(WORK)/copiste:dev --set dropout=0.1 --minutes $(MINUTES) --out $(WORK)/latin.safetensors
 
 wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build
