@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,34 +78,40 @@ def prefix_beam(
     root = _Prefix(None, BLANK, 1.0, guide.start if guide else None)
     root.in_blank = 1.0
     beam = [root]
-    divided = 0.0  # logarithm of what all probabilities were divided by, so that they don't vanish in a long line
+    best, divided = 1.0, 0.0  # all is divided by the best probability, so that a long line's does not vanish
     for blank, labels in _steps(log_probs, least):
-        reached = []
+        divided += math.log(best)
+        probability_of = dict(labels)
+        for prefix in beam:
+            prefix.in_blank /= best
+            prefix.in_label /= best
+            prefix.next_blank = (prefix.in_blank + prefix.in_label) * blank
+            prefix.next_label = prefix.in_label * probability_of.get(prefix.last, 0.0)
+        # What is less than this is not among the best: so many are there already, before any gets a label more.
+        stay = sorted(prefix.next_blank + prefix.next_label for prefix in beam)
+        hardly = max(margin * stay[-1], stay[0] if len(beam) == width else 0.0)
+        reached = beam.copy()
         for prefix in beam:
             both = prefix.in_blank + prefix.in_label
-            prefix.next_blank = both * blank
-            if not prefix.reached:
-                prefix.reached = True
-                reached.append(prefix)
             for label, probability in labels:
-                mass = both * probability
-                if label == prefix.last:  # only a blank between makes a repeated label a new one
-                    prefix.next_label += prefix.in_label * probability
-                    mass = prefix.in_blank * probability
-                if mass > margin:
-                    longer = prefix.longer.get(label) or prefix.extend(label, guide)
+                # Only a blank between makes a repeated label a new one.
+                mass = probability * (both if label != prefix.last else prefix.in_blank)
+                longer = prefix.longer.get(label)
+                if mass > hardly or (longer and longer.in_beam):
+                    longer = longer or prefix.extend(label, guide)
                     longer.next_label += mass * longer.factor
-                    if not longer.reached:
-                        longer.reached = True
+                    if not longer.in_beam:
                         reached.append(longer)
-        reached.sort(key=_Prefix.next_mass, reverse=True)
-        best = reached[0].next_mass()
-        divided += math.log(best)
-        beam = [prefix for prefix in reached[:width] if prefix.next_mass() > margin * best]
         for prefix in reached:
-            prefix.step_on(best)
-        for prefix in reached[len(beam) :]:
-            prefix.in_blank = prefix.in_label = 0.0  # it may come back
+            prefix.in_blank, prefix.in_label = prefix.next_blank, prefix.next_label
+            prefix.mass = prefix.next_blank + prefix.next_label
+            prefix.next_blank = prefix.next_label = 0.0
+            prefix.in_beam = False
+        reached.sort(key=attrgetter("mass"), reverse=True)
+        best = reached[0].mass
+        beam = [prefix for prefix in reached[:width] if prefix.mass > margin * best]
+        for prefix in beam:
+            prefix.in_beam = True
     scored = []
     for prefix in beam:
         factor = guide.finish(prefix.state) if guide else 1.0
@@ -140,27 +147,20 @@ class _Prefix:
     __slots__ = (
         *("shorter", "last", "factor", "state", "longer"),  # the tree
         *("in_blank", "in_label"),  # probability of the paths that spell it and end in a blank, or in its last label
-        *("next_blank", "next_label", "reached"),  # the same one step later, while the step is taken
+        *("next_blank", "next_label"),  # the same one step later, while the step is taken
+        *("mass", "in_beam"),
     )
 
     def __init__(self, shorter: _Prefix | None, last: int, factor: float, state: Any) -> None:
         self.shorter, self.last, self.factor, self.state = shorter, last, factor, state
         self.longer: dict[int, _Prefix] = {}
-        self.in_blank = self.in_label = self.next_blank = self.next_label = 0.0
-        self.reached = False
+        self.in_blank = self.in_label = self.next_blank = self.next_label = self.mass = 0.0
+        self.in_beam = False
 
     def extend(self, label: int, guide: Guide | None) -> _Prefix:
         factor, state = guide.extend(self.state, label) if guide else (1.0, None)
         self.longer[label] = longer = _Prefix(self, label, factor, state)
         return longer
-
-    def next_mass(self) -> float:
-        return self.next_blank + self.next_label
-
-    def step_on(self, divisor: float) -> None:
-        self.in_blank, self.in_label = self.next_blank / divisor, self.next_label / divisor
-        self.next_blank = self.next_label = 0.0
-        self.reached = False
 
     def labels(self) -> tuple[int, ...]:
         labels, prefix = [], self
@@ -185,22 +185,26 @@ def align(log_probs: Scores, labels: Sequence[int]) -> list[Label]:
     may_skip[3::2] &= states[3::2] != states[1:-2:2]  # ... unless they are the same
     emitted = np.asarray(log_probs, dtype=np.float64)[:, states]  # (T, S)
 
-    scores = np.full(2 + len(states), -np.inf)  # (2 + S,) of the best path to each state, after two that only pad
-    scores[1] = 0.0  # where all paths start: one before the first blank, two before the first label
-    moves = np.empty(emitted.shape, dtype=np.intp)  # (T, S) by how many states the best path moved on: 0, 1 or 2
-    for step, emission in enumerate(emitted):
-        sources = np.stack([scores[2:], scores[1:-1], np.where(may_skip, scores[:-2], -np.inf)])  # (3, S)
-        moves[step] = sources.argmax(axis=0)
-        scores[1] = -np.inf
-        scores[2:] = sources.max(axis=0) + emission
-    if scores[-2:].max() == -np.inf:
+    # scores[1 + step, 2 + state]: of the best path up to there. The first two columns only pad; all paths start in one,
+    # one before the first blank and two before the first label.
+    scores = np.full((1 + len(emitted), 2 + len(states)), -np.inf)
+    scores[0, 1] = 0.0
+    skip = np.where(may_skip, 0.0, -np.inf)
+    for before, after, emission in zip(scores, scores[1:], emitted, strict=False):
+        reach = before[:-2] + skip
+        np.maximum(reach, before[1:-1], out=reach)
+        np.maximum(reach, before[2:], out=reach)
+        np.add(reach, emission, out=after[2:])
+    if scores[-1, -2:].max() == -np.inf:
         raise ValueError(f"no path of {len(emitted)} steps spells the {len(labels)} labels")
 
-    state = len(states) - 2 + int(scores[-2:].argmax())  # ends in the last label or in the blank after it
+    state = len(states) - 2 + int(scores[-1, -2:].argmax())  # ends in the last label or in the blank after it
     path = np.empty(len(emitted), dtype=np.intp)
     for step in reversed(range(len(emitted))):
         path[step] = state
-        state -= moves[step, state]
+        skipped, moved, stayed = scores[step, state : state + 3].tolist()
+        if stayed < moved or (may_skip[state] and stayed < skipped):
+            state -= 2 if may_skip[state] and moved < skipped else 1
     runs = []
     for state in range(1, len(states), 2):
         first, end = np.searchsorted(path, [state, state + 1]).tolist()  # a path never goes back, so it is sorted
