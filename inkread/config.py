@@ -44,7 +44,7 @@ class Settings:
 class NetworkConfig(Settings):
     """The shape of a network; stored in its model file."""
 
-    features: Literal["conv", "pixels", "geometry"] = "conv"  # what a column is turned into, see features.py
+    features: Literal["conv", "pixels", "geometry", "strokes"] = "conv"  # what a column is turned into, see features.py
     height: int = 48  # rows of a normalised line
     window: int = 9  # pixels: columns in one vector
     step: int = 4  # columns from one vector to the next

@@ -3,24 +3,34 @@
 conv        the columns themselves, F = height: the network's own convolutions make the features
 pixels      a window of columns sliding over the line, F = height * window: the plain lecture
 geometry    the nine features of Marti and Bunke (2001), F = 9
+strokes     of a pen's path, a vector a step along it, F = 26
 """
+
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inkread.config import NetworkConfig
+from inkread.trajectory import STEP, Path
 
 Features = NDArray[np.float32]
 
 
 def feature_size(config: NetworkConfig) -> int:
     """F, the length of one vector."""
-    return {"conv": config.height, "pixels": config.height * config.window, "geometry": 9}[config.features]
+    sizes = {"conv": config.height, "pixels": config.height * config.window, "geometry": 9, "strokes": 26}
+    return sizes[config.features]
 
 
-def extract(pixels: NDArray[np.uint8], config: NetworkConfig) -> Features:
-    """(height, W) uint8, 255 = ink -> (T, F) float32: T = W for conv, else ceil(W / step)."""
-    ink = pixels.astype(np.float32) / np.float32(255)
+def extract(line: NDArray[np.uint8] | Path, config: NetworkConfig) -> Features:
+    """A normalised line -> (T, F) float32.
+
+    A picture (height, W) uint8, 255 = ink, gives T = W for conv, else ceil(W / step); a path (T, 3) its T.
+    """
+    if config.features == "strokes":
+        return trace(cast(Path, line))
+    ink = line.astype(np.float32) / np.float32(255)
     if config.features == "conv":
         return np.ascontiguousarray(ink.T)
     if config.features == "pixels":
@@ -77,3 +87,110 @@ def _gradient(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Half the difference of the neighbours; at the ends the end stands for the missing neighbour."""
     padded = np.pad(values, 1, mode="edge")
     return (padded[2:] - padded[:-2]) / 2
+
+
+AROUND = 4  # steps: the vicinity of a point reaches so far to both sides
+CELL = 0.8  # body heights: one of the three by three cells of the map around a point
+GRID = 0.2  # body heights: what maps are counted on
+
+
+def trace(path: Path) -> Features:
+    """A pen's path (T, 3) in body heights -> (T, 26), after Jaeger et al. 2001 (NPen++), Liwicki and Bunke 2006, Graves
+    et al. 2009; neighbours beyond an end are the end itself.
+
+        0-1    offset          from the point before, in steps; long only above the paper (Graves)
+        2-3    direction       cosine and sine of the way from the point before to the one after (Jaeger)
+        4-5    curvature       cosine and sine of the turn between the ways from and to the second neighbours (Jaeger)
+        6      pen             1 on the paper, 0 above it (Jaeger, Graves)
+        7      height          above the baseline, in body heights (Jaeger, Liwicki)
+        8      side            x less its mean over 25 steps (Liwicki)
+        9      retreat         how far x lies behind the farthest so far: a delayed stroke, the "hat" of Jaeger
+        10     aspect          (height - width) / (height + width) of the box around the vicinity, AROUND steps to
+                               both sides (Jaeger)
+        11-12  vicinity slope  cosine and sine of the way from the vicinity's first to its last point (Jaeger)
+        13     curliness       the vicinity's path over the longer side of its box, 0 for a straight line (Jaeger)
+        14     linearity       mean squared distance of the vicinity from the line of 11-12 (Jaeger)
+        15-23  map             ink, as path in body heights, in three by three cells about the point, row by row from
+                               the top left: what was and will be written there, at whatever time (Jaeger, Liwicki)
+        24-25  reach           ink above and below the small letters within one cell to the sides (Liwicki)
+    """
+    points, pen = path[:, :2].astype(np.float64), path[:, 2]
+    offset = np.diff(points, axis=0, prepend=points[:1])
+    before, after = _shifted(points, AROUND)
+    chord = after[AROUND] - before[AROUND]
+    window = np.stack([*before[:0:-1], points, *after[1:]])  # (2 AROUND + 1, T, 2)
+    box = np.ptp(window, axis=0)
+    longer = np.maximum(box.max(axis=1), 1e-6)
+    ways = np.hypot(*np.moveaxis(np.diff(window, axis=0), -1, 0)).sum(axis=0)
+    along = _unit(chord)
+    across = (window - before[AROUND]) @ np.array([[0, -1], [1, 0]])  # turned by 90 degrees
+    distance = (across * along).sum(axis=2)
+    columns = [
+        (offset / STEP).clip(-10, 10),
+        _unit(after[1] - before[1]),
+        _turn(_unit(points - before[2]), _unit(after[2] - points)),
+        pen,
+        -points[:, 1],
+        points[:, 0] - _moving_mean(points[:, 0], 12),
+        np.maximum.accumulate(points[:, 0]) - points[:, 0],
+        (box[:, 1] - box[:, 0]) / np.maximum(box.sum(axis=1), 1e-6),
+        along,
+        ways / longer - 1,
+        (distance**2).mean(axis=0),
+        _ink_around(points, pen),
+    ]
+    return np.column_stack(columns).clip(-10, 10).astype(np.float32)
+
+
+def _shifted(points: NDArray[np.float64], most: int) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """The points 0 to `most` steps before, and after, each point."""
+    places = np.arange(len(points))
+    last = len(points) - 1
+    before = [points[np.maximum(places - steps, 0)] for steps in range(most + 1)]
+    return before, [points[np.minimum(places + steps, last)] for steps in range(most + 1)]
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vectors (T, 2) of length one, (cosine, sine) of their direction; 0 where there is none."""
+    lengths = np.hypot(*vectors.T)[:, None]
+    unit: NDArray[np.float64] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-6)
+    return unit
+
+
+def _turn(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine and sine of the angle from one direction to another."""
+    cosine = (first * second).sum(axis=1)
+    sine = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    return np.column_stack([cosine, sine])
+
+
+def _moving_mean(values: NDArray[np.float64], around: int) -> NDArray[np.float64]:
+    """The mean of each value and `around` neighbours to both sides, fewer at the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    first, last = np.maximum(places - around, 0), np.minimum(places + around + 1, len(values))
+    means: NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)
+    return means
+
+
+def _ink_around(points: NDArray[np.float64], pen: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Features 15 to 25: (T, 11), counted by a table of sums."""
+    low = points.min(axis=0) - 2 * CELL
+    cells = ((points - low) / GRID).astype(int)
+    width, height = (cells.max(axis=0) + int(2 * CELL / GRID) + 1).tolist()
+    ink = np.bincount(cells[:, 0] * height + cells[:, 1], weights=pen, minlength=width * height) * STEP
+    sums = np.pad(ink.reshape(width, height).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+
+    def within(left: NDArray[Any], right: NDArray[Any], top: NDArray[Any] | int, bottom: NDArray[Any] | int) -> Any:
+        return sums[right, bottom] - sums[left, bottom] - sums[right, top] + sums[left, top]
+
+    x, y = cells.T
+    edges = np.array([-1.5, -0.5, 0.5, 1.5]) * CELL / GRID
+    columns = [x + int(edge) for edge in edges]
+    rows = [y + int(edge) for edge in edges]
+    around = [within(*columns[i : i + 2], *rows[j : j + 2]) for j in range(3) for i in range(3)]
+    side = int(CELL / GRID)
+    ascenders, descenders = (int(np.clip((line - low[1]) / GRID, 0, height)) for line in (-1.3, 0.3))
+    above = within(x - side, x + side, 0, ascenders)
+    below = within(x - side, x + side, descenders, height)
+    return np.column_stack([*around, above, below])

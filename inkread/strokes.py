@@ -38,11 +38,12 @@ def looks_like_ink(start: bytes) -> bool:
     return _start(start)[:1] in (b"<", b"[", b"{", b".")
 
 
-def read_inks(path: Path | str, data: bytes | None = None) -> list[Ink]:
+def read_inks(path: Path | str, data: bytes | None = None, whole: bool = False) -> list[Ink]:
     """The ink of a file: a piece for each part that it labels with a text, and one for all that has none.
 
-    `data` is the content of the file when it has been read already, from standard input, say; then `path` only names it
-    in messages, and "-" is called <stdin>. Raises BadInput in one line that names the file and the place when the file
+    With `whole` it is one piece whatever its labels, a page as it was written; only JSON lines are a page each. `data`
+    is the content of the file when it has been read already, from standard input, say; then `path` only names it in
+    messages, and "-" is called <stdin>. Raises BadInput in one line that names the file and the place when the file
     is missing, malformed, or holds points that no pen makes.
     """
     name = "<stdin>" if str(path) == "-" else str(path)
@@ -50,11 +51,11 @@ def read_inks(path: Path | str, data: bytes | None = None) -> list[Ink]:
     start = _start(content)
     try:
         if start.startswith(b"<"):
-            inks = _from_xml(name, content)
+            inks = _from_xml(name, content, whole)
         elif start.startswith((b"[", b"{")):
             inks = _from_json(name, content)
         elif start.startswith(b"."):
-            inks = _from_unipen(name, content)
+            inks = _from_unipen(name, content, whole)
         else:
             raise BadInput(f"{name}: not ink that inkread reads; give it {READABLE}")
     except RecursionError as error:
@@ -63,6 +64,8 @@ def read_inks(path: Path | str, data: bytes | None = None) -> list[Ink]:
         raise BadInput(f"{name}: no stroke of a pen in it; save the ink again")
     for number, ink in enumerate(inks, 1):
         _check(name if len(inks) == 1 else f"{name}, ink {number}", ink.strokes)
+    if len(inks) == 1 and not np.ptp(np.concatenate(inks[0].strokes), axis=0).any():
+        raise BadInput(f"{name}: all of its points lie at one place; nothing is written there")
     return inks
 
 
@@ -91,8 +94,6 @@ def _check(where: str, strokes: tuple[Stroke, ...]) -> None:
     points = np.concatenate(strokes)
     if not np.isfinite(points).all() or np.abs(points).max() > 1e12:
         raise BadInput(f"{where}: a point that is nowhere on paper (not a number, or too large); mend or delete it")
-    if not np.ptp(points, axis=0).any():
-        raise BadInput(f"{where}: all of its points lie at one place; nothing is written there")
 
 
 # ---- XML
@@ -139,10 +140,10 @@ def _parse(name: str, data: bytes) -> Element:
         raise BadInput(f"{name}: not readable XML ({error}); save it as UTF-8") from error
 
 
-def _from_xml(name: str, data: bytes) -> list[Ink]:
+def _from_xml(name: str, data: bytes, whole: bool) -> list[Ink]:
     root = _parse(name, data)
     if _tag(root) == "ink":
-        return _from_inkml(name, root)
+        return _from_inkml(name, root, whole)
     if _tag(root) == "WhiteboardCaptureSession":
         return [_from_iam(name, root)]
     raise BadInput(f"{name}: <{_tag(root)}> is XML but not ink; give {READABLE}")
@@ -181,13 +182,13 @@ TRUTHS = ("truth", "transcription", "label", "text")  # what tools call the anno
 VALUE = re.compile(r"""\s*([!'"]?)\s*(?:#([\dA-Fa-f]+)|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|([TF*?]))""")
 
 
-def _from_inkml(name: str, ink: Element) -> list[Ink]:
+def _from_inkml(name: str, ink: Element, whole: bool) -> list[Ink]:
     """The parts that an annotation labels with their text, each an Ink; then all that has none, together."""
     ids = {value: element for element in ink.iter() for key, value in element.items() if key.endswith("id")}
     strokes = _inkml_strokes(name, ink, ids)
     writer = _annotation(ink, ("writer",)) or None
-    if text := _annotation(ink, TRUTHS):
-        return [Ink(tuple(strokes.values()), text, writer)]
+    if strokes and (whole or _annotation(ink, TRUTHS)):
+        return [Ink(tuple(strokes.values()), _annotation(ink, TRUTHS), writer)]
     inks = []
     for part in _labelled(ink):
         traces = list(islice(_traces(part, ids), MOST_POINTS))
@@ -351,12 +352,12 @@ def read_segments(path: Path) -> list[Segment]:
     return _unipen(str(path), _content(path))[1]
 
 
-def _from_unipen(name: str, data: bytes) -> list[Ink]:
+def _from_unipen(name: str, data: bytes, whole: bool) -> list[Ink]:
     """A piece for each segment of the largest unit that has a text, else all of the ink as one."""
     strokes, segments = _unipen(name, data)
     for unit in UNITS:
         inks = [Ink(segment.strokes, segment.text, segment.writer) for segment in segments if segment.unit == unit]
-        if inks:
+        if inks and not whole:
             return inks
     return [Ink(strokes)] if strokes else []
 

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-Stroke = NDArray[np.float64]  # (N, 2) points x, y; y grows downwards
+from inkread.strokes import Stroke
+from inkread.trajectory import measure_body, usual_body
+
 Picture = NDArray[np.uint8]  # (H, W) grey, 0 = black
 
 BODY = 22  # pixels of the height of small letters in a drawn line
 TALLEST = 92  # pixels of a drawn line
+PEN = 3.0  # pixels: a usual pen at that size
 SUPERSAMPLING = 4  # strokes are drawn this many times larger, then averaged down: smooth edges
 
 
@@ -45,45 +48,10 @@ SIGNS: dict[str, list[list[tuple[float, float]]]] = {
 }
 
 
-def turning_points(stroke: Stroke, least: float) -> tuple[list[float], list[float]]:
-    """The heights y at which the pen turns round: (at the bottom, at the top), ignoring swings smaller than `least`.
-
-    [(0, 0), (1, 5), (2, 1)], 1 -> ([5], [0, 1]): y grows downwards, so the 5 is a bottom.
-    """
-    ends: tuple[list[float], list[float]] = ([], [])
-    lowest = highest = float(stroke[0, 1])
-    direction = 0
-    for y in stroke[:, 1].tolist():
-        lowest, highest = max(lowest, y), min(highest, y)
-        if direction <= 0 and y > highest + least:  # it went up to `highest` and now comes down
-            ends[1].append(highest)
-            direction, lowest = 1, y
-        elif direction >= 0 and y < lowest - least:
-            ends[0].append(lowest)
-            direction, highest = -1, y
-    if direction:
-        ends[0 if direction > 0 else 1].append(lowest if direction > 0 else highest)
-    return ends
-
-
-def measure_body(strokes: Sequence[Stroke]) -> tuple[float, float]:
-    """The baseline (a y) and the height of the small letters of a word, from where its pen turns round.
-
-    Most bottoms of handwriting stand on the baseline and most tops reach the height of an x, so the medians of both are
-    robust against the few letters that reach further. A sign without a swing counts as standing on the baseline.
-    """
-    ys = np.concatenate([stroke[:, 1] for stroke in strokes])
-    height = float(np.ptp(ys))
-    bottoms: list[float] = []
-    tops: list[float] = []
-    for stroke in strokes:
-        below, above = turning_points(stroke, 0.15 * height)
-        bottoms += below
-        tops += above
-    if not bottoms or not tops:
-        return float(ys.max()), height
-    baseline = float(np.median(bottoms))
-    return baseline, max(baseline - float(np.median(tops)), 0.2 * height)
+def draw_page(strokes: Sequence[Stroke]) -> Picture:
+    """Ink as it lies on its page, small letters BODY pixels high, as a grey picture; the same every time."""
+    scale = BODY / usual_body(strokes)
+    return draw_strokes(strokes, scale, PEN, np.random.default_rng(0))
 
 
 def draw_line(line: Word, rng: np.random.Generator) -> Picture:

@@ -16,10 +16,8 @@ from inkread.synthesis import (
     draw_sign,
     draw_strokes,
     draw_text,
-    measure_body,
     settle,
     settle_tall,
-    turning_points,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -44,24 +42,6 @@ def prepare_script(name: str) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def test_turning_points_of_a_hand_worked_stroke() -> None:
-    assert turning_points(np.array([[0.0, 0], [1, 5], [2, 1]]), 1) == ([5.0], [0.0, 1.0])
-
-
-def test_turning_points_ignore_small_swings() -> None:
-    stroke = np.array([[0.0, 0], [1, 3], [2, 2.5], [3, 6], [4, 0]])  # the 0.5 in the middle is a tremor
-    assert turning_points(stroke, 1) == ([6.0], [0.0, 0.0])
-
-
-def test_a_point_turns_nowhere() -> None:
-    assert turning_points(np.array([[1.0, 1]]), 1) == ([], [])
-
-
-def test_a_descender_does_not_move_the_baseline() -> None:
-    baseline, body = measure_body([zigzag([0, 0, 0, 9, 0, 0])])  # one 'g' among five feet
-    assert (baseline, body) == (0, 10)
 
 
 def test_settled_words_stand_on_zero_at_the_size_of_one() -> None:

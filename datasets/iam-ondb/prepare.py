@@ -20,7 +20,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import Sample, open_dataset, write_manifest
 from inkread.strokes import Stroke, read_inks
-from inkread.synthesis import Word, draw_line, measure_body
+from inkread.synthesis import Word, draw_line
+from inkread.trajectory import measure_body
 
 SPLITS = {"trainset": "train", "testset_t": "train", "testset_v": "dev"}
 EXPECTED = {  # lines: as they are, and without the forms whose text also stands on IAM development or test pages

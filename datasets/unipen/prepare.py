@@ -22,17 +22,16 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import split_of, write_manifest
-from inkread.strokes import read_segments
+from inkread.strokes import Stroke, read_segments
 from inkread.synthesis import (
-    Stroke,
     Word,
     compose_line,
     draw_line,
     draw_sign,
-    measure_body,
     settle,
     settle_tall,
 )
+from inkread.trajectory import measure_body
 
 EXPECTED = {  # pictures
     "words train": 26662,
