@@ -228,7 +228,7 @@ def _count(stream: NDArray[np.uint64], order: int, bits: int) -> list[tuple[NDAr
 def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """What is taken from a count of 0, 1, 2, and 3 or more: from how many there are of 1 to 4 (Chen and Goodman)."""
     n1, n2, n3, n4 = np.bincount(counts, minlength=5)[1:5].tolist()
-    if n1 and n2 and n3:
+    if n1 and n2 and n3 and n4:
         y = n1 / (n1 + 2 * n2)
         estimated = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
         if (estimated[1:] > 0).all() and (estimated <= [0, 1, 2, 3]).all():
@@ -336,7 +336,8 @@ def read_arpa(path: Path) -> NgramModel:
     if words or not names:
         what = f"of words ({words[0]}, ...)" if words else "empty"
         raise BadModel(f"{path}: a language model {what}; inkread needs one of single characters")
-    order = {name: code for code, name in enumerate((START, END, UNKNOWN, *sorted(names)))}
+    names.sort(key=lambda name: " " if name == space else name)
+    order = {name: code for code, name in enumerate((START, END, UNKNOWN, *names))}
 
     children, token, log_p, backoff = [len(order)], [0], [0.0], [0.0]
     for n, level in enumerate(levels):

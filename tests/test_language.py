@@ -1,0 +1,319 @@
+"""N-gram models against counts made by hand, the chain rule and ARPA; words of one's own; what guides the beam."""
+
+import itertools
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkread.alphabet import Alphabet
+from inkread.decoder import prefix_beam
+from inkread.errors import BadConfig, BadInput, BadModel
+from inkread.language import (
+    END,
+    START,
+    UNKNOWN,
+    Fusion,
+    NgramModel,
+    WithWords,
+    fit,
+    lines_of,
+    read_arpa,
+    read_words,
+    to_arpa,
+)
+
+LINES = ["the cat sat on the mat", "that is the one", "a hat, a cat", "on that", "the end"] * 3
+
+
+def log_p(model: NgramModel, text: str, token: str) -> float:
+    """log p of a token after a text that begins a line."""
+    state = model.start
+    for character in text:
+        state = model.step(state, model.code(character))[1]
+    return model.step(state, model.tokens.index(token))[0]
+
+
+def states(model: NgramModel) -> set[int]:
+    """Every state that some text leads to."""
+    found, ahead = {model.start}, [model.start]
+    while ahead:
+        state = ahead.pop()
+        after = {model.step(state, token)[1] for token in range(2, len(model.tokens))} - found
+        found |= after
+        ahead += after
+    return found
+
+
+def adjusted_counts(lines: list[str], order: int, n: int) -> Counter[tuple[str, ...]]:
+    """How often each n-gram occurs; a shorter one than `order`, and not at a line's begin, after how many tokens."""
+    found: dict[tuple[str, ...], list[str | None]] = {}
+    for line in ((START, *line, END) for line in lines):
+        for i in range(len(line) - n + 1):
+            found.setdefault(line[i : i + n], []).append(line[i - 1] if i else None)
+    return Counter(
+        {ngram: len(before if n == order or ngram[0] == START else set(before)) for ngram, before in found.items()}
+    )
+
+
+def kneser_ney(lines: list[str], order: int, context: tuple[str, ...], token: str) -> float:
+    """p(token | context), interpolated and modified, as Chen and Goodman write it down."""
+    n = len(context) + 1
+    tokens = {token for line in lines for token in line} | {END, UNKNOWN}
+    adjusted = adjusted_counts(lines, order, n)
+    adjusted.pop((START,), None)
+    n1, n2, n3, n4 = (sum(count == k for count in adjusted.values()) for k in (1, 2, 3, 4))
+    discounts = [0, 0.5, 1, 1.5]
+    if n1 and n2 and n3 and n4:
+        y = n1 / (n1 + 2 * n2)
+        estimated = [0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
+        discounts = estimated if all(0 < estimated[k] <= k for k in (1, 2, 3)) else discounts
+    counts = {other: adjusted[*context, other] for other in tokens}
+    total = sum(counts.values())
+    lower = kneser_ney(lines, order, context[1:], token) if context else 1 / len(tokens)
+    if not total:
+        return lower
+    freed = sum(discounts[min(count, 3)] for count in counts.values())
+    return (counts[token] - discounts[min(counts[token], 3)] + freed * lower) / total
+
+
+def test_a_bigram_worked_by_hand() -> None:
+    """Lines "ab", "ab": the discounts are 0.5, 1, 1.5, since there are too few counts to estimate them from."""
+    model = fit(["ab", "ab"], order=2)
+    # Each of a, b, </s> has one token before it; with <unk> there are four to share the 3 * 0.5 / 3 that is set free.
+    unigram = (1 - 0.5) / 3 + 0.5 / 4
+    assert log_p(model, "b", "a") == pytest.approx(math.log(0.5 * unigram))  # after b came </s> twice: 1 / 2 set free
+    assert log_p(model, "", "a") == pytest.approx(math.log((2 - 1) / 2 + 0.5 * unigram))
+    assert log_p(model, "b", UNKNOWN) == pytest.approx(math.log(0.5 * 0.5 / 4))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_it_is_kneser_ney_as_written_down(order: int) -> None:
+    lines = ["abra", "cad", "abra", "ca", "dacabra", "bb"]
+    model = fit(lines, order)
+    for text in ("", "a", "ab", "abr", "ca", "xa", "dddd"):
+        context = (START, *text)[-order + 1 :] if order > 1 else ()
+        context = tuple(UNKNOWN if character == "x" else character for character in context)
+        for token in (*"abcdr", END, UNKNOWN):
+            truth = kneser_ney(lines, order, context, token)
+            assert log_p(model, text, token) == pytest.approx(math.log(truth), abs=1e-5), (text, token)
+
+
+@pytest.mark.parametrize("prune", [0.0, 0.5, 3.0, 1e9])
+def test_all_continuations_have_probability_one(prune: float) -> None:
+    model = fit(LINES, 5, prune)
+    assert model.order == (1 if prune == 1e9 else 5)
+    for state in states(model):
+        assert model.distribution(state).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_score_is_the_chain_rule_and_lines_of_one_length_share_probability_one() -> None:
+    model = fit(["ab", "ba", "aab"], 3)
+    by_hand = sum(log_p(model, "ab"[:place], token) for place, token in enumerate(("a", "b", END)))
+    assert model.score("ab") == pytest.approx(by_hand)
+    total = sum(math.exp(model.score("".join(line))) for n in range(9) for line in itertools.product("abx", repeat=n))
+    assert 0.98 < total < 1  # what is left are longer lines
+
+
+def test_pruning_leaves_out_what_is_worth_least() -> None:
+    sizes, scores = zip(
+        *((len(model.token), sum(map(model.score, LINES))) for model in (fit(LINES, 5, prune) for prune in (0, 4, 8))),
+        strict=True,
+    )
+    assert sizes[0] > sizes[1] > sizes[2] and scores[0] > scores[1] > scores[2]
+
+
+def test_an_order_too_high_is_refused_with_the_one_that_will_do() -> None:
+    with pytest.raises(BadConfig, match=r"order 20 .* at most 16 will do"):
+        fit(LINES[:1] * 3 + ["the cat"], 20)
+    with pytest.raises(BadInput, match="no text"):
+        fit([], 3)
+
+
+def test_unseen_characters_are_read_as_what_they_look_like() -> None:
+    model = fit(['don\'t be "late" - go'], 3)
+    assert (
+        model.code("’") == model.code("'") and model.code("—") == model.code("-") and model.code("é") == model.code("e")
+    )
+    assert model.tokens[model.code("%")] == UNKNOWN and model.code("d") == model.tokens.index("d")
+
+
+def test_long_lines_are_cut_between_words() -> None:
+    assert list(lines_of("  To be,\tor not\n\nto be e\u0301", 10)) == ["To be, or", "not", "to be é"]
+    assert list(lines_of("incomprehensibilities too", 10)) == ["incomprehensibilities", "too"]
+    words = " ".join(str(number) for number in range(500))
+    assert " ".join(lines_of(words)) == words and max(map(len, lines_of(words))) <= 60
+
+
+def test_samples_follow_the_model() -> None:
+    model = fit(["ab", "ab", "ab", "b"], 3)
+    assert model.sample("a", 0, 0, 10) == "ab"  # the likeliest
+    assert model.sample("a", 1.0, 7, 30) == model.sample("a", 1.0, 7, 30)
+    drawn = [model.sample("", 1.0, seed, 1) for seed in range(400)]
+    assert drawn.count("a") / len(drawn) == pytest.approx(math.exp(log_p(model, "", "a")), abs=0.08)
+
+
+# ---- ARPA
+
+BY_HAND = """\\data\\
+ngram 1=5
+ngram 2=3
+
+\\1-grams:
+-99 <s> -0.30103
+-0.60206 </s>
+-0.60206 a -0.30103
+-0.60206 <space>
+-0.60206 <unk>
+
+\\2-grams:
+-0.1 <s> a
+-0.2 a <space>
+-0.3 a </s>
+
+\\end\\
+"""
+
+
+def test_an_arpa_file_of_others_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "lm.arpa"
+    path.write_text(BY_HAND, encoding="utf-8")
+    model = read_arpa(path)
+    assert model.score("a") == pytest.approx(math.log(10) * (-0.1 - 0.3))
+    # <s> a, a <space>; then no bigram: the unigram alone after a space, which has no backoff; a </s>
+    assert model.score("a a") == pytest.approx(math.log(10) * (-0.1 - 0.2 - 0.60206 - 0.3), rel=1e-6)
+    assert model.score("x") == pytest.approx(math.log(10) * (-0.30103 - 0.60206 - 0.60206), rel=1e-6)
+
+
+def test_arpa_there_and_back(tmp_path: Path) -> None:
+    model = fit(LINES, 4, prune=0.5)
+    (tmp_path / "lm.arpa").write_text(to_arpa(model), encoding="utf-8")
+    back = read_arpa(tmp_path / "lm.arpa")
+    assert back.tokens == model.tokens and back.order == model.order
+    for line in ("the cat", "on a mat?", ""):
+        assert back.score(line) == pytest.approx(model.score(line), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("-0.2 a <space>", "-0.2 b <space>"), "line 14: no 2-gram whose context"),
+        (("-0.2 a <space>", "often a <space>"), "line 14"),
+        (("\\end\\", ""), "not a whole ARPA file"),
+        (("-0.60206 a ", "-0.60206 and "), "line 14"),
+        (("<space>", "and"), r"of words \(and, ...\)"),
+        ((BY_HAND, "\\end\\"), "empty"),
+    ],
+)
+def test_a_bad_arpa_file_is_refused_in_one_line(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.arpa"
+    path.write_text(BY_HAND.replace(*change), encoding="utf-8")
+    with pytest.raises(BadModel, match=message) as caught:
+        read_arpa(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(BadModel, match=r"nowhere\.arpa"):
+        read_arpa(tmp_path / "nowhere.arpa")
+
+
+# ---- words of one's own
+
+
+def test_with_words_all_continuations_still_have_probability_one() -> None:
+    model = WithWords(fit(LINES, 4), ["Zoë", "hat", "hatter", "O'Neil", "New York", "H2O"])
+    ahead = [model.start]
+    for _ in range(4):
+        following = []
+        for state in ahead:
+            steps = [model.step(state, token) for token in range(1, len(model.model.tokens))]
+            assert sum(math.exp(log_p) for log_p, _ in steps) == pytest.approx(1, abs=1e-5)
+            following += [after for _, after in steps]
+        ahead = following[::7]
+
+
+def test_a_word_of_ones_own_is_as_likely_as_its_share() -> None:
+    plain = fit([*LINES, "xyz"], 4)
+    model = WithWords(plain, ["zyx", "the"])
+    total, state = 0.0, model.start
+    for character in "zyx":
+        log_p, state = model.step(state, model.code(character))
+        total += log_p
+    assert math.exp(total) == pytest.approx(WithWords.SHARE / 2, rel=0.01)  # the model itself has next to nothing
+    inner = WithWords.SHARE / 2 + (1 - WithWords.SHARE) * math.exp(plain.score("the") - log_after(plain, "the"))
+    total = sum(math.log(p) for p in chain(model, "the"))
+    assert math.exp(total) == pytest.approx(inner, rel=1e-4)  # the sum of both ways to write it
+
+
+def log_after(model: NgramModel, text: str) -> float:
+    return log_p(model, text, END)
+
+
+def chain(model: WithWords, text: str) -> list[float]:
+    found, state = [], model.start
+    for character in text:
+        log_p, state = model.step(state, model.code(character))
+        found.append(math.exp(log_p))
+    return found
+
+
+def test_words_are_read_a_line_each(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("\ufeffZoe\u0308\n\n New  York \nZoë\n", encoding="utf-8")
+    assert read_words(path) == ["New York", "Zoë"]
+    path.write_text("\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"words\.txt: has no words"):
+        read_words(path)
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_words(tmp_path / "nowhere.txt")
+
+
+# ---- reading along
+
+
+def blurred(alphabet: Alphabet, text: str, other: str, share: float) -> np.ndarray:
+    """Log-probabilities of a line where each character of `text` might be that of `other`."""
+    rows = []
+    for right, wrong in zip(text, other, strict=True):
+        row = np.full(alphabet.size, 1e-6)
+        row[alphabet.label[wrong]] += share
+        row[alphabet.label[right]] += 1 - share
+        blank = np.full(alphabet.size, 1e-6)
+        blank[0] = 1
+        rows += [row / row.sum(), blank / blank.sum()]
+    return np.asarray(np.log(rows))
+
+
+def test_the_beam_reads_along_but_leaves_alone_what_is_clear() -> None:
+    alphabet = Alphabet.of([*LINES, "Zyxq"])
+    model = fit(LINES, 5)
+    guide = Fusion(model, alphabet)
+
+    def read(log_probs: np.ndarray, guide: Fusion | None) -> str:
+        return alphabet.decode(prefix_beam(log_probs, guide=guide)[0][0])
+
+    unsure = blurred(alphabet, "the cat", "tne cot", 0.6)
+    assert read(unsure, None) == "tne cot"
+    assert read(unsure, guide) == "the cat"
+    assert read(blurred(alphabet, "the xqx", "the cat", 0.02), guide) == "the xqx"
+    name = blurred(alphabet, "the Zyx", "the cat", 0.4)
+    assert read(name, guide) == "the cat"
+    assert read(name, Fusion(WithWords(model, ["Zyx"]), alphabet)) == "the Zyx"
+
+
+def test_the_guided_beam_is_brute_force_with_the_model() -> None:
+    alphabet = Alphabet("abt")
+    model = fit(["tab", "bat", "at", "tat"], 3)
+    guide = Fusion(model, alphabet)
+    scores = np.random.default_rng(3).normal(scale=2, size=(6, 4))
+    log_probs = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    truth: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(4), repeat=6):
+        labels = tuple(label for label, _ in itertools.groupby(path) if label)
+        truth[labels] = float(np.logaddexp(truth.get(labels, -np.inf), log_probs[range(6), path].sum()))
+    for labels in truth:
+        truth[labels] += model.weight * model.score(alphabet.decode(labels)) + model.bonus * len(labels)
+    found = prefix_beam(log_probs, 4**6, guide, least=0, margin=0)
+    assert dict(found) == pytest.approx(truth)
+    assert found == prefix_beam(log_probs, 4**6, guide, least=0, margin=0)
+    assert found[0][0] == max(truth, key=lambda labels: truth[labels])
