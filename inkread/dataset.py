@@ -1,4 +1,4 @@
-"""Every dataset format -> samples: a line picture, or a line on a page, and what is written there.
+"""Every dataset format -> samples: a line's picture, its place on a page or its pen strokes, and what is written there.
 
 One argument says it all, PATH or PATH:SPLIT; the format is found by looking. datasets/README.md shows each of them.
 """
@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -24,9 +25,13 @@ from inkread.alphabet import normal, steps_needed
 from inkread.errors import BadDataset, BadInput
 from inkread.ink import read_pictures
 from inkread.page import Points, Region, cut_line
+from inkread.strokes import Ink, Stroke, looks_like_ink, read_inks
+from inkread.synthesis import draw_page
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
 PICTURE_FOLDERS = ("jpg", "jpeg", "png", "tif", "tiff", "img", "image", "images", "pictures", "scans")
+INKS = (".inkml", ".dat")  # .dat: UNIPEN
+JSON_LINES = (".jsonl", ".ndjson", ".json")
 MANIFESTS = (".tsv", ".csv", ".jsonl", ".ndjson")
 # What a manifest may call its columns; of several that are there, the first listed counts.
 COLUMNS = {
@@ -40,7 +45,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One line: its picture, or its region on a page, and the text written there (NFC, single spaces)."""
+    """One line: its picture, its region on a page or its pen strokes, and the text written (NFC, single spaces)."""
 
     id: str
     path: Path
@@ -50,6 +55,7 @@ class Sample:
     page: int = 0  # which page of a TIFF, counted from 0
     region: Region | None = None  # None: the picture is the line
     spans: tuple[tuple[float, float], ...] | None = None  # of each character: its left and right in the picture
+    ink: int | None = None  # of pen strokes: which ink of their file, or the byte where their line of JSON begins
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,10 @@ def open_dataset(spec: str) -> Dataset:
 def read_line(sample: Sample) -> np.ndarray:
     """The grey picture (H, W) uint8 of a sample's line, cut out of its page and levelled where it has a region.
 
-    Raises BadInput when the file cannot be read, or has no such page or place.
+    Pen strokes are drawn. Raises BadInput when the file cannot be read, or has no such page or place.
     """
+    if is_ink(sample):
+        return draw_page(read_strokes(sample))
     pages = read_pictures(sample.path) if sample.region is None else _read_pages(sample.path)
     if sample.page >= len(pages):
         raise BadInput(f"{sample.path}: no page {sample.page + 1} for {sample.id}; it has {len(pages)}, check the file")
@@ -102,6 +110,36 @@ def read_line(sample: Sample) -> np.ndarray:
         return cut_line(page, sample.region)
     except BadInput as error:
         raise BadInput(f"{sample.path}: {sample.id}: {error}; is it the right picture?") from error
+
+
+def is_ink(sample: Sample) -> bool:
+    """Has a sample pen strokes rather than a picture?"""
+    if sample.ink is not None or sample.region is not None:
+        return sample.ink is not None
+    try:
+        with open(sample.path, "rb") as file:
+            return looks_like_ink(file.read(64))
+    except (OSError, ValueError):  # reading it as a picture will tell why
+        return False
+
+
+def read_strokes(sample: Sample) -> tuple[Stroke, ...]:
+    """The pen strokes of a sample's line. Raises BadInput when they cannot be read."""
+    if sample.ink is None:
+        return read_inks(sample.path, whole=True)[0].strokes
+    if sample.path.suffix.lower() not in JSON_LINES:
+        return _read_inks(sample.path)[sample.ink].strokes
+    try:
+        with open(sample.path, "rb") as file:
+            file.seek(sample.ink)
+            return read_inks(f"{sample.path}, {sample.id}", file.readline())[0].strokes
+    except OSError as error:
+        raise BadInput(f"{sample.path}: cannot be read ({error.strerror}); check the path") from error
+
+
+@lru_cache(maxsize=8)  # lines are read file after file
+def _read_inks(path: Path) -> list[Ink]:
+    return read_inks(path)
 
 
 @lru_cache(maxsize=3)  # lines are read page after page, and a page of 10 megapixels takes 10 MB
@@ -143,6 +181,8 @@ def _path_and_split(spec: str) -> tuple[Path, str | None]:
 def _read(path: Path) -> Iterator[Sample | str]:
     if path.suffix.lower() in PICTURES:
         raise BadDataset(f"{path}: a picture, not a dataset; give the folder, or the table that tells its text")
+    if path.suffix.lower() in INKS:
+        return _from_inks(path.parent, [path])
     if not path.is_dir():
         return _from_pages(path.parent, [path]) if path.suffix.lower() == ".xml" else _from_manifest(path)
     for lines in (path / "ascii" / "lines.txt", path / "lines.txt"):
@@ -158,11 +198,15 @@ def _read(path: Path) -> Iterator[Sample | str]:
         return _from_manifest(manifests[0])
     if transcriptions := _files_below(path, ".gt.txt"):
         return _from_transcriptions(path, transcriptions)
+    if (path / "data").is_dir() and (path / "include").is_dir():
+        return _from_inks(path / "data", _files_below(path / "data", ".dat"))
+    if inks := _files_below(path, ".inkml"):
+        return _from_inks(path, inks)
     if pages := _files_below(path, ".xml"):
         return _from_pages(path, pages)
     raise BadDataset(
         f"{path}: no dataset in this folder; looked for a manifest (.tsv, .csv, .jsonl), pictures with .gt.txt, "
-        "ALTO or PAGE XML, IAM's lines.txt, and IAM-OnDB's lineStrokes and ascii"
+        "ALTO or PAGE XML, IAM's lines.txt, InkML, IAM-OnDB's lineStrokes and ascii, UNIPEN's data and include"
     )
 
 
@@ -188,13 +232,13 @@ def _text_of(path: Path) -> str:
         raise BadDataset(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
 
 
-# ---- pictures with NAME.gt.txt beside them (kraken)
+# ---- pictures with NAME.gt.txt beside them (kraken); pen strokes in InkML too
 
 
 def _from_transcriptions(folder: Path, transcriptions: list[Path]) -> Iterator[Sample]:
     for transcription in transcriptions:
         stem = transcription.name.removesuffix(".gt.txt")
-        candidates = [transcription.with_name(stem + suffix) for suffix in PICTURES]
+        candidates = [transcription.with_name(stem + suffix) for suffix in (*PICTURES, ".inkml")]
         picture = next((file for file in candidates if file.exists()), candidates[0])
         yield Sample(str(picture.relative_to(folder).with_suffix("")), picture, _text_of(transcription))
 
@@ -203,18 +247,20 @@ def _from_transcriptions(folder: Path, transcriptions: list[Path]) -> Iterator[S
 
 
 def _from_manifest(manifest: Path) -> Iterator[Sample]:
-    rows = _json_rows(manifest) if manifest.suffix.lower() in (".jsonl", ".ndjson", ".json") else _table_rows(manifest)
+    rows = _json_rows(manifest) if manifest.suffix.lower() in JSON_LINES else _table_rows(manifest)
     for number, row in rows:
         values = {ours: next((row[name] for name in names if name in row), "") for ours, names in COLUMNS.items()}
-        if not values["path"]:
+        ink = row["ink"] if isinstance(row.get("ink"), int) else None
+        if not values["path"] and ink is None:
             raise BadDataset(f"{manifest}, line {number}: names no picture; give it in a column 'file'")
         yield Sample(
-            id=values["id"] or values["path"],
-            path=manifest.parent / values["path"],
+            id=values["id"] or values["path"] or f"line {number}",
+            path=manifest if ink is not None else manifest.parent / values["path"],
             text=values["text"],
             writer=values["writer"] or None,
             split=values["split"] or None,
             spans=_spans(f"{manifest}, line {number}", values["text"], row.get("characters")),
+            ink=ink,
         )
 
 
@@ -237,7 +283,10 @@ def _spans(where: str, text: str, characters: Any) -> tuple[tuple[float, float],
 
 
 def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, row); "ink" is where the line begins when it has strokes itself and names no picture."""
+    begins, after = 0, manifest.read_bytes().startswith(BOM_UTF8) * len(BOM_UTF8)
     for number, line in enumerate(_text_of(manifest).split("\n"), 1):
+        begins, after = after, after + len(line.encode()) + 1
         if not line.strip():
             continue
         try:
@@ -247,7 +296,8 @@ def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict) or not any(name in row for name in COLUMNS["text"]):
             raise BadDataset(f'{manifest}, line {number}: needs an object like {{"file": "a.png", "text": "..."}}')
         strings = {name: str(value) for name, value in row.items() if isinstance(value, str | int)}
-        yield number, {**strings, "characters": row.get("characters")}
+        ink = begins if "strokes" in row else None
+        yield number, {**strings, "characters": row.get("characters"), "ink": ink}
 
 
 def _table_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -386,6 +436,24 @@ def _from_iam_ondb(folder: Path) -> Iterator[Sample | str]:
                 text=_iam_text(joined.split(" "), open_quotes),
                 split=splits.get(form),
             )
+
+
+# ---- InkML and UNIPEN
+
+
+def _from_inks(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
+    for file in files:
+        try:
+            inks = read_inks(file)
+        except BadInput as error:
+            if len(files) == 1:
+                raise BadDataset(str(error)) from error
+            yield str(error)
+            continue
+        stem = str(file.relative_to(folder).with_suffix(""))
+        for place, ink in enumerate(inks):
+            id = stem if len(inks) == 1 else f"{stem}/{place + 1}"
+            yield Sample(id, file, ink.text, ink.writer, ink.split, ink=place)
 
 
 # ---- ALTO and PAGE

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inkread.dataset import Sample, check_dataset, open_dataset, read_line
+from inkread.dataset import Sample, check_dataset, is_ink, open_dataset, read_line, read_strokes
 from inkread.errors import BadDataset, BadInput
 from inkread.page import Region, cut_line
 
@@ -227,6 +227,75 @@ def test_iam_ondb_as_it_is_distributed(tmp_path: Path) -> None:
     assert dataset.samples[1].path == tmp_path / "lineStrokes/a01/a01-000/a01-000u-02.xml"
     assert {sample.split for sample in dataset.samples} == {"trainset"}
     assert dataset.skipped == (f"{tmp_path}/ascii/a01/a01-000/a01-001.txt: no CSR: in it",)
+
+
+# ---- pen strokes
+
+N = [[[0, 10], [0, 0], [5, 0], [5, 10]]]
+INKML = """<ink>
+  <traceGroup><annotation type="truth">to</annotation><trace>0 0,5 9,9 0</trace></traceGroup>
+  <traceGroup><annotation type="truth">be</annotation><trace>0 50,5 59,9 50</trace></traceGroup>
+  <trace>20 20,30 30</trace>
+</ink>"""
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_strokes_in_json_lines(tmp_path: Path, mark: bytes, end: bytes) -> None:
+    rows = [
+        {"strokes": N, "text": "né", "writer": "anna", "split": "train"},
+        {"strokes": [[[0, 0], [7, 7]]], "text": "/", "id": "slash"},
+    ]
+    lines = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
+    (tmp_path / "inks.jsonl").write_bytes(mark + end + lines[0] + end + lines[1])
+    first, second = open_dataset(str(tmp_path)).samples
+    assert (first.id, first.text, first.writer, first.split) == ("line 2", "né", "anna", "train")
+    assert second.id == "slash" and is_ink(first) and is_ink(second)
+    assert [stroke.tolist() for stroke in read_strokes(first)] == N
+    assert read_strokes(second)[0].tolist() == [[0, 0], [7, 7]]
+    assert read_line(first).min() < 50  # drawn, for a model that reads pictures
+
+
+def test_bad_strokes_are_named_when_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"strokes": [[[0, 0], [1]]], "text": "a", "id": "x"}\n')
+    (sample,) = open_dataset(str(tmp_path)).samples
+    with pytest.raises(BadInput, match=r"a\.jsonl, x, stroke 1: points of different kinds"):
+        read_strokes(sample)
+    assert "points of different kinds" in check_dataset(open_dataset(str(tmp_path))).problems[0].what
+
+
+def test_inkml_with_its_truth(tmp_path: Path) -> None:
+    (tmp_path / "page.inkml").write_text(INKML)
+    for spec in (tmp_path, tmp_path / "page.inkml"):
+        dataset = open_dataset(str(spec))
+        assert [(sample.id, sample.text) for sample in dataset.samples] == [("page/1", "to"), ("page/2", "be")]
+        assert dataset.skipped == ("page/3: no text",)
+        assert read_strokes(dataset.samples[1])[0].tolist() == [[0, 50], [5, 59], [9, 50]]
+    (tmp_path / "other.inkml").write_text("<ink>")
+    assert len(open_dataset(str(tmp_path)).samples) == 2
+    assert "other.inkml, line 1: not well-formed" in open_dataset(str(tmp_path)).skipped[0]
+    assert "not well-formed" in refusal(tmp_path / "other.inkml")
+
+
+def test_files_of_strokes_where_pictures_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.inkml").write_text(INKML)
+    (tmp_path / "a.gt.txt").write_text("to be /")
+    (tmp_path / "lines.tsv").write_text("file\ttext\tink\na.inkml\tto be /\t7\n")
+    for spec in (tmp_path / "lines.tsv", tmp_path):
+        (sample,) = open_dataset(str(spec)).samples
+        assert is_ink(sample) and len(read_strokes(sample)) == 3  # all of the page
+        (tmp_path / "lines.tsv").unlink(missing_ok=True)
+
+
+def test_unipen_as_it_is_distributed(tmp_path: Path) -> None:
+    for folder in ("data/7/kar", "include/kar/data"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "include/kar/data/a.dat").write_text(".WRITER_ID 7\n.PEN_DOWN\n0 0\n5 7\n.PEN_DOWN\n8 1\n9 2\n")
+    labels = '.INCLUDE kar/data/a.dat\n.SEGMENT WORD 0 ? "to"\n.SEGMENT WORD 1 ? "be"\n'
+    (tmp_path / "data/7/kar/b.dat").write_text(labels)
+    first, second = open_dataset(str(tmp_path)).samples
+    assert (first.id, first.text, second.text, second.writer) == ("7/kar/b/1", "to", "be", "7")
+    assert read_strokes(second)[0].tolist() == [[8, -1], [9, -2]]
 
 
 # ---- ALTO and PAGE
