@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from inkread.dataset import Dataset, Sample
+    from inkread.language import LanguageModel
     from inkread.recognizer import Reading, Recognizer
     from inkread.training import Progress
 
@@ -70,9 +71,16 @@ model_option = click.option(
 decoder_option = click.option(
     "--decoder",
     type=click.Choice(["greedy", "beam"]),
-    default="greedy",
-    show_default=True,
-    help="beam adds up all ways to spell a text; slower.",
+    help="beam adds up all ways to spell a text; slower. Without it greedy, with --lm always beam.",
+)
+lm_option = click.option(
+    "--lm", metavar="NAME|FILE", help="Read along with a language model: english, french or a file."
+)
+words_option = click.option(
+    "--words",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --lm: words of your own that may always be read, one a line.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -81,8 +89,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @model_option
 @decoder_option
+@lm_option
+@words_option
 @json_option
-def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> None:
+def predict(
+    files: tuple[str, ...], model: str, decoder: str | None, lm: str | None, words: Path | None, as_json: bool
+) -> None:
     """Read pictures of lines of handwriting.
 
     One text per picture on stdout; with several, FILE<TAB>TEXT. A file of several pages (TIFF) gives a line for each.
@@ -95,6 +107,7 @@ def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> 
     Examples:
       inkread predict line.png
       inkread predict scans/*.png > texts.tsv
+      inkread predict letter.png --lm english --words names.txt
       cat line.png | inkread predict - --json
     """
     from inkread.ink import read_pictures
@@ -114,7 +127,7 @@ def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> 
                 sources.append((name, page, len(pages)))
                 yield picture
 
-    recognizer = _load(model, decoder)
+    recognizer = _load(model, decoder, lm, words)
     with _progress("reading", 0 if sys.stdout.isatty() else len(files)) as tick:  # texts that come are progress enough
         done = 0
         for number, reading in enumerate(recognizer.read_many(pictures())):
@@ -137,6 +150,8 @@ def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> 
 @click.argument("dataset")
 @model_option
 @decoder_option
+@lm_option
+@words_option
 @json_option
 @click.option(
     "--errors", type=click.IntRange(min=0), default=0, metavar="N", help="Show the N worst lines, and what is confused."
@@ -147,7 +162,16 @@ def predict(files: tuple[str, ...], model: str, decoder: str, as_json: bool) -> 
     metavar="FILE.html",
     help="Write a page to look through.",
 )
-def evaluate(dataset: str, model: str, decoder: str, as_json: bool, errors: int, report: Path | None) -> None:
+def evaluate(
+    dataset: str,
+    model: str,
+    decoder: str | None,
+    lm: str | None,
+    words: Path | None,
+    as_json: bool,
+    errors: int,
+    report: Path | None,
+) -> None:
     """Measure the error rate on lines with known text.
 
     DATASET is a folder or a manifest, PATH or PATH:SPLIT; see datasets/README.md for the formats. Gives the character
@@ -166,7 +190,7 @@ def evaluate(dataset: str, model: str, decoder: str, as_json: bool, errors: int,
     if report is not None:
         _check_writable(report)
     opened = open_dataset(dataset)
-    recognizer = _load(model, decoder)
+    recognizer = _load(model, decoder, lm, words)
     with _progress("reading", len(opened.samples)) as tick:
         evaluation = measure(recognizer, opened, tick)
     for reason in opened.skipped:
@@ -194,9 +218,7 @@ def evaluate(dataset: str, model: str, decoder: str, as_json: bool, errors: int,
 
 @main.command()
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
-@click.option(
-    "--dev", metavar="DATASET", help="Lines to choose the best weights by; else a tenth of DATASET is."
-)
+@click.option("--dev", metavar="DATASET", help="Lines to choose the best weights by; else a tenth of DATASET is.")
 @click.option(
     "--out",
     required=True,
@@ -306,12 +328,14 @@ def models(as_json: bool) -> None:
       inkread models
       inkread models --json
     """
-    from inkread.model_file import describe_model, shipped_models
+    from inkread.model_file import describe_model, shipped_language_models, shipped_models
 
     rows = []
-    for name, path in shipped_models().items():
-        facts = describe_model(path).get("facts", {})
-        rows.append({"name": name, "file": str(path), "megabytes": round(path.stat().st_size / 1e6, 1), **facts})
+    for kind, shipped in (("lines", shipped_models()), ("language", shipped_language_models())):
+        for name, path in shipped.items():
+            facts = describe_model(path).get("facts", {})
+            size = round(path.stat().st_size / 1e6, 1)
+            rows.append({"name": name, "kind": kind, "file": str(path), "megabytes": size, **facts})
     if as_json:
         for row in rows:
             _print(json.dumps(row, ensure_ascii=False))
@@ -319,8 +343,8 @@ def models(as_json: bool) -> None:
     if not rows:
         raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
     for row in rows:
-        default = " (default)" if row["name"] == DEFAULT_MODEL else ""
-        _print(f"{row['name']}{default}")
+        note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
+        _print(f"{row['name']}{note}")
         _print(f"  reads     {row.get('reads', 'not told')}")
         _print(f"  licence   {row.get('licence', 'not told')}")
         _print(f"  size      {row['megabytes']} MB, {row['file']}")
@@ -415,13 +439,169 @@ def render(ink: str, out: Path) -> None:
         raise CannotWrite(f"{out}: cannot be written ({error.strerror}); free some space") from error
 
 
+@main.group()
+def lm() -> None:
+    """Language models: learn one from text, score text, sample text.
+
+    `predict` and `eval` read along with one of n-grams, given by --lm.
+    """
+
+
+@lm.command("train")
+@click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TEXT...")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="NAME.lm.safetensors",
+    help="The model to write; NAME.arpa for one of n-grams that KenLM reads.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["ngram", "rnn"]),
+    default="ngram",
+    show_default=True,
+    help="n-grams, or a recurrent network, which scores and samples only.",
+)
+@click.option("--order", type=click.IntRange(1), default=7, show_default=True, help="Characters in the longest n-gram.")
+@click.option(
+    "--prune",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="NATS",
+    help="Leave out n-grams that are worth less than this over the whole text.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the network, e.g. cell=lstm."
+)
+def lm_train(
+    texts: tuple[Path, ...], out: Path, kind: str, order: int, prune: float, settings: tuple[str, ...]
+) -> None:
+    """Learn a language from texts.
+
+    A line of text is a line of writing; longer ones, as paragraphs are, are cut between words.
+
+    The settings of a recurrent network are pieces (byte-pair pieces beside the characters), embedding, cell (gru,
+    lstm, elman), activation, layers, hidden, dropout, minutes, batch, truncate, learning_rate, clip and seed.
+
+    \b
+    Examples:
+      inkread lm train letters.txt --out letters.lm.safetensors
+      inkread lm train books/*.txt --order 8 --prune 4 --out books.arpa
+      inkread lm train letters.txt --kind rnn --set pieces=500 --set minutes=30 --out letters-rnn.lm.safetensors
+    """
+    from inkread.language import fit, lines_of, read_text, to_arpa
+    from inkread.model_file import LANGUAGE_SUFFIX, save_language_model, write_whole
+
+    if not out.name.endswith(LANGUAGE_SUFFIX) and not (kind == "ngram" and out.suffix == ".arpa"):
+        raise click.UsageError(f"--out {out}: must end in {LANGUAGE_SUFFIX}{' or .arpa' * (kind == 'ngram')}")
+    if settings and kind == "ngram":
+        raise click.UsageError("--set is for a recurrent network: add --kind rnn")
+    _check_writable(out)
+    lines = [line for path in texts for line in lines_of(read_text(path))]
+    facts = {"trained_on": [path.name for path in texts], "characters": sum(map(len, lines))}
+    if kind == "rnn":
+        from inkread.rnnlm import RnnConfig, train
+
+        config = RnnConfig().replace(dict(_name_and_value(setting) for setting in settings))
+        with _progress("learning", 1000) as tick:
+            recurrent = train(lines, config, lambda share, bits: tick(int(1000 * share), 1000))
+        recurrent.facts = facts
+        recurrent.save(out)
+    else:
+        ngrams = fit(lines, order, prune)
+        ngrams.facts = facts
+        if out.suffix == ".arpa":
+            write_whole(out, to_arpa(ngrams).encode("utf-8"))
+        else:
+            save_language_model(out, ngrams)
+    _tell(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB from {facts['characters']:,} characters")
+
+
+lm_argument = click.option(
+    "--lm", default="english", show_default=True, metavar="NAME|FILE", help="A language model that ships, or a file."
+)
+
+
+@lm.command("score")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@lm_argument
+@json_option
+def lm_score(file: Path, lm: str, as_json: bool) -> None:
+    """Tell how well a language model foresees a text.
+
+    Gives the log-probability (natural logarithm) of each line, then bits a character and the perplexity, which is 2 to
+    their power: the model is as unsure as if each character were one of so many. Ends of lines count as characters.
+
+    \b
+    Examples:
+      inkread lm score letter.txt
+      inkread lm score lettre.txt --lm french --json
+    """
+    import math
+
+    from inkread.language import lines_of, read_text
+    from inkread.rnnlm import load
+
+    lines = list(lines_of(read_text(file)))
+    if not lines:
+        raise BadInput(f"{file}: has no text to score")
+    model = load(lm)
+    scores = [model.score(line) for line in lines]
+    bits = -sum(scores) / math.log(2) / sum(len(line) + 1 for line in lines)
+    if as_json:
+        rows = [{"text": line, "log_probability": round(score, 4)} for line, score in zip(lines, scores, strict=True)]
+        figures = {"bits_per_character": round(bits, 4), "perplexity": round(2**bits, 4), "lines": rows}
+        _print(json.dumps({"file": str(file), "lm": lm, **figures}, ensure_ascii=False))
+        return
+    for line, score in zip(lines, scores, strict=True):
+        _print(f"{score:.2f}\t{line}")
+    _print(f"{bits:.3f} bits a character, perplexity {2**bits:.2f}, {len(lines)} lines")
+
+
+@lm.command("sample")
+@lm_argument
+@click.option("--prompt", default="", help="How the text begins.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=0.8,
+    show_default=True,
+    help="Less keeps to what is likely, 0 to the likeliest; 1 is the model as it is.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random draws.")
+@click.option("--length", type=click.IntRange(min=1), default=200, show_default=True, help="Characters at most.")
+def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) -> None:
+    """Write a line as a language model would.
+
+    \b
+    Examples:
+      inkread lm sample
+      inkread lm sample --lm french --prompt "Il était une" --temperature 0.5 --seed 3
+    """
+    from inkread.rnnlm import load
+
+    _print(load(lm).sample(prompt, temperature, seed, length))
+
+
 # ---- what the commands share
 
 
-def _load(model: str, decoder: str) -> "Recognizer":
+def _load(model: str, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizer":
+    if words and not lm:
+        raise click.UsageError("--words goes with a language model: add --lm english, say")
+    if lm and decoder == "greedy":
+        raise click.UsageError("--decoder greedy takes no language model: leave one of them out")
+    from inkread.language import WithWords, read_words
+    from inkread.model_file import load_language_model
     from inkread.recognizer import Recognizer
 
-    return Recognizer.load(model, "beam" if decoder == "beam" else "greedy")
+    language: LanguageModel | None = None
+    if lm:
+        ngrams = load_language_model(lm)
+        language = WithWords(ngrams, read_words(words)) if words else ngrams
+    return Recognizer.load(model, "beam" if decoder == "beam" else "greedy", language)
 
 
 def _print(text: str) -> None:
