@@ -48,6 +48,16 @@ def lines_of(text: str, length: int = LINE_LENGTH) -> Iterator[str]:
         yield from piece.findall(" ".join(normal(line).split()))
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8. Raises BadInput."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it first") from error
+
+
 class NgramModel:
     """The probability of each character after the characters before it, by n-grams with backoff (Katz 1987).
 
@@ -65,8 +75,8 @@ class NgramModel:
         children: NDArray[np.unsignedinteger],  # (N,) how many children it has
         log_p: NDArray[np.float32],  # (N,) natural logarithms
         backoff: NDArray[np.float32],  # (N,) 0 where there are no children
-        weight: float = 0.5,
-        bonus: float = 0.5,
+        weight: float = 0.6,
+        bonus: float = 1.0,
         facts: dict[str, Any] | None = None,
     ) -> None:
         self.tokens, self.order = tuple(tokens), order
@@ -474,10 +484,7 @@ class WithWords:
 
 def read_words(path: Path) -> list[str]:
     """The user's words, one a line; it may be several words that belong together. Raises BadInput."""
-    try:
-        words = [" ".join(normal(line).split()) for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}); give a text in UTF-8 with a word a line") from error
-    if not any(words):
+    words = {" ".join(normal(line).split()) for line in read_text(path).splitlines()} - {""}
+    if not words:
         raise BadInput(f"{path}: has no words; write one a line")
-    return sorted({word for word in words if word})
+    return sorted(words)

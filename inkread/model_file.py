@@ -161,8 +161,12 @@ def save_language_model(path: Path, model: NgramModel) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
-    """A safetensors file with a JSON description, written beside its place and then moved there. Raises CannotWrite."""
-    data = save(tensors, {"inkread": json.dumps(description, ensure_ascii=False)})
+    """A safetensors file with a JSON description. Raises CannotWrite."""
+    write_whole(path, save(tensors, {"inkread": json.dumps(description, ensure_ascii=False)}))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: beside its place, and then moved there. Raises CannotWrite."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(temporary, "wb") as file:
