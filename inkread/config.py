@@ -47,8 +47,8 @@ class NetworkConfig(Settings):
     features: Literal["conv", "pixels", "geometry", "strokes"] = "conv"  # what a column is turned into, see features.py
     height: int = 48  # rows of a normalised line
     window: int = 9  # pixels: columns in one vector
-    step: int = 4  # columns from one vector to the next
-    channels: tuple[int, ...] = (32, 64, 128, 128, 128)  # conv: output channels of each convolution
+    step: int = 4  # columns from one vector to the next; strokes: points of the pen's path
+    channels: tuple[int, ...] = (32, 64, 128, 128, 128)  # conv, strokes: output channels of each convolution
     cell: Literal["elman", "gru", "lstm"] = "lstm"  # the recurrent cell
     activation: Activation = "tanh"  # elman: θ
     layers: int = 3  # recurrent layers, one on the other
@@ -65,6 +65,14 @@ class NetworkConfig(Settings):
         if self.features == "conv":
             _check(self.step == 4, f"step={self.step}: the convolutions make a step of 4 columns")
             _check(len(self.channels) >= 3 and min(self.channels) >= 1, "channels: name three or more convolutions")
+        if self.features == "strokes":
+            _check(self.step == 4, f"step={self.step}: the two convolutions make a step of 4 points")
+            _check(len(self.channels) == 2 and min(self.channels) >= 1, "channels: strokes have two convolutions")
+
+    @property
+    def rows(self) -> int:
+        """The numbers in one column of a normalised line: pixels, or x, y and pen of a path."""
+        return 3 if self.features == "strokes" else self.height
 
     def steps(self, columns: int) -> int:
         """The number of steps T that a normalised line of so many columns gives."""
@@ -179,4 +187,9 @@ PRESETS: dict[str, tuple[NetworkConfig, TrainingConfig]] = {
     ),
     "small": (NetworkConfig(channels=(16, 32, 64, 64), layers=2, hidden=128, dropout=0.1), TrainingConfig()),
     "base": (NetworkConfig(), TrainingConfig()),
+    # Pen strokes: they tell much more than pixels do, so a small network will do.
+    "strokes": (
+        NetworkConfig(features="strokes", channels=(64, 128), layers=3, hidden=128, dropout=0.2),
+        TrainingConfig(photographed=0.0),
+    ),
 }

@@ -250,7 +250,8 @@ def _from_manifest(manifest: Path) -> Iterator[Sample]:
     rows = _json_rows(manifest) if manifest.suffix.lower() in JSON_LINES else _table_rows(manifest)
     for number, row in rows:
         values = {ours: next((row[name] for name in names if name in row), "") for ours, names in COLUMNS.items()}
-        ink = row["ink"] if isinstance(row.get("ink"), int) else None
+        begins: Any = row.get("ink")
+        ink = begins if isinstance(begins, int) else None
         if not values["path"] and ink is None:
             raise BadDataset(f"{manifest}, line {number}: names no picture; give it in a column 'file'")
         yield Sample(

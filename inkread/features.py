@@ -6,7 +6,7 @@ geometry    the nine features of Marti and Bunke (2001), F = 9
 strokes     of a pen's path, a vector a step along it, F = 26
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,13 @@ def feature_size(config: NetworkConfig) -> int:
     return sizes[config.features]
 
 
-def extract(line: NDArray[np.uint8] | Path, config: NetworkConfig) -> Features:
-    """A normalised line -> (T, F) float32.
+def extract(line: NDArray[Any], config: NetworkConfig) -> Features:
+    """The columns of a normalised line -> (T, F) float32.
 
-    A picture (height, W) uint8, 255 = ink, gives T = W for conv, else ceil(W / step); a path (T, 3) its T.
+    (height, W) uint8, 255 = ink, gives T = W for conv, else ceil(W / step); a pen's path (3, W) float32 gives T = W.
     """
     if config.features == "strokes":
-        return trace(cast(Path, line))
+        return trace(line.T)
     ink = line.astype(np.float32) / np.float32(255)
     if config.features == "conv":
         return np.ascontiguousarray(ink.T)

@@ -2,7 +2,7 @@
 
     (B, T0, F) --front--> (B, T, D) --DeepRNN--> (B, T, H) --linear--> (B, T, C)
 
-T = ceil(T0 / 4) for `conv` features, whose front is a few convolutions, and T = T0 otherwise.
+T = ceil(T0 / 4) for `conv` and `strokes` features, whose front is a few convolutions, and T = T0 otherwise.
 """
 
 from typing import Any
@@ -116,12 +116,33 @@ class ConvFront(nn.Module):
         return x.permute(3, 0, 1, 2).flatten(2), steps  # (T, B, C * H)
 
 
+class PathFront(nn.Module):
+    """Two convolutions along a pen's path, each from two points to one: four points become one step."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        first, second = config.channels
+        self.first = nn.Conv1d(feature_size(config), first, 5, stride=2, padding=2)
+        self.second = nn.Conv1d(first, second, 5, stride=2, padding=2)
+        self.outputs = second
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, T0, F) points, zero beyond each end, lengths (B,) -> (T, B, outputs), steps (B,)."""
+        steps = (lengths + 3) // 4
+        x = functional.pad(x, (0, 0, 0, -x.shape[1] % 4)).transpose(1, 2)  # (B, F, T0)
+        x = functional.relu(self.first(x))
+        x = x * (torch.arange(x.shape[2]) < (2 * steps).unsqueeze(1)).unsqueeze(1).to(x.dtype)  # see Block
+        return functional.relu(self.second(x)).permute(2, 0, 1), steps
+
+
 class Network(nn.Module):
     """The recogniser: column features to the scores of `labels` labels (label 0 is the CTC blank) a step."""
 
     def __init__(self, config: NetworkConfig, labels: int) -> None:
         super().__init__()
-        self.front = ConvFront(config) if config.features == "conv" else None
+        self.front: ConvFront | PathFront | None = None
+        if config.features in ("conv", "strokes"):
+            self.front = ConvFront(config) if config.features == "conv" else PathFront(config)
         inputs = self.front.outputs if self.front is not None else feature_size(config)
         self.rnn = DeepRNN(config, inputs)
         self.output = nn.Linear(self.rnn.outputs, labels)
@@ -166,6 +187,9 @@ def multiply_adds(config: NetworkConfig, labels: int, columns: int) -> int:
                 width //= 2
             before = channels
         inputs = rows * before
+    if config.features == "strokes":
+        first, second = config.channels
+        total, inputs = 5 * (columns // 2 * inputs * first + columns // 4 * first * second), second
     gates = {"elman": 1, "gru": 3, "lstm": 4}[config.cell]
     directions = 2 if config.bidirectional else 1
     for _ in range(config.layers):

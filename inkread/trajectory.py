@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inkread.errors import BadInput
 from inkread.strokes import Stroke
 
 Point = tuple[float, float]
@@ -24,27 +23,30 @@ LONGEST = 20_000  # points of a path: a line is some 50 to 2,000
 
 @dataclass(frozen=True)
 class Track:
-    """A line of ink, normalised."""
+    """A line of strokes, normalised; what a Line is for a picture.
 
-    path: Path  # (T, 3)
-    places: NDArray[np.float32]  # (T,): the x that each point of the path had in the file
+    path: (T, 3), see Path.
+    places: (T,), the x that each point of the path had in the file, in its units.
+    """
+
+    path: Path
+    places: NDArray[np.float32]
 
 
 def normalise_strokes(strokes: Sequence[Stroke]) -> Track:
     """Level a line of ink, set it upright, bring it to body heights, and walk along it in even steps.
 
-    Delayed strokes - the dots and crosses that a hand adds when a word is done - stay where they are in time. Raises
-    BadInput when the ink is no line of writing.
+    Delayed strokes - the dots and crosses that a hand adds when a word is done - stay where they are in time. Ink
+    without height, a dash or a dot, counts as one body height long; what is far too long for a line is squeezed.
     """
     original = without_strays([without_duplicates(stroke) for stroke in strokes])
     level = rotate(original, -slope(original))
     baseline, body = measure_body(level)
-    if not body > 0:
-        raise BadInput("the ink has no height; is it writing?")
-    lean = slant(level)
-    upright = [(stroke - [0, baseline]) / body @ np.array([[1, 0], [lean, 1]]) for stroke in level]
-    if sum(map(length, upright)) > LONGEST * STEP:
-        raise BadInput("the ink is too long for a line; is its scale right?")
+    leaning = np.array([[1, 0], [slant(level), 1]])
+    upright = [(stroke - [0, baseline]) @ leaning for stroke in level]
+    along = sum(map(length, upright))
+    body = max(body or float(np.ptp(np.concatenate(upright), axis=0).max()), along / (LONGEST * STEP)) or 1.0
+    upright = [stroke / body for stroke in upright]
     path, source = walk(upright)
     places = np.concatenate(original)[:, 0]
     before = np.floor(source).astype(int)
@@ -102,7 +104,8 @@ def length(stroke: Stroke) -> float:
 
 def without_duplicates(stroke: Stroke) -> Stroke:
     """A stroke without the points that repeat the one before: the pen rested."""
-    return stroke[np.concatenate([[True], (np.diff(stroke, axis=0) != 0).any(axis=1)])]
+    moved: Stroke = stroke[np.concatenate([[True], (np.diff(stroke, axis=0) != 0).any(axis=1)])]
+    return moved
 
 
 def without_strays(strokes: Sequence[Stroke]) -> list[Stroke]:

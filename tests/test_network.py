@@ -23,6 +23,7 @@ SMALL = {
     "conv of three": {"channels": (4, 6, 8), "cell": "gru", "height": 32},
     "pixels": {"features": "pixels", "cell": "elman", "window": 5, "step": 3},
     "geometry": {"features": "geometry", "cell": "gru", "bidirectional": False},
+    "strokes": {"features": "strokes", "channels": (6, 8), "cell": "lstm"},
 }
 
 
@@ -33,6 +34,8 @@ def config(request: pytest.FixtureRequest) -> NetworkConfig:
 
 def lines(config: NetworkConfig, *widths: int) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
+    if config.features == "strokes":
+        return [extract(rng.normal(0, 0.2, (3, width)).astype(np.float32).cumsum(axis=1), config) for width in widths]
     return [extract(rng.integers(0, 256, (config.height, width), np.uint8), config) for width in widths]
 
 
