@@ -131,7 +131,7 @@ class NgramModel:
         return total
 
     def sample(self, prompt: str, temperature: float, seed: int, length: int) -> str:
-        """The prompt and what may follow up to a line's end, at most `length` characters in all.
+        """The prompt and what may follow, `length` characters in all, a line's end being one.
 
         Drawn from p ** (1 / temperature): less than 1 keeps to what is likely.
         """
@@ -143,10 +143,8 @@ class NgramModel:
             p = self.distribution(state)
             p[self._code[UNKNOWN]] = 0
             token = draw(p, temperature, random)
-            if token == 1:
-                break
-            text += self.tokens[token]
-            state = self.step(state, token)[1]
+            text += "\n" if token == 1 else self.tokens[token]
+            state = self.start if token == 1 else self.step(state, token)[1]
         return text
 
 

@@ -198,7 +198,7 @@ class RecurrentModel:
         return float(log_p[range(len(tokens)), tokens].sum())
 
     def sample(self, prompt: str, temperature: float, seed: int, length: int) -> str:
-        """The prompt and what may follow up to a line's end, at most `length` characters in all; see NgramModel."""
+        """The prompt and what may follow, `length` characters in all; see NgramModel."""
         random = np.random.default_rng(seed)
         text, tokens = normal(prompt), [0, *self.tokenizer.encode(prompt)[:-1]]
         states = None
@@ -208,9 +208,7 @@ class RecurrentModel:
             p: NDArray[np.float32] = log_p[-1, 0].exp().numpy()
             p[1] = 0  # unknown
             token = draw(p, temperature, random)
-            if token == 0:
-                break
-            text += self.tokenizer.tokens[token]
+            text += "\n" if token == 0 else self.tokenizer.tokens[token]
             tokens = [token]
         return text[:length]
 

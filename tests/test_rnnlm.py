@@ -1,0 +1,133 @@
+"""Recurrent language models: pieces worked by hand, the chain rule, the carried state, learning, files."""
+
+import itertools
+import math
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from inkread.config import CELLS
+from inkread.errors import BadConfig, BadInput, BadModel
+from inkread.language import fit
+from inkread.model_file import load_language_model, save_language_model
+from inkread.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, Tokenizer, learn_merges, load, merge, train
+
+LINES = ["the cat sat on the mat", "that is the hat", "a cat, a hat"] * 20
+TINY = RnnConfig(embedding=8, layers=1, hidden=24, batch=4, truncate=16, dropout=0.0, minutes=0.04, learning_rate=0.02)
+
+
+@pytest.fixture(scope="module")
+def learnt() -> RecurrentModel:
+    return train(LINES, TINY.replace({"pieces": 5}))
+
+
+def untrained(cell: str = "gru") -> RecurrentModel:
+    config = TINY.replace({"cell": cell, "layers": 2})
+    tokenizer = Tokenizer.of(LINES, 5)
+    torch.manual_seed(0)
+    return RecurrentModel(config, tokenizer, RecurrentNetwork(config, len(tokenizer.tokens)))
+
+
+def test_the_commonest_pair_is_merged_first() -> None:
+    words = Counter({"low": 5, "lower": 2, "newest": 6, "widest": 3})  # the example of Sennrich et al.
+    assert learn_merges(words, 3)[:2] in ([("s", "t"), ("e", "st")], [("e", "s"), ("es", "t")])  # both occur 9 times
+    assert ("lo", "w") in learn_merges(words, 6) or ("l", "ow") in learn_merges(words, 6)
+    assert learn_merges(Counter({"ab": 1}), 3) == []  # what occurs once is no piece
+    assert merge(["a", "b", "a", "b", "c"], ("a", "b")) == ["ab", "ab", "c"]
+
+
+def test_merges_are_those_of_counting_everything_anew() -> None:
+    words = Counter(word for line in LINES for word in line.split())
+    parts, found = {word: list(word) for word in words}, []
+    for _ in range(8):
+        times: Counter[tuple[str, str]] = Counter()
+        for word, pieces in parts.items():
+            for pair in itertools.pairwise(pieces):
+                times[pair] += words[word]
+        found.append(max(times, key=lambda pair: (times[pair], pair)))
+        parts = {word: merge(pieces, found[-1]) for word, pieces in parts.items()}
+    assert learn_merges(words, 8) == found
+
+
+@pytest.mark.parametrize("pieces", [0, 3, 100])
+def test_a_text_comes_back_from_its_tokens(pieces: int) -> None:
+    tokenizer = Tokenizer.of(LINES, pieces)
+    for line in (*LINES[:3], " the  tac", ""):
+        tokens = tokenizer.encode(line)
+        assert "".join(tokenizer.tokens[token] for token in tokens[:-1]) == line and tokens[-1] == 0
+    assert tokenizer.encode("the") == tokenizer.encode("the")
+    assert tokenizer.tokens[tokenizer.encode("?")[0]] == "<unk>"
+    assert all(" " not in token[1:] for token in tokenizer.tokens)  # no piece goes beyond a word
+    assert len(tokenizer.encode(LINES[0])) < len(LINES[0]) or not pieces
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_score_is_the_chain_rule_token_by_token(cell: str) -> None:
+    model = untrained(cell)
+    total, states, before = 0.0, None, 0
+    with torch.inference_mode():
+        for token in model.tokenizer.encode("the mat"):
+            log_p, states = model.network(torch.tensor([[before]]), states)
+            assert float(log_p.exp().sum()) == pytest.approx(1, abs=1e-5)
+            total += float(log_p[0, 0, token])
+            before = token
+    assert model.score("the mat") == pytest.approx(total, abs=1e-4)
+
+
+def test_it_learns(learnt: RecurrentModel) -> None:
+    tokens = sum(len(learnt.tokenizer.encode(line)) for line in LINES[:3])
+    nats = -sum(map(learnt.score, LINES[:3])) / tokens
+    assert nats < 0.7 * math.log(len(learnt.tokenizer.tokens))
+    assert learnt.score("the cat") > learnt.score("tac eht")
+
+
+def test_samples_depend_on_the_seed_and_temperature_alone(learnt: RecurrentModel) -> None:
+    assert learnt.sample("the ", 1.0, 3, 40) == learnt.sample("the ", 1.0, 3, 40)
+    assert len({learnt.sample("", 1.5, seed, 40) for seed in range(5)}) > 1
+    assert learnt.sample("the ", 0, 1, 30) == learnt.sample("the ", 0, 2, 30)
+    assert learnt.sample("the ", 0.5, 0, 30).startswith("the ") and len(learnt.sample("the ", 0.5, 0, 30)) == 30
+
+
+def test_the_state_is_carried_over_but_not_the_gradient() -> None:
+    """A network that is shown one long stretch in two parts says the same; only the gradient stops between them."""
+    network = untrained("lstm").network
+    tokens = torch.arange(12).remainder(7).unsqueeze(1)
+    whole = network(tokens)[0]
+    first, states = network(tokens[:5])
+    second = network(tokens[5:], states)[0]
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+
+
+def test_a_model_comes_back_from_its_file(learnt: RecurrentModel, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.lm.safetensors"
+    learnt.facts = {"trained_on": ["lines.txt"]}
+    learnt.save(path)
+    back = load(str(path))
+    assert isinstance(back, RecurrentModel) and back.config == learnt.config and back.facts == learnt.facts
+    assert back.score("the hat") == pytest.approx(learnt.score("the hat"), abs=0.02)  # float16
+    with pytest.raises(BadModel, match=r"tiny\.lm\.safetensors: no n-gram language model, but rnn"):
+        load_language_model(str(path))
+
+
+def test_n_grams_come_back_from_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "ngrams.lm.safetensors"
+    model = fit(LINES, 4, prune=1)
+    model.weight, model.bonus, model.facts = 0.7, 0.9, {"licence": "MIT"}
+    save_language_model(path, model)
+    for back in (load(str(path)), load_language_model(str(path))):
+        assert not isinstance(back, RecurrentModel)
+        assert (back.weight, back.bonus, back.facts) == (0.7, 0.9, {"licence": "MIT"})
+        assert [back.score(line) for line in LINES[:3]] == [model.score(line) for line in LINES[:3]]
+
+
+def test_bad_settings_and_texts_are_refused() -> None:
+    with pytest.raises(BadConfig, match="cell=rnn"):
+        RnnConfig().replace({"cell": "rnn"})
+    with pytest.raises(BadConfig, match="pieces"):
+        RnnConfig(pieces=-1)
+    with pytest.raises(BadInput, match="too few"):
+        train(["ab"], TINY)
+    with pytest.raises(BadModel, match="no such language model"):
+        load("klingon")
