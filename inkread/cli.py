@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
     from inkread.language import LanguageModel
     from inkread.recognizer import Reading, Recognizer
+    from inkread.strokes import Writing
     from inkread.training import Progress
 
 MINUTES = 30.0  # of training, when neither minutes nor epochs are given
@@ -100,8 +101,10 @@ def predict(
     One text per picture on stdout; with several, FILE<TAB>TEXT. A file of several pages (TIFF) gives a line for each.
     `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP or WebP.
 
+    Pen strokes - InkML, IAM-OnDB's XML, UNIPEN or JSON, of one line or several - are drawn and read like pictures.
+
     --json gives an object a line: file, page, text, confidence, and for each character its text, confidence, left and
-    right in pixels of the picture.
+    right in pixels of the picture, or in the units of the strokes.
 
     \b
     Examples:
@@ -110,15 +113,13 @@ def predict(
       inkread predict letter.png --lm english --words names.txt
       cat line.png | inkread predict - --json
     """
-    from inkread.ink import read_pictures
-
     failures: list[str] = []
     sources: list[tuple[str, int, int]] = []  # of each picture: file, page, pages
 
-    def pictures() -> Iterator["np.ndarray"]:
+    def pictures() -> Iterator["Writing"]:
         for name in files:
             try:
-                pages = read_pictures(name, sys.stdin.buffer.read() if name == "-" else None)
+                pages = _writings(name)
             except BadInput as error:
                 failures.append(name)
                 click.echo(f"Error: {error}", err=True)
@@ -571,9 +572,9 @@ def lm_score(file: Path, lm: str, as_json: bool) -> None:
     help="Less keeps to what is likely, 0 to the likeliest; 1 is the model as it is.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random draws.")
-@click.option("--length", type=click.IntRange(min=1), default=200, show_default=True, help="Characters at most.")
+@click.option("--length", type=click.IntRange(min=1), default=200, show_default=True, help="Characters in all.")
 def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) -> None:
-    """Write a line as a language model would.
+    """Write lines as a language model would.
 
     \b
     Examples:
@@ -602,6 +603,22 @@ def _load(model: str, decoder: str | None, lm: str | None, words: Path | None) -
         ngrams = load_language_model(lm)
         language = WithWords(ngrams, read_words(words)) if words else ngrams
     return Recognizer.load(model, "beam" if decoder == "beam" else "greedy", language)
+
+
+def _writings(name: str) -> list["Writing"]:
+    """The pictures in a file, or the strokes of each line of its ink. Raises BadInput."""
+    from inkread.ink import read_pictures
+    from inkread.strokes import looks_like_ink, read_inks
+    from inkread.trajectory import split_lines
+
+    data = sys.stdin.buffer.read() if name == "-" else None
+    start = data
+    if start is None:
+        with suppress(OSError, ValueError), open(name, "rb") as file:  # reading it as a picture tells what is wrong
+            start = file.read(64)
+    if not looks_like_ink(start or b""):
+        return [*read_pictures(name, data)]
+    return [line for ink in read_inks(name, data, whole=True) for line in split_lines(ink.strokes)]
 
 
 def _print(text: str) -> None:
