@@ -25,7 +25,7 @@ from inkread.alphabet import normal, steps_needed
 from inkread.errors import BadDataset, BadInput
 from inkread.ink import read_pictures
 from inkread.page import Points, Region, cut_line
-from inkread.strokes import Ink, Stroke, looks_like_ink, read_inks
+from inkread.strokes import Ink, Stroke, Writing, looks_like_ink, read_inks
 from inkread.synthesis import draw_page
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
@@ -110,6 +110,11 @@ def read_line(sample: Sample) -> np.ndarray:
         return cut_line(page, sample.region)
     except BadInput as error:
         raise BadInput(f"{sample.path}: {sample.id}: {error}; is it the right picture?") from error
+
+
+def read_writing(sample: Sample) -> Writing:
+    """A sample's line as it is there: its pen strokes, or else its picture as `read_line` gives it. Raises BadInput."""
+    return read_strokes(sample) if is_ink(sample) else read_line(sample)
 
 
 def is_ink(sample: Sample) -> bool:

@@ -21,9 +21,10 @@ from PIL import Image
 
 from inkread import __version__
 from inkread.alphabet import normal
-from inkread.dataset import Dataset, Sample, read_line
+from inkread.dataset import Dataset, Sample, read_line, read_writing
 from inkread.errors import BadDataset, CannotWrite, InkreadError
 from inkread.metrics import alignment, bootstrap_interval, edit_distance, words
+from inkread.strokes import Writing
 
 WORST_LINES = 50
 """How many lines the report shows."""
@@ -39,9 +40,9 @@ class Read(Protocol):
 
 
 class Reader(Protocol):
-    """What is needed of a `recognizer.Recognizer`: one reading a picture, in the order of the pictures."""
+    """What is needed of a `recognizer.Recognizer`: one reading a line, in the order of the lines."""
 
-    def read_many(self, pictures: Iterable[np.ndarray]) -> Iterator[Read]: ...
+    def read_many(self, writings: Iterable[Writing]) -> Iterator[Read]: ...
 
 
 @dataclass(frozen=True)
@@ -198,19 +199,19 @@ def evaluate(recognizer: Reader, dataset: Dataset, progress: Callable[[int, int]
     opened: list[int] = []
     failures: list[tuple[str, str]] = []
 
-    def pictures() -> Iterator[np.ndarray]:
+    def writings() -> Iterator[Writing]:
         for index, sample in enumerate(dataset.samples):
             try:
-                picture = read_line(sample)
+                writing = read_writing(sample)
             except InkreadError as error:
                 failures.append((sample.id, str(error)))
             else:
                 opened.append(index)
-                yield picture
+                yield writing
 
     start = time.perf_counter()
     lines: list[ScoredLine] = []
-    for reading in recognizer.read_many(pictures()):
+    for reading in recognizer.read_many(writings()):
         index = opened[len(lines)]
         lines.append(_score(index, dataset.samples[index], reading))
         if progress:

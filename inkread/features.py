@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.config import NetworkConfig
-from inkread.trajectory import STEP, Path
+from inkread.preprocess import Line
+from inkread.trajectory import STEP, Path, Track
 
 Features = NDArray[np.float32]
 
@@ -23,14 +24,23 @@ def feature_size(config: NetworkConfig) -> int:
     return sizes[config.features]
 
 
-def extract(line: NDArray[Any], config: NetworkConfig) -> Features:
-    """The columns of a normalised line -> (T, F) float32.
+def columns_of(line: Line | Track) -> NDArray[Any]:
+    """What a network steps over, (rows, W): pixels (height, W) uint8, 255 = ink, or a pen's path (3, W) float32."""
+    return line.pixels if isinstance(line, Line) else line.path.T
 
-    (height, W) uint8, 255 = ink, gives T = W for conv, else ceil(W / step); a pen's path (3, W) float32 gives T = W.
-    """
+
+def place_of(line: Line | Track, column: float) -> float:
+    """The x in the picture, or in the ink, of a column of its normalised line."""
+    if isinstance(line, Line):
+        return column * line.scale + line.offset
+    return float(np.interp(column, np.arange(len(line.places)), line.places))
+
+
+def extract(columns: NDArray[Any], config: NetworkConfig) -> Features:
+    """The columns of a normalised line (rows, W) -> (T, F) float32: T = W for conv and strokes, else ceil(W / step)."""
     if config.features == "strokes":
-        return trace(line.T)
-    ink = line.astype(np.float32) / np.float32(255)
+        return trace(columns.T)
+    ink = columns.astype(np.float32) / np.float32(255)
     if config.features == "conv":
         return np.ascontiguousarray(ink.T)
     if config.features == "pixels":

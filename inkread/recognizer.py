@@ -1,12 +1,12 @@
-"""The whole reading path: picture -> preprocess -> features -> network -> decoder -> text and where it stands."""
+"""The whole reading path: picture or strokes -> preprocess -> features -> network -> decoder -> text and its places."""
 
 import math
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkread.decoder import Label, align, greedy, prefix_beam
-from inkread.features import extract
+from inkread.errors import BadInput
+from inkread.features import columns_of, extract, place_of
 from inkread.language import Fusion, LanguageModel
 from inkread.model_file import Model, load_model
 from inkread.preprocess import Line, normalise
+from inkread.strokes import Writing
+from inkread.synthesis import draw_page, scale_and_left
+from inkread.trajectory import Track, normalise_strokes
 
-Grey = NDArray[np.uint8]
 Decoder = Literal["greedy", "beam"]
 
 LOOKAHEAD = 16  # batches of pictures looked at together, so that lines of one width share a batch
@@ -27,7 +30,7 @@ LOOKAHEAD = 16  # batches of pictures looked at together, so that lines of one w
 
 @dataclass(frozen=True)
 class Character:
-    """One character read, and where: its left and right in pixels of the picture."""
+    """One character read, and where: its left and right in pixels of the picture, or in the units of the strokes."""
 
     text: str
     confidence: float
@@ -45,7 +48,10 @@ class Reading:
 
 
 class Recognizer:
-    """Reads pictures of lines with one model; with a language model beside it, always by the beam."""
+    """Reads lines with one model; with a language model beside it, always by the beam.
+
+    A model of pictures reads pen strokes too, from their drawing.
+    """
 
     def __init__(self, model: Model, decoder: Decoder = "greedy", language: LanguageModel | None = None) -> None:
         self.model = model
@@ -59,56 +65,77 @@ class Recognizer:
         """The recogniser with the model of that name or path. Raises BadModel."""
         return cls(load_model(name), decoder, language)
 
-    def read(self, picture: Grey) -> Reading:
-        """Read the picture of one line: (H, W) uint8, 0 = black."""
-        return next(self.read_many([picture]))
+    def read(self, writing: Writing) -> Reading:
+        """Read one line: its picture, (H, W) uint8, 0 = black, or its pen strokes.
 
-    def read_many(self, pictures: Iterable[Grey], batch: int = 16) -> Iterator[Reading]:
-        """Read many pictures, of lines each; the readings come in the order of the pictures."""
-        pictures = iter(pictures)
-        while chunk := list(islice(pictures, batch * LOOKAHEAD)):
+        Raises BadInput for a picture where the model reads strokes alone.
+        """
+        return next(self.read_many([writing]))
+
+    def read_many(self, writings: Iterable[Writing], batch: int = 16) -> Iterator[Reading]:
+        """Read many lines; the readings come in their order."""
+        writings = iter(writings)
+        while chunk := list(islice(writings, batch * LOOKAHEAD)):
             lines = list(self.pool.map(self._normalise, chunk))
-            order = sorted(range(len(lines)), key=lambda index: lines[index].pixels.shape[1])
+            order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
             readings: dict[int, Reading] = {}
             for start in range(0, len(order), batch):
                 members = order[start : start + batch]
-                scores = self.scores([lines[index].pixels for index in members])
+                scores = self.scores([columns_of(lines[index]) for index in members])
                 for index, log_probs in zip(members, scores, strict=True):
-                    readings[index] = self._decode(log_probs, lines[index], chunk[index].shape[1])
+                    readings[index] = self._decode(log_probs, lines[index], _ends(chunk[index]))
             yield from (readings[index] for index in range(len(chunk)))
 
-    def scores(self, lines: list[Grey]) -> list[NDArray[np.float32]]:
-        """Log-probabilities (T, C) of each normalised line (height, W)."""
-        columns, lengths = pad([extract(pixels, self.model.config) for pixels in lines])
+    def scores(self, lines: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Log-probabilities (T, C) of each normalised line (rows, W)."""
+        columns, lengths = pad([extract(line, self.model.config) for line in lines])
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16()):
             log_probs, steps = self.network(columns, lengths)  # (T, B, C), (B,)
         return [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
 
-    def _normalise(self, picture: Grey) -> Line:
-        return normalise(picture, self.model.config.height)
+    def _normalise(self, writing: Writing) -> Line | Track:
+        config = self.model.config
+        if isinstance(writing, np.ndarray):
+            if config.features == "strokes":
+                raise BadInput("a picture, but the model reads pen strokes; name a model of pictures with --model")
+            return normalise(writing, config.height)
+        if config.features == "strokes":
+            return normalise_strokes(writing)
+        line = normalise(draw_page(writing), config.height)
+        scale, left = scale_and_left(writing)
+        return replace(line, scale=line.scale / scale, offset=line.offset / scale + left)
 
     def _bfloat16(self) -> bool:
         """Where the CPU multiplies bfloat16 itself, an LSTM behind convolutions reads twice as fast and the same."""
         return self.model.config.cell == "lstm" and torch.cpu._is_avx512_bf16_supported()
 
-    def _decode(self, log_probs: NDArray[np.float32], line: Line, width: int) -> Reading:
+    def _decode(self, log_probs: NDArray[np.float32], line: Line | Track, ends: tuple[float, float]) -> Reading:
         beam = self.decoder == "beam"
         labels = align(log_probs, prefix_beam(log_probs, guide=self.guide)[0][0]) if beam else greedy(log_probs)
-        characters = tuple(self._character(label, line, width) for label in labels)
+        characters = tuple(self._character(label, line, ends) for label in labels)
         logarithms = [math.log(max(character.confidence, 1e-9)) for character in characters]
         confidence = math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0
         return Reading("".join(character.text for character in characters), confidence, characters)
 
-    def _character(self, label: Label, line: Line, width: int) -> Character:
+    def _character(self, label: Label, line: Line | Track, ends: tuple[float, float]) -> Character:
         """The character at a label; a normalised line has margins outside the picture, where no character ends."""
         step = self.model.config.step
-        left, right = (column * step * line.scale + line.offset for column in (label.first, label.last + 1))
+        # A pen may go back to the left.
+        left, right = sorted(place_of(line, column * step) for column in (label.first, label.last + 1))
         return Character(
             self.model.alphabet.decode([label.label]),
             label.confidence,
-            float(np.clip(left, 0, width)),
-            float(np.clip(right, 0, width)),
+            float(np.clip(left, *ends)),
+            float(np.clip(right, *ends)),
         )
+
+
+def _ends(writing: Writing) -> tuple[float, float]:
+    """The left and right of a line, in its own units."""
+    if isinstance(writing, np.ndarray):
+        return 0.0, float(writing.shape[1])
+    xs = np.concatenate([stroke[:, 0] for stroke in writing])
+    return float(xs.min()), float(xs.max())
 
 
 def pad(sequences: list[NDArray[np.float32]], to: int = 0) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from inkread.errors import BadInput
 
 Stroke = NDArray[np.float64]  # (N, 2): points x, y in the order of time; y grows downwards
+Writing = NDArray[np.uint8] | Sequence[Stroke]  # a line to read: its picture (H, W), 0 = black, or its strokes
 
 # Forty minutes of a pen that never leaves the paper, at 200 points a second: more is a mistake, or an attack.
 MOST_POINTS = 500_000

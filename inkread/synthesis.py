@@ -18,6 +18,7 @@ Picture = NDArray[np.uint8]  # (H, W) grey, 0 = black
 BODY = 22  # pixels of the height of small letters in a drawn line
 TALLEST = 92  # pixels of a drawn line
 PEN = 3.0  # pixels: a usual pen at that size
+BORDER = 2.0  # pixels around the ink
 SUPERSAMPLING = 4  # strokes are drawn this many times larger, then averaged down: smooth edges
 
 
@@ -50,8 +51,13 @@ SIGNS: dict[str, list[list[tuple[float, float]]]] = {
 
 def draw_page(strokes: Sequence[Stroke]) -> Picture:
     """Ink as it lies on its page, small letters BODY pixels high, as a grey picture; the same every time."""
+    return draw_strokes(strokes, BODY / usual_body(strokes), PEN, np.random.default_rng(0))
+
+
+def scale_and_left(strokes: Sequence[Stroke]) -> tuple[float, float]:
+    """Where `draw_page` draws ink: the pixels a unit of it, and its x at the left edge of the picture."""
     scale = BODY / usual_body(strokes)
-    return draw_strokes(strokes, scale, PEN, np.random.default_rng(0))
+    return scale, min(float(stroke[:, 0].min()) for stroke in strokes) - (BORDER + PEN) / scale
 
 
 def draw_line(line: Word, rng: np.random.Generator) -> Picture:
@@ -67,7 +73,7 @@ def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.ra
 
     The width wanders smoothly by some 15 %, as the pressure of a hand does.
     """
-    margin = 2.0 + pen
+    margin = BORDER + pen
     points = np.concatenate(strokes)
     origin = points.min(axis=0) - margin / scale
     width, height = np.ceil(np.ptp(points, axis=0) * scale + 2 * margin).astype(int)

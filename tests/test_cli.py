@@ -506,6 +506,34 @@ def test_training_at_a_terminal(few: Path, tmp_path: Path) -> None:
     assert b"gradient norm" in shown and b"wrote" in shown and out.is_file()
 
 
+# ---- pen strokes
+
+
+INKS = {
+    "a.json": "[[[0, 0], [0, 40], [20, 20], [40, 40], [40, 0]], [[60, 40]]]",
+    "two lines.json": "[[[0, 0], [9, 40], [20, 0], [30, 40], [300, 0]], [[0, 150], [9, 190], [20, 150], [99, 190]]]",
+    "a.inkml": "<ink><trace>0 0,0 40,20 20,40 40,40 0</trace></ink>",
+    "a.dat": ".COORD X Y\n.PEN_DOWN\n0 40\n0 0\n20 20\n40 0\n40 40\n",
+}
+
+
+def test_ink_is_read_where_pictures_are(model: Path, tmp_path: Path) -> None:
+    for name, content in INKS.items():
+        (tmp_path / name).write_text(content)
+        rows = done("predict", tmp_path / name, "--model", model, "--json").stdout.splitlines()
+        assert [json.loads(row)["page"] for row in rows] == list(range(1, 1 + name.startswith("two") + 1)), name
+        if name.startswith("a."):
+            by_pipe = done("predict", "-", "--model", model, stdin=content.encode()).stdout
+            assert by_pipe == done("predict", tmp_path / name, "--model", model).stdout
+    (tmp_path / "a.jsonl").write_text('{"strokes": [[[0, 0], [0, 40], [20, 20]]], "text": "a"}\n')
+    assert "CER" in done("eval", tmp_path / "a.jsonl", "--model", model).stdout
+    assert "1 lines" not in done("check", tmp_path / "a.jsonl").stdout
+    (tmp_path / "bad.json").write_text("[[[0, 0], [1, NaN]]]")
+    assert "bad.json, stroke 1: a number that is not finite" in refused(
+        "predict", tmp_path / "bad.json", "--model", model
+    )
+
+
 # ---- render
 
 

@@ -12,11 +12,14 @@ from inkread import recognizer
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig
 from inkread.decoder import Label
+from inkread.errors import BadInput
 from inkread.features import extract
 from inkread.model_file import Model, save_model
 from inkread.network import Network
 from inkread.preprocess import Line, normalise
 from inkread.recognizer import Decoder, Reading, Recognizer, pad
+from inkread.strokes import Stroke
+from inkread.synthesis import draw_page, scale_and_left
 
 Grey = NDArray[np.uint8]
 CONFIGS = {
@@ -105,10 +108,10 @@ def test_characters_stand_in_order_within_the_picture(decoder: Decoder) -> None:
 def test_a_label_lies_at_its_columns(reader: Recognizer) -> None:
     step = reader.model.config.step
     line = Line(np.zeros((48, 100), np.uint8), scale=2.5, offset=-10.0)
-    character = reader._character(Label(3, 0.5, first=2, last=4), line, width=200)
+    character = reader._character(Label(3, 0.5, first=2, last=4), line, ends=(0, 200))
     assert (character.text, character.confidence) == ("c", 0.5)
     assert (character.left, character.right) == (2 * step * 2.5 - 10, 5 * step * 2.5 - 10)
-    character = reader._character(Label(3, 0.5, first=0, last=40), line, width=200)
+    character = reader._character(Label(3, 0.5, first=0, last=40), line, ends=(0, 200))
     assert (character.left, character.right) == (0, 200)  # margins are no part of the picture
 
 
@@ -156,3 +159,46 @@ def test_pad_by_hand() -> None:
     assert lengths.tolist() == [2, 1]
     assert batch[:, :, 0].tolist() == [[1, 1, 0, 0], [2, 0, 0, 0]]
     assert pad([np.ones((2, 3), np.float32)])[0].shape == (1, 2, 3)
+
+
+# ---- pen strokes
+
+
+def strokes(seed: int = 0) -> list[Stroke]:
+    """Zigzags of a kind, far from the origin, in large units."""
+    rng = np.random.default_rng(seed)
+    steps = np.stack([rng.uniform(5, 30, (4, 12)), np.resize([-90.0, 90.0], (4, 12)) + rng.normal(0, 9, (4, 12))], 2)
+    return [3000 + np.array([500.0 * word, 0]) + walk.cumsum(axis=0) for word, walk in enumerate(steps)]
+
+
+def test_a_model_of_strokes_reads_them_whatever_their_units() -> None:
+    config = NetworkConfig(features="strokes", channels=(4, 8), layers=1, hidden=8)
+    model = untrained(CONFIGS["conv"])
+    torch.manual_seed(1)
+    network = Network(config, labels=6)
+    with torch.no_grad():
+        network.output.weight.mul_(100)
+    reader = Recognizer(Model(config, model.alphabet, network.state_dict()))
+    reading = reader.read(strokes())
+    assert reading.text and len(reading.text) == len(reading.characters)
+    xs = np.concatenate(strokes())[:, 0]
+    assert all(xs.min() <= character.left <= character.right <= xs.max() for character in reading.characters)
+    larger = reader.read([stroke * 10 - 7 for stroke in strokes()])
+    assert larger.text == reading.text
+    assert larger.characters[-1].right == pytest.approx(reading.characters[-1].right * 10 - 7, rel=1e-3)
+    many = [strokes(seed) for seed in range(20)]
+    for one, other in zip(reader.read_many(many, batch=3), map(reader.read, many), strict=True):
+        assert same(one, other)
+    with pytest.raises(BadInput, match="a picture, but the model reads pen strokes"):
+        reader.read(picture(200))
+
+
+def test_a_model_of_pictures_reads_the_drawing_of_strokes() -> None:
+    reader = Recognizer(untrained(CONFIGS["conv"]))
+    reading, drawn = reader.read(strokes()), reader.read(draw_page(strokes()))
+    assert reading.text == drawn.text != ""
+    scale, left = scale_and_left(strokes())
+    inner = reading.characters[len(reading.characters) // 2]
+    assert inner.left == pytest.approx(drawn.characters[len(reading.characters) // 2].left / scale + left)
+    xs = np.concatenate(strokes())[:, 0]
+    assert all(xs.min() <= character.left <= character.right <= xs.max() for character in reading.characters)

@@ -1,12 +1,13 @@
-"""Draw the pen strokes of UNIPEN as line pictures: single words, running words, text segments, composed lines.
+"""Make lines of the pen strokes of UNIPEN: single words, running words, text segments, composed lines.
 
-python datasets/unipen/prepare.py RAW OUT      (RAW holds data/ and include/; 4 minutes on two cores)
+python datasets/unipen/prepare.py RAW OUT [--strokes]     (RAW holds data/ and include/; 4 minutes on two cores)
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import re
 import sys
 from collections import Counter, defaultdict
@@ -22,6 +23,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import split_of, write_manifest
+from inkread.errors import BadInput
 from inkread.strokes import Stroke, read_segments
 from inkread.synthesis import (
     Word,
@@ -31,7 +33,7 @@ from inkread.synthesis import (
     settle,
     settle_tall,
 )
-from inkread.trajectory import measure_body
+from inkread.trajectory import measure_body, without_duplicates
 
 EXPECTED = {  # pictures
     "words train": 26662,
@@ -73,7 +75,11 @@ class Line:
 
 
 def read_file(path: Path, root: Path) -> list[Segment]:
-    """The labelled segments of one label file."""
+    """The labelled segments of one label file; none of the few whose ink is missing."""
+    try:
+        segments = read_segments(path)
+    except BadInput:
+        return []
     return [
         # The same people wrote for several sets of one provider: apb and apd, cee and ced.
         Segment(
@@ -84,7 +90,7 @@ def read_file(path: Path, root: Path) -> list[Segment]:
             file=str(path.relative_to(root)),
             strokes=list(segment.strokes),
         )
-        for segment in read_segments(path)
+        for segment in segments
     ]
 
 
@@ -231,22 +237,45 @@ def tall_characters(segments: Sequence[Segment]) -> dict[str, list[Word]]:
     }
 
 
-def draw_writer(
-    out: Path, task: tuple[str, list[Segment], dict[str, list[Word]]]
-) -> list[tuple[str, str, str, str, str]]:
-    """Draw one writer's lines below `out` and return their rows for lines.tsv."""
+Task = tuple[str, list[Segment], dict[str, list[Word]]]  # a writer, what they wrote, and what they borrow
+Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
+
+
+def named_lines(task: Task, rng: np.random.Generator) -> Iterator[tuple[str, Line]]:
+    """A writer's lines, each with its name: words/ap_Bill_Cleveland/0001."""
     writer, segments, borrowed = task
-    seed = int(hashlib.sha256(writer.encode()).hexdigest()[:8], 16)
-    rng = np.random.default_rng(seed)
     folder = re.sub(r"[^\w.-]+", "_", writer)
     numbers: Counter[str] = Counter()
-    rows = []
     for line in lines_of(segments, borrowed, rng):
         numbers[line.kind] += 1
-        name = f"{line.kind}/{folder}/{numbers[line.kind]:04}.png"
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw_line(Word(line.text, line.strokes), rng)).save(out / name, compress_level=4)
-        rows.append((name.removesuffix(".png"), name, writer, split_of("unipen", writer), line.text))
+        yield f"{line.kind}/{folder}/{numbers[line.kind]:04}", line
+
+
+def seeded(writer: str) -> np.random.Generator:
+    return np.random.default_rng(int(hashlib.sha256(writer.encode()).hexdigest()[:8], 16))
+
+
+def draw_writer(out: Path, task: Task) -> list[tuple[Row, str]]:
+    """Draw one writer's lines below `out`: their rows for lines.tsv."""
+    writer, rng = task[0], seeded(task[0])
+    rows = []
+    for name, line in named_lines(task, rng):
+        picture = out / f"{name}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_line(Word(line.text, line.strokes), rng)).save(picture, compress_level=4)
+        rows.append(((name, f"{name}.png", writer, split_of("unipen", writer), line.text), ""))
+    return rows
+
+
+def write_writer(out: Path, task: Task) -> list[tuple[Row, str]]:
+    """One writer's lines as JSON, in hundredths of their small letters' height."""
+    writer = task[0]
+    rows = []
+    for name, line in named_lines(task, seeded(writer)):
+        strokes = [without_duplicates(np.round(100 * stroke)).astype(int).tolist() for stroke in line.strokes]
+        facts = {"id": name, "text": line.text, "writer": writer, "split": split_of("unipen", writer)}
+        json_line = json.dumps({**facts, "strokes": strokes}, ensure_ascii=False, separators=(",", ":"))
+        rows.append(((name, "", writer, facts["split"], line.text), json_line))
     return rows
 
 
@@ -254,6 +283,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
     options = parser.parse_args()
     files = sorted(options.raw.glob("data/*/**/*.dat"))
     files = [file for file in files if file.relative_to(options.raw).parts[2] not in GERMAN]
@@ -271,8 +301,16 @@ def main() -> int:
         for number_, (writer, segments) in enumerate(sorted(writers.items())):
             mine = donors[split_of("unipen", writer)]
             tasks.append((writer, segments, mine[number_ % len(mine)]))
-        rows = [row for rows in pool.imap(partial(draw_writer, options.out), tasks, chunksize=2) for row in rows]
-    write_manifest(options.out / "lines.tsv", rows)
+        options.out.mkdir(parents=True, exist_ok=True)
+        do = partial(write_writer if options.strokes else draw_writer, options.out)
+        done = [line for lines in pool.imap(do, tasks, chunksize=2) for line in lines]
+    rows = [row for row, _ in done]
+    if options.strokes:
+        part = options.out / ".lines.jsonl"
+        part.write_text("".join(f"{line}\n" for _, line in done), encoding="utf-8", newline="\n")
+        part.replace(options.out / "lines.jsonl")
+    else:
+        write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(f"{row[0].split('/')[0]} {row[3]}" for row in rows)
     print(len({row[2] for row in rows}), "writers", dict(counts))
     if counts != EXPECTED:
