@@ -6,6 +6,7 @@ Nearly all run in this process, with a network too small to read anything.
 import errno
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -560,3 +561,85 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     assert "there is no folder" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "no" / "a.png")
     assert "must end in .png" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "a.jpg", code=2)
     assert not out.exists()
+
+
+# ---- language models
+
+
+@pytest.fixture(scope="session")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("letters") / "letters.txt"
+    path.write_text("Dear Anna,\nthank you for the plums.\nWe walked along the canal until it rained.\n" * 5, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session", params=[".lm.safetensors", ".arpa"])
+def ngrams(letters: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    out = tmp_path_factory.mktemp("ngrams") / f"letters{request.param}"
+    result = done("lm", "train", letters, "--order", 4, "--prune", 0.5, "--out", out)
+    assert result.stderr.startswith(f"wrote {out}: 0.0 MB from 380 characters") and not result.stdout
+    return out
+
+
+def test_lm_score_tells_each_line_and_bits(ngrams: Path, letters: Path) -> None:
+    *rows, total = done("lm", "score", letters, "--lm", ngrams).stdout.splitlines()
+    assert len(rows) == 15 and rows[0].endswith("\tDear Anna,")
+    found = json.loads(done("lm", "score", letters, "--lm", ngrams, "--json").stdout)
+    assert [f"{line['log_probability']:.2f}\t{line['text']}" for line in found["lines"]] == rows
+    nats = -sum(line["log_probability"] for line in found["lines"])
+    characters = sum(len(line["text"]) + 1 for line in found["lines"])
+    assert found["bits_per_character"] == pytest.approx(nats / characters / math.log(2), abs=1e-3)
+    assert total.startswith(f"{found['bits_per_character']:.3f} bits a character, perplexity ")
+
+
+def test_lm_sample_goes_on_from_the_prompt(ngrams: Path) -> None:
+    sample = done("lm", "sample", "--lm", ngrams, "--prompt", "We wal", "--seed", 3, "--length", 30).stdout
+    assert sample.startswith("We wal") and len(sample) == 31
+    assert sample == done("lm", "sample", "--lm", ngrams, "--prompt", "We wal", "--seed", 3, "--length", 30).stdout
+
+
+def test_a_recurrent_model_scores_and_samples_only(letters: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rnn.lm.safetensors"
+    tiny = ("minutes=0.02", "batch=2", "hidden=16", "layers=1", "embedding=8", "pieces=5", "truncate=16")
+    done("lm", "train", letters, "--kind", "rnn", "--out", out, *(part for one in tiny for part in ("--set", one)))
+    assert " bits a character" in done("lm", "score", letters, "--lm", out).stdout
+    assert done("lm", "sample", "--lm", out, "--prompt", "We").stdout.startswith("We")
+    assert "no n-gram language model, but rnn" in refused("predict", LINE, "--model", model, "--lm", out)
+
+
+def test_reading_along(model: Path, ngrams: Path, few: Path, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("Margaret\n", "utf-8")
+    read = done("predict", LINE, "--model", model, "--lm", ngrams).stdout
+    assert read == done("predict", LINE, "--model", model, "--lm", ngrams, "--decoder", "beam").stdout
+    assert done("predict", LINE, "--model", model, "--lm", ngrams, "--words", words).stdout.endswith("\n")
+    assert "CER" in done("eval", few, "--model", model, "--lm", ngrams, "--words", words).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["predict", LINE, "--words", "names.txt"], "--words goes with a language model", 2),
+        (["predict", LINE, "--lm", "english", "--decoder", "greedy"], "takes no language model", 2),
+        (["eval", SAMPLE, "--lm", "klingon"], "klingon: no such language model; there is", 1),
+        (["predict", LINE, "--lm", "nowhere.arpa"], "nowhere.arpa: no such language model file", 1),
+        (["lm", "train", "nowhere.txt", "--out", "a.lm.safetensors"], "nowhere.txt: cannot be read", 1),
+        (["lm", "train", LINE, "--out", "a.lm.safetensors"], "not UTF-8", 1),
+        (["lm", "train", LINE, "--out", "a.safetensors"], "must end in .lm.safetensors or .arpa", 2),
+        (["lm", "train", LINE, "--kind", "rnn", "--out", "a.arpa"], "must end in .lm.safetensors", 2),
+        (["lm", "train", LINE, "--set", "cell=gru", "--out", "a.arpa"], "add --kind rnn", 2),
+        (["lm", "train", LINE, "--out", "nowhere/a.arpa"], "there is no folder nowhere", 1),
+        (["lm", "score", "nowhere.txt"], "nowhere.txt: cannot be read", 1),
+        (["lm", "score", SAMPLE / "01-scan.gt.txt", "--lm", LINE], "not a model file", 1),
+    ],
+)
+def test_mistakes_with_language_models(arguments: list[object], message: str, code: int) -> None:
+    assert message in refused(*arguments, code=code)
+
+
+def test_models_tells_of_language_models(shelf: Path, letters: Path) -> None:
+    done("lm", "train", letters, "--order", 3, "--out", shelf / "letters.lm.safetensors")
+    rows = list(map(json.loads, done("models", "--json").stdout.splitlines()))
+    assert [(row["name"], row["kind"]) for row in rows] == [("latin", "lines"), ("letters", "language")]
+    assert "letters (--lm letters)" in done("models").stdout
+    assert " bits a character" in done("lm", "score", letters, "--lm", "letters").stdout
