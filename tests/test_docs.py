@@ -54,9 +54,12 @@ COMMANDS = dict(commands(main))
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder as the README's reader has it, with the samples, a letter and lines of one's own."""
+    """Work in a folder as the README's reader has it, with the samples, a letter, lines and texts of one's own."""
     shutil.copytree(SAMPLE, tmp_path / "datasets" / "sample")
     shutil.copy(SAMPLE / "01-scan.png", tmp_path / "letter.png")
+    texts = [path.read_text("utf-8") for path in sorted(SAMPLE.glob("*.gt.txt"))]
+    (tmp_path / "letters.txt").write_text("".join(texts), encoding="utf-8")
+    (tmp_path / "names.txt").write_text("Margaret\n", encoding="utf-8")
     shutil.copytree(SAMPLE, tmp_path / "my-lines", ignore=shutil.ignore_patterns("*.txt", "*.py", "*.md"))
     rows = ["file\ttext\twriter\tsplit"]
     for number, text in enumerate(sorted(SAMPLE.glob("*.gt.txt"))):
