@@ -2,7 +2,7 @@
 
     python benchmarks/language.py iam-lines:va1 --model latin --lm english --text english-train.txt [--grid]
 
---grid tries weights of the model and bonuses a character, for --store to write into the model's file. Words that are not
+--grid tries weights of the model and bonuses a character; --store writes them into the model. Words that are not
 in --text are told apart: how many of them, and of the numbers, are read right. The network reads each line once;
 --scores keeps what it said for another time.
 """
