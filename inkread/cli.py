@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from inkread.dataset import Dataset, Sample
     from inkread.language import LanguageModel
+    from inkread.reader import Sheet, WrittenPage
     from inkread.recognizer import Reading, Recognizer
     from inkread.strokes import Writing
     from inkread.training import Progress
@@ -92,54 +93,88 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 @decoder_option
 @lm_option
 @words_option
-@json_option
+@click.option("--page/--line", "page", default=None, help="Say what the pictures are; else it is told by looking.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "alto", "page", "hocr"]),
+    help="What to write; text if not given. alto, page (XML) and hocr tell where the lines and words of pages stand.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where alto, page and hocr of several files go, FILE.xml or FILE.html each.",
+)
+@click.option(
+    "--overlay",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.png",
+    help="Draw the lines found and the text read on the page.",
+)
 def predict(
-    files: tuple[str, ...], model: str, decoder: str | None, lm: str | None, words: Path | None, as_json: bool
+    files: tuple[str, ...],
+    model: str,
+    decoder: str | None,
+    lm: str | None,
+    words: Path | None,
+    page: bool | None,
+    form: str | None,
+    as_json: bool,
+    out: Path | None,
+    overlay: Path | None,
 ) -> None:
-    """Read pictures of lines of handwriting.
+    """Read handwriting: whole pages, or pictures of single lines.
 
-    One text per picture on stdout; with several, FILE<TAB>TEXT. A file of several pages (TIFF) gives a line for each.
-    `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP or WebP.
+    Of a page one line of text a line, with blank lines between paragraphs; of a picture of a line its text. With
+    several files each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF. `-` reads a picture from
+    stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP, WebP or, with `pip install inkread[pdf]`,
+    PDF.
 
     Pen strokes - InkML, IAM-OnDB's XML, UNIPEN or JSON, of one line or several - are drawn and read like pictures.
 
-    --json gives an object a line: file, page, text, confidence, and for each character its text, confidence, left and
-    right in pixels of the picture, or in the units of the strokes.
+    --format json gives an object a line: file, page, text, confidence, and for each character its text, confidence,
+    left and right in pixels of the picture, or in the units of the strokes; for a line of a page also its paragraph,
+    baseline and polygon. What alto and page write, `inkread check` and `inkread train` read.
 
     \b
     Examples:
       inkread predict line.png
+      inkread predict letter.jpg --overlay seen.png
+      inkread predict letter.jpg --format alto > letter.xml
       inkread predict scans/*.png > texts.tsv
       inkread predict letter.png --lm english --words names.txt
       cat line.png | inkread predict - --json
     """
+    form = "json" if as_json else form or "text"
+    documents = form in ("alto", "page", "hocr")
+    if as_json and documents:
+        raise click.UsageError("--json and --format contradict each other: give one of them")
+    if page is False and (documents or overlay):
+        raise click.UsageError(f"{'--overlay' if overlay else f'--format {form}'} is for pages: leave --line out")
+    if (documents or overlay) and len(files) > 1 and (overlay or not out):
+        raise click.UsageError("several files: --overlay takes one" if overlay else "several files: name --out FOLDER")
+    if out and not documents:
+        raise click.UsageError("--out is for --format alto, page and hocr; redirect stdout instead")
+    for path in filter(None, (overlay, out and out / "x")):
+        _check_writable(path)
+    if documents or overlay:
+        page = True
     failures: list[str] = []
-    sources: list[tuple[str, int, int]] = []  # of each picture: file, page, pages
-
-    def pictures() -> Iterator["Writing"]:
-        for name in files:
-            try:
-                pages = _writings(name)
-            except BadInput as error:
-                failures.append(name)
-                click.echo(f"Error: {error}", err=True)
-                continue
-            for page, picture in enumerate(pages, start=1):
-                sources.append((name, page, len(pages)))
-                yield picture
-
+    sheets = _sheets(files, page, failures)
     recognizer = _load(model, decoder, lm, words)
+    from inkread.reader import read_sheets
+
+    whole: list[WrittenPage] = []  # the pages so far of the file that is read
     with _progress("reading", 0 if sys.stdout.isatty() else len(files)) as tick:  # texts that come are progress enough
         done = 0
-        for number, reading in enumerate(recognizer.read_many(pictures())):
-            name, page, count = sources[number]
-            if as_json:
-                _print(json.dumps(_reading_as_dict(name, page, reading), ensure_ascii=False))
-            elif len(files) == 1 and count == 1:
-                _print(reading.text)
-            else:
-                _print(f"{name if count == 1 else f'{name}#{page}'}\t{reading.text}")
-            done += page == count
+        for sheet, readings in read_sheets(recognizer, sheets):
+            if documents or overlay:
+                whole = _write_page(sheet, readings, whole, form, out, overlay)
+            if not documents:
+                _print_sheet(sheet, readings, form, named=len(files) > 1 or sheet.count > 1)
+            done += sheet.number == sheet.count
             tick(done, len(files))
     if failures:
         if len(files) > 1:
@@ -642,22 +677,82 @@ def _tell(text: str) -> None:
         click.echo(text, err=True)
 
 
-def _reading_as_dict(name: str, page: int, reading: "Reading") -> dict[str, Any]:
-    return {
-        "file": name,
-        "page": page,
-        "text": reading.text,
-        "confidence": round(reading.confidence, 4),
-        "characters": [
-            {
-                "text": character.text,
-                "confidence": round(character.confidence, 4),
-                "left": round(character.left, 1),
-                "right": round(character.right, 1),
-            }
-            for character in reading.characters
-        ],
-    }
+def _sheets(files: tuple[str, ...], page: bool | None, failures: list[str]) -> Iterator["Sheet"]:
+    """Each picture or line of ink in the files, laid out; files that cannot be read are told, and added to failures."""
+    from inkread.reader import lay_out
+
+    for name in files:
+        try:
+            writings = _writings(name)
+        except BadInput as error:
+            failures.append(name)
+            click.echo(f"Error: {error}", err=True)
+            continue
+        for number, writing in enumerate(writings, start=1):
+            sheet = lay_out(name, number, len(writings), writing, page)
+            if sheet.page:
+                which = "page" if sheet.count == 1 else f"page {number}"
+                place = f"{name}: " if len(files) > 1 else ""
+                _tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
+            yield sheet
+
+
+def _print_sheet(sheet: "Sheet", readings: list["Reading"], form: str, named: bool) -> None:
+    """The lines of a sheet on stdout, as text or JSON; `named` ones begin with their file."""
+    from inkread.formats import as_dict
+    from inkread.reader import place_on_page
+
+    if form == "json":
+        placed = place_on_page(sheet, readings).lines if sheet.page else [None] * len(readings)
+        for reading, line in zip(readings, placed, strict=True):
+            shown = line.reading if line else reading
+            _print(json.dumps(as_dict(sheet.name, sheet.number, shown, line), ensure_ascii=False))
+        return
+    name = f"{sheet.name if sheet.count == 1 else f'{sheet.name}#{sheet.number}'}\t" if named else ""
+    before = 1
+    for reading, paragraph in zip(readings, sheet.paragraphs or (1,) * len(readings), strict=True):
+        if paragraph != before:
+            _print("")
+        before = paragraph
+        _print(f"{name}{reading.text}")
+
+
+def _write_page(
+    sheet: "Sheet",
+    readings: list["Reading"],
+    before: list["WrittenPage"],
+    form: str,
+    out: Path | None,
+    overlay: Path | None,
+) -> list["WrittenPage"]:
+    """Write the document of a file with its last page, after the pages `before`; -> the pages not yet written."""
+    from inkread.formats import as_alto, as_hocr, as_page, draw_overlay, write_picture, write_text
+    from inkread.reader import place_on_page
+
+    if sheet.picture is None:
+        raise BadInput(f"{sheet.name}: pen strokes, not a page; leave --format and --overlay out")
+    if sheet.count > 1 and (form == "page" or overlay):
+        what = "--overlay" if overlay else "--format page"
+        raise BadInput(f"{sheet.name}: {sheet.count} pages, but {what} takes one; take --format alto")
+    page = place_on_page(sheet, readings)
+    if overlay:
+        write_picture(overlay, draw_overlay(sheet.picture, page))
+    pages = [*before, page]
+    if form not in ("alto", "page", "hocr"):
+        return []
+    if sheet.number < sheet.count:
+        return pages
+    text = as_alto(pages) if form == "alto" else as_hocr(pages) if form == "hocr" else as_page(page)
+    if out:
+        write_text(out / f"{Path(sheet.name).stem}{'.html' if form == 'hocr' else '.xml'}", text)
+    else:
+        _print(text.rstrip("\n"))
+    return []
+
+
+def _counted(number: int, thing: str) -> str:
+    """1, "line" -> "1 line"; 2, "line" -> "2 lines"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _name_and_value(setting: str) -> tuple[str, str]:

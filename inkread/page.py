@@ -23,8 +23,31 @@ class Region:
     page_size: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True)
+class Cut:
+    """The picture of a line cut from its page, and where on the page each column of it was."""
+
+    picture: np.ndarray  # (h, w) uint8, the baseline straight and level
+    feet: np.ndarray  # (w, 2): the x and y on the page of the baseline in each column
+    down: np.ndarray  # (2,): the unit vector on the page from a column's top to its bottom
+    foot: int  # the row of the baseline in the picture
+
+    def outline(self, left: float, right: float) -> Points:
+        """The corners on the page, clockwise from the upper left, of the columns from `left` to `right`."""
+        last = len(self.feet) - 1
+        first, second = (self.feet[round(min(max(column, 0), last))] for column in (left, right))
+        above, below = -self.foot * self.down, (len(self.picture) - self.foot) * self.down
+        corners = (first + above, second + above, second + below, first + below)
+        return tuple((float(x), float(y)) for x, y in corners)
+
+
 def cut_line(page: np.ndarray, region: Region) -> np.ndarray:
-    """One line of a (H, W) uint8 page as a grey (h, w) uint8 picture, its baseline straight and level.
+    """One line of a (H, W) uint8 page as a grey (h, w) uint8 picture, straight and level; see `cut_out`."""
+    return cut_out(page, region).picture
+
+
+def cut_out(page: np.ndarray, region: Region) -> Cut:
+    """One line of a (H, W) uint8 page, straightened along its baseline, and the way back.
 
     Only what lies in the polygon, widened by a tenth of the line's height, is kept; neighbouring lines are painted
     over with the colour of the paper around there. Raises BadInput when the polygon lies outside of the page.
@@ -61,7 +84,9 @@ def cut_line(page: np.ndarray, region: Region) -> np.ndarray:
     columns = np.flatnonzero(inside.any(axis=0))
     frame = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     line, inside = _bilinear(page, x[frame], y[frame]), inside[frame]
-    return np.rint(np.where(inside, line, _paper(line, inside))).astype(np.uint8)
+    picture = np.rint(np.where(inside, line, _paper(line, inside))).astype(np.uint8)
+    on_foot = baseline[0] + u[:, None] * axes[0] + bend[:, None] * axes[1]  # (w, 2)
+    return Cut(picture, on_foot[columns[0] : columns[-1] + 1], axes[1], int(-v[0]) - int(rows[0]))
 
 
 def _foot(polygon: Points) -> Points:

@@ -1,0 +1,251 @@
+"""What was read on pages, as other people's tools take it: text, JSON lines, ALTO 4, PAGE 2019, hOCR; and a picture.
+
+All coordinates are pixels of the page as it was scanned, x to the right and y down.
+"""
+
+import datetime
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from inkread import __version__
+from inkread.errors import CannotWrite
+from inkread.page import Points
+from inkread.reader import WrittenLine, WrittenPage
+from inkread.recognizer import Reading
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+
+ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
+PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
+XHTML = "http://www.w3.org/1999/xhtml"
+SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
+STYLE = """
+.ocr_page { position: relative; }
+.ocrx_word { position: absolute; color: transparent; white-space: nowrap; overflow: hidden; }
+.ocr_line:hover .ocrx_word { color: #a00; background: #fffc; }
+"""
+COLOURS = ("#c8102e", "#0057b7", "#00843d", "#8031a7")  # of one line after another
+
+
+def as_dict(name: str, number: int, reading: Reading, line: WrittenLine | None = None) -> dict[str, Any]:
+    """A line as one JSON object; a line of a page also tells its place there."""
+    place: dict[str, Any] = {}
+    if line is not None:
+        place = {"paragraph": line.paragraph, "baseline": line.region.baseline, "polygon": line.region.polygon}
+    return {
+        "file": name,
+        "page": number,
+        "text": reading.text,
+        "confidence": round(reading.confidence, 4),
+        **place,
+        "characters": [
+            {
+                "text": character.text,
+                "confidence": round(character.confidence, 4),
+                "left": round(character.left, 1),
+                "right": round(character.right, 1),
+            }
+            for character in reading.characters
+        ],
+    }
+
+
+def as_alto(pages: Sequence[WrittenPage]) -> str:
+    """The pages of one file as ALTO 4; a paragraph is a TextBlock."""
+    root = Element("alto", {"xmlns": ALTO, SCHEMA: f"{ALTO} http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"})
+    description = SubElement(root, "Description")
+    _text(description, "MeasurementUnit", "pixel")
+    source = SubElement(description, "sourceImageInformation")
+    _text(source, "fileName", Path(pages[0].name).name)
+    software = SubElement(SubElement(description, "Processing", ID="processing"), "processingSoftware")
+    _text(software, "softwareName", "inkread")
+    _text(software, "softwareVersion", __version__)
+    layout = SubElement(root, "Layout")
+    for page in pages:
+        id = f"page{page.number}"
+        width, height = page.size
+        sheet = SubElement(
+            layout, "Page", ID=id, PHYSICAL_IMG_NR=str(page.number), WIDTH=str(width), HEIGHT=str(height)
+        )
+        space = SubElement(sheet, "PrintSpace", _alto_box((0, 0, width, height)))
+        for number, lines in enumerate(page.paragraphs, 1):
+            box = _around([line.region.polygon for line in lines], page.size)
+            block = SubElement(space, "TextBlock", {"ID": f"{id}_block{number}", **_alto_box(box)})
+            for place, line in enumerate(lines, 1):
+                _alto_line(block, f"{id}_block{number}_line{place}", line, page.size)
+    return _document(root)
+
+
+def _alto_line(block: Element, id: str, line: WrittenLine, size: tuple[int, int]) -> None:
+    box = _alto_box(_around([line.region.polygon], size))
+    baseline = _points(line.region.baseline, size, " ")
+    element = SubElement(block, "TextLine", {"ID": id, **box, "BASELINE": baseline})
+    SubElement(SubElement(element, "Shape"), "Polygon", POINTS=_points(line.region.polygon, size, " "))
+    for number, word in enumerate(line.words):
+        if number:
+            SubElement(element, "SP")
+        attributes = {"ID": f"{id}_word{number + 1}", **_alto_box(_around([word.outline], size))}
+        SubElement(element, "String", {**attributes, "CONTENT": word.text, "WC": f"{word.confidence:.4f}"})
+
+
+def as_page(page: WrittenPage) -> str:
+    """A page as PAGE XML 2019; a paragraph is a TextRegion."""
+    root = Element("PcGts", {"xmlns": PAGE, SCHEMA: f"{PAGE} {PAGE}/pagecontent.xsd"})
+    metadata = SubElement(root, "Metadata")
+    _text(metadata, "Creator", f"inkread {__version__}")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    _text(metadata, "Created", now)
+    _text(metadata, "LastChange", now)
+    width, height = str(page.size[0]), str(page.size[1])
+    sheet = SubElement(root, "Page", imageFilename=Path(page.name).name, imageWidth=width, imageHeight=height)
+    if page.lines:
+        order = SubElement(SubElement(sheet, "ReadingOrder"), "OrderedGroup", id="order")
+        for number in range(len(page.paragraphs)):
+            SubElement(order, "RegionRefIndexed", index=str(number), regionRef=f"region{number + 1}")
+    for number, lines in enumerate(page.paragraphs, 1):
+        region = SubElement(sheet, "TextRegion", id=f"region{number}", type="paragraph")
+        left, top, right, bottom = _around([line.region.polygon for line in lines], page.size)
+        _page_place(region, "Coords", ((left, top), (right, top), (right, bottom), (left, bottom)), page.size)
+        for place, line in enumerate(lines, 1):
+            element = SubElement(region, "TextLine", id=f"region{number}_line{place}")
+            _page_place(element, "Coords", line.region.polygon, page.size)
+            _page_place(element, "Baseline", line.region.baseline, page.size)
+            for index, word in enumerate(line.words, 1):
+                part = SubElement(element, "Word", id=f"region{number}_line{place}_word{index}")
+                _page_place(part, "Coords", word.outline, page.size)
+                _text(SubElement(part, "TextEquiv", conf=f"{word.confidence:.4f}"), "Unicode", word.text)
+            reading = line.reading
+            _text(SubElement(element, "TextEquiv", conf=f"{reading.confidence:.4f}"), "Unicode", reading.text)
+    return _document(root)
+
+
+def as_hocr(pages: Sequence[WrittenPage]) -> str:
+    """The pages of one file as hOCR 1.2: in a browser the picture, and over a line the mouse points at, its words."""
+    root = Element("html", xmlns=XHTML)
+    head = SubElement(root, "head")
+    _text(head, "title", Path(pages[0].name).name)
+    SubElement(head, "meta", {"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})
+    SubElement(head, "meta", name="ocr-system", content=f"inkread {__version__}")
+    SubElement(head, "meta", name="ocr-capabilities", content="ocr_page ocr_par ocr_line ocrx_word")
+    _text(head, "style", STYLE)
+    body = SubElement(root, "body")
+    for page in pages:
+        picture = Path(page.name).name
+        width, height = page.size
+        id = f"page_{page.number}"
+        title = f'image "{picture}"; bbox 0 0 {width} {height}; ppageno {page.number - 1}'
+        sheet = SubElement(body, "div", {"class": "ocr_page", "id": id, "title": title})
+        SubElement(sheet, "img", src=picture, width=str(width), height=str(height), alt="")
+        for lines in page.paragraphs:
+            box = _around([line.region.polygon for line in lines], page.size)
+            paragraph = SubElement(sheet, "p", {"class": "ocr_par", "title": _bbox(box)})
+            for line in lines:
+                _hocr_line(paragraph, line, page.size)
+    return _document(root)
+
+
+def _hocr_line(paragraph: Element, line: WrittenLine, size: tuple[int, int]) -> None:
+    box = _around([line.region.polygon], size)
+    (x, y), (end_x, end_y) = line.region.baseline[0], line.region.baseline[-1]
+    slope = (end_y - y) / (end_x - x) if end_x > x else 0.0
+    offset = y + slope * (box[0] - x) - box[3]  # hOCR counts from the lower left corner of the box
+    title = f"{_bbox(box)}; baseline {slope:.4f} {offset:.1f}"
+    element = SubElement(paragraph, "span", {"class": "ocr_line", "title": title})
+    for word in line.words:
+        left, top, right, bottom = _around([word.outline], size)
+        title = f"{_bbox((left, top, right, bottom))}; x_wconf {round(100 * word.confidence)}"
+        place = f"left:{left}px;top:{top}px;width:{right - left}px;height:{bottom - top}px"
+        style = f"{place};font-size:{round(0.6 * (bottom - top))}px"
+        part = SubElement(element, "span", {"class": "ocrx_word", "title": title, "style": style})
+        part.text, part.tail = word.text, " "
+
+
+def draw_overlay(picture: np.ndarray, page: WrittenPage) -> Image.Image:
+    """The page (H, W) uint8 with the lines found, and above each what was read there; to check at a glance."""
+    image = Image.fromarray(picture).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    boxes = [_around([line.region.polygon], page.size) for line in page.lines]
+    size = max(10.0, 0.3 * float(np.median([bottom - top for _, top, _, bottom in boxes] or [0])))
+    font = ImageFont.load_default(size)
+    for number, (line, (left, top, _, _)) in enumerate(zip(page.lines, boxes, strict=True)):
+        colour = COLOURS[number % len(COLOURS)]
+        draw.polygon(line.region.polygon, outline=colour, width=max(1, round(size / 10)))
+        draw.line(line.region.baseline, fill=colour, width=max(1, round(size / 8)))
+        draw.text((left, top - size / 2), _without_accents(line.reading.text), fill=colour, font=font)
+    return image
+
+
+def _without_accents(text: str) -> str:
+    """ "déjà" -> "deja", as Pillow's own font has no accents."""
+    return "".join(part for part in unicodedata.normalize("NFD", text) if not unicodedata.combining(part))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all. Raises CannotWrite."""
+    with _written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_picture(path: Path, image: Image.Image) -> None:
+    """Write a PNG, whole or not at all. Raises CannotWrite."""
+    with _written_whole(path) as part:
+        image.save(part, "PNG")
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, which takes its place when all went well."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise CannotWrite(f"{path}: cannot be written ({error.strerror}); check the folder") from error
+
+
+def _document(root: Element) -> str:
+    ElementTree.indent(root)
+    text: str = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _text(parent: Element, tag: str, text: str) -> None:
+    SubElement(parent, tag).text = text
+
+
+def _around(outlines: Iterable[Points], size: tuple[int, int]) -> Box:
+    """The box around outlines, within the page and never empty."""
+    points = np.concatenate([np.array(outline) for outline in outlines])
+    left, top = np.floor(points.min(axis=0)).clip(0, np.array(size) - 1).astype(int).tolist()
+    right, bottom = np.ceil(points.max(axis=0)).clip(0, size).astype(int).tolist()
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _points(points: Points, size: tuple[int, int], between: str) -> str:
+    """((1.2, 3), (4, 5)), " " -> "1 3 4 5"; and with "," "1,3 4,5", as PAGE has it."""
+    inside = np.rint(np.array(points)).clip(0, np.array(size) - 1).astype(int).tolist()
+    return " ".join(f"{x}{between}{y}" for x, y in inside)
+
+
+def _page_place(parent: Element, tag: str, points: Points, size: tuple[int, int]) -> None:
+    SubElement(parent, tag, points=_points(points, size, ","))
+
+
+def _alto_box(box: Box) -> dict[str, str]:
+    left, top, right, bottom = box
+    return {"HPOS": str(left), "VPOS": str(top), "WIDTH": str(right - left), "HEIGHT": str(bottom - top)}
+
+
+def _bbox(box: Box) -> str:
+    return "bbox " + " ".join(map(str, box))
