@@ -62,7 +62,7 @@ class Guide(Protocol):
 
 
 def prefix_beam(
-    log_probs: Scores, width: int = 16, guide: Guide | None = None, *, least: float = 1e-3, margin: float = 1e-5
+    log_probs: Scores, width: int = 16, guide: Guide | None = None, *, least: float = 3e-3, margin: float = 3e-3
 ) -> list[tuple[tuple[int, ...], float]]:
     """The most probable labellings, best first, each with its log-probability: prefix beam search (Hannun et al. 2014).
 
@@ -87,9 +87,10 @@ def prefix_beam(
             prefix.in_label /= best
             prefix.next_blank = (prefix.in_blank + prefix.in_label) * blank
             prefix.next_label = prefix.in_label * probability_of.get(prefix.last, 0.0)
-        # What is less than this is not among the best: so many are there already, before any gets a label more.
+        # What is less than this would not be among the best: so many are there before any gets a label more, or the
+        # best one's extension leaves it behind.
         stay = sorted(prefix.next_blank + prefix.next_label for prefix in beam)
-        hardly = max(margin * stay[-1], stay[0] if len(beam) == width else 0.0)
+        hardly = max(margin * max([stay[-1], *probability_of.values()]), stay[0] if len(beam) == width else 0.0)
         reached = beam.copy()
         for prefix in beam:
             both = prefix.in_blank + prefix.in_label
