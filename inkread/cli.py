@@ -128,9 +128,8 @@ def predict(
     """Read handwriting: whole pages, or pictures of single lines.
 
     Of a page one line of text a line, with blank lines between paragraphs; of a picture of a line its text. With
-    several files each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF. `-` reads a picture from
-    stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP, WebP or, with `pip install inkread[pdf]`,
-    PDF.
+    several files each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF. `-` reads a picture from
+    stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP or WebP.
 
     Pen strokes - InkML, IAM-OnDB's XML, UNIPEN or JSON, of one line or several - are drawn and read like pictures.
 
@@ -213,6 +212,10 @@ def evaluate(
     DATASET is a folder or a manifest, PATH or PATH:SPLIT; see datasets/README.md for the formats. Gives the character
     and the word error rate (CER, WER) with a 95 % bootstrap interval, and the lines read a second.
 
+    Of pages with ALTO or PAGE the lines are cut out as outlined there. Then the pages are read as `predict` does, and
+    scored again: how many lines are found (precision, recall and F1 of baselines that match to a quarter of the line
+    distance), and the CER of each whole page in reading order.
+
     \b
     Examples:
       inkread eval datasets/sample
@@ -222,6 +225,7 @@ def evaluate(
     from inkread.dataset import open_dataset
     from inkread.evaluation import evaluate as measure
     from inkread.evaluation import summary_lines, write_report
+    from inkread.page_scores import pages_of, score_pages
 
     if report is not None:
         _check_writable(report)
@@ -229,15 +233,25 @@ def evaluate(
     recognizer = _load(model, decoder, lm, words)
     with _progress("reading", len(opened.samples)) as tick:
         evaluation = measure(recognizer, opened, tick)
+    pages = pages_of(opened)
+    scores = None
+    if pages:
+        with _progress("finding lines", len(pages)) as tick:
+            scores = score_pages(recognizer, opened, tick)
     for reason in opened.skipped:
         click.echo(f"left out: {reason}", err=True)
     for _, message in evaluation.failures:
         click.echo(f"Error: {message}", err=True)
     if as_json:
-        _print(json.dumps({"dataset": dataset, "model": model, **evaluation.to_dict()}, ensure_ascii=False))
+        figures = {"dataset": dataset, "model": model, **evaluation.to_dict()}
+        if scores:
+            figures["whole_pages"] = scores.to_dict()
+        _print(json.dumps(figures, ensure_ascii=False))
     else:
         for row in summary_lines(evaluation):
             _print(row)
+        if scores:
+            _print(str(scores))
         if errors:
             visible = {"": "(nothing)", " ": "␣"}
             for line in evaluation.worst(errors):

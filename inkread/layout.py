@@ -95,7 +95,7 @@ def _level(page: Grey, factor: float) -> tuple[Field, Rows]:
         )
         ink = np.asarray(turned).astype(np.float32) / np.float32(255)
     wet = ink > 0.6 * WET
-    rules = _long_runs(wet, wet.shape[1] // 8) | _long_runs(wet.T, wet.shape[0] // 7).T
+    rules = _long_runs(wet, wet.shape[1] // 6) | _long_runs(wet.T, wet.shape[0] // 6).T
     scale = np.array([[width / size[0]], [height / size[1]]])
     return np.where(rules, np.float32(0), ink), np.column_stack((turn, shift)) * scale
 
@@ -105,14 +105,17 @@ def _darkness(grey: Grey) -> Field:
     height, width = grey.shape
     picture = Image.fromarray(grey)
     small = picture.resize((max(1, width // 4), max(1, height // 4)), Image.Resampling.BOX)
-    # Strokes are narrower than 7 x 4 pixels, shadows and dark tables wider.
-    small = small.filter(ImageFilter.MaxFilter(7)).filter(ImageFilter.MinFilter(7)).filter(ImageFilter.BoxBlur(2))
+    # Strokes are narrower than 7 x 4 pixels, shadows and dark tables wider; these are then widened by 2 x 4, so that
+    # their edges are not taken for ink.
+    small = small.filter(ImageFilter.MaxFilter(7)).filter(ImageFilter.MinFilter(11))
     paper = np.asarray(small.resize(picture.size, Image.Resampling.BILINEAR), np.float32)
     depth = np.maximum(paper - grey, 0) / np.maximum(paper, 1)
     noise = 3 * float(np.median(depth)) + 0.03
     wet = depth[depth > max(noise, 0.08)]
     full = max(float(np.percentile(wet, 75)) if len(wet) else 1.0, noise + 0.1)
     ink: Field = np.clip((depth - noise) / (full - noise), 0, 1, dtype=np.float32)
+    for side in (ink, ink[::-1], ink.T, ink.T[::-1]):  # what reaches in from the edge of the scan is not written there
+        side[np.logical_and.accumulate(side > 0, axis=0)] = 0
     return ink
 
 
@@ -137,26 +140,26 @@ def _long_runs(wet: Wet, length: int, thickest: int = 5) -> Wet:
     """The wet pixels of thin lines from left to right, nearly level and straight, at least `length` pixels long.
 
     A path through cells of 1 x 4 pixels gains by each that is wet, loses by each that is not and by each step up or
-    down; where the best path from the left and that from the right add up to the length, there is a line.
+    down; where the best path from the left or that from the right has gained as much as half a line, there is one.
     """
     height, width = wet.shape
     count = width // 4
     cells = wet[:, : 4 * count].reshape(height, count, 4).sum(axis=2) >= 3
     gain = np.where(cells, 1, -2).astype(np.float32).T.copy()  # (count, height)
-    enough = max(length / 4, 4)
+    enough = max(length / 8, 4)  # cells
 
     def best_paths(gain: Field) -> Field:
         best, found = np.zeros(height, np.float32), np.zeros_like(gain)
         for column, gained in enumerate(gain):
             before = best
             best = before.copy()
-            np.maximum(best[1:], before[:-1] - 1.5, out=best[1:])
-            np.maximum(best[:-1], before[1:] - 1.5, out=best[:-1])
+            np.maximum(best[1:], before[:-1] - 2, out=best[1:])
+            np.maximum(best[:-1], before[1:] - 2, out=best[:-1])
             best = np.clip(best + gained, 0, enough)
             found[column] = best
         return found
 
-    on_line = (best_paths(gain) + best_paths(gain[::-1])[::-1] - gain >= enough) & (gain > 0)
+    on_line = (np.maximum(best_paths(gain), best_paths(gain[::-1])[::-1]) > enough - 1) & (gain > 0)
     line = np.zeros_like(wet)
     line[:, : 4 * count] = np.repeat(on_line.T, 4, axis=1)
     near = line.copy()
@@ -406,10 +409,11 @@ def _written(ink: Field, path: Path, body: float) -> list[Line]:
 
 
 def _without_small_print(lines: list[Line], ink: Field, body: float) -> list[Line]:
-    """The lines but those in letters much smaller than most: the print of forms and letterheads."""
+    """The lines but those in letters much smaller than most: the print of forms and letterheads, remains of rules."""
     heights = [_letter_height(line, ink, body) for line in lines]
     usual = float(np.median(np.repeat(heights, [len(line.x) for line in lines]))) if lines else 0.0
-    return [line for line, high in zip(lines, heights, strict=True) if high > 0.68 * usual or len(line.x) < 6 * body]
+    least = [0.68 * usual if len(line.x) >= 6 * body else 0.3 * body for line in lines]
+    return [line for line, height, enough in zip(lines, heights, least, strict=True) if height > enough]
 
 
 def _letter_height(line: Line, ink: Field, body: float) -> float:

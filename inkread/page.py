@@ -22,6 +22,15 @@ class Region:
     baseline: Points = ()  # along the feet of the letters; empty when the file gives none
     page_size: tuple[float, float] | None = None
 
+    def fitted(self, width: int, height: int) -> "Region":
+        """The same in pixels of a picture of that size, with a baseline in any case."""
+        across, down = np.divide((width, height), self.page_size) if self.page_size else (1.0, 1.0)
+        polygon, baseline = (
+            tuple((float(x * across), float(y * down)) for x, y in points)
+            for points in (self.polygon, self.baseline or _foot(self.polygon))
+        )
+        return Region(polygon, baseline)
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -53,9 +62,8 @@ def cut_out(page: np.ndarray, region: Region) -> Cut:
     over with the colour of the paper around there. Raises BadInput when the polygon lies outside of the page.
     """
     height, width = page.shape
-    scale = np.divide((width, height), region.page_size) if region.page_size else np.ones(2)
-    polygon = np.array(region.polygon, float) * scale  # (N, 2)
-    baseline = np.array(region.baseline or _foot(region.polygon), float) * scale  # (M, 2)
+    region = region.fitted(width, height)
+    polygon, baseline = np.array(region.polygon), np.array(region.baseline)  # (N, 2), (M, 2)
     corner = (width - 1, height - 1)
     if (polygon.max(axis=0) < 0).any() or (polygon.min(axis=0) > corner).any():
         raise BadInput(f"the outline of a line lies outside of its page of {width} x {height} pixels")

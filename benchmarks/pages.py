@@ -1,0 +1,129 @@
+"""Lines found on pages with ALTO or PAGE truth: precision, recall, F1 and milliseconds a page.
+
+    python benchmarks/pages.py ../shared/data/copiste --split dev
+    python benchmarks/pages.py ../shared/data/copiste --split dev --harder
+    python benchmarks/pages.py ../shared/data/copiste --split dev --model latin
+
+`--harder` turns each page by up to 5 degrees either way, lays a shadow over it and looks at it from an angle, by a
+fixed seed. `--model` reads the pages too, and the lines cut by the truth. `--split` is for Copiste, whose writers are
+told from the names of its pages; inkread/page_scores.py states the rule by which lines match.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from inkread.dataset import Dataset, open_dataset, split_of
+from inkread.ink import read_pictures
+from inkread.layout import find_lines
+from inkread.page import Points, Region
+from inkread.page_scores import PageScore, PageScores, match_lines, pages_of
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", help="a folder with ALTO or PAGE and its pictures")
+    parser.add_argument("--split", choices=("train", "dev"), help="these writers of Copiste alone")
+    parser.add_argument("--harder", action="store_true", help="turned, shadowed and seen at an angle")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth page (default: all)")
+    parser.add_argument("--worst", type=int, default=5, metavar="N", help="pages to name (default: %(default)s)")
+    parser.add_argument("--model", help="also read the pages with this model")
+    arguments = parser.parse_args()
+
+    dataset = open_dataset(arguments.dataset)
+    if arguments.split:
+        dataset = of_split(dataset, arguments.split)
+    pages = list(pages_of(dataset).items())[:: arguments.every]
+    scores, seconds = [], []
+    for seed, ((path, number), samples) in enumerate(pages):
+        picture = read_pictures(path)[number]
+        true = [sample.region.fitted(picture.shape[1], picture.shape[0]) for sample in samples if sample.region]
+        if arguments.harder:
+            picture, true = distorted(picture, true, seed)
+        began = time.perf_counter()
+        found = [region for paragraph in find_lines(picture) for region in paragraph]
+        seconds.append(time.perf_counter() - began)
+        matched = len(match_lines(true, found))
+        scores.append(PageScore(path.stem, samples[0].writer, len(true), len(found), matched, 1, 0))
+    result = PageScores(tuple(scores))
+    low, high = result.f1_interval
+    print(
+        f"{len(scores)} pages, {sum(page.true for page in scores)} lines, {np.median(1000 * np.array(seconds)):.0f} ms"
+    )
+    print(f"F1 {result.f1:.4f} ({low:.4f}-{high:.4f})  precision {result.precision:.4f}  recall {result.recall:.4f}")
+    for page in sorted(scores, key=lambda page: page.matched / (page.true + page.found))[: arguments.worst]:
+        print(f"  {page.id}: {page.matched} of {page.true}, {page.found} found")
+    if arguments.model:
+        read(dataset, arguments.model)
+
+
+def read(dataset: Dataset, model: str) -> None:
+    """Print the CER of whole pages and that of the same lines cut by the truth."""
+    from inkread.evaluation import evaluate
+    from inkread.page_scores import score_pages
+    from inkread.recognizer import Recognizer
+
+    recognizer = Recognizer.load(model)
+    print(score_pages(recognizer, dataset))
+    print(f"lines cut by the truth: CER {100 * evaluate(recognizer, dataset).cer:.2f} %")
+
+
+def of_split(dataset: Dataset, split: str) -> Dataset:
+    """Copiste's pages by the writers of a split: pages _1 and _2 of a text are of one writer."""
+    samples = []
+    for sample in dataset.samples:
+        stem = sample.path.stem
+        writer = stem[:-2] if stem[-2:-1] == "_" else stem
+        if split_of("copiste", writer) == split:
+            samples.append(replace(sample, writer=writer))
+    return Dataset(dataset.name, tuple(samples), dataset.skipped)
+
+
+def distorted(picture: np.ndarray, true: list[Region], seed: int) -> tuple[np.ndarray, list[Region]]:
+    """The page turned by up to 5 degrees, seen at an angle, in a shadow, on a dark table; and its lines there."""
+    random = np.random.default_rng(seed)
+    height, width = picture.shape
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
+    turn = np.radians(random.uniform(-5, 5))
+    middle = np.array((width, height)) / 2
+    turned = (corners - middle) @ np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))]) + middle
+    moved = turned + random.uniform(-0.04, 0.04, (4, 2)) * (width, height)
+    moved -= moved.min(axis=0) - 20
+    size = tuple(np.ceil(moved.max(axis=0) + 20).astype(int).tolist())
+    back = homography(moved, corners)
+    seen = Image.fromarray(picture).transform(
+        size,
+        Image.Transform.PERSPECTIVE,
+        (back / back[2, 2]).ravel()[:8].tolist(),
+        Image.Resampling.BICUBIC,
+        fillcolor=70,
+    )
+    angle, edge = random.uniform(0, 2 * np.pi), random.uniform(0.3, 0.7)
+    y, x = np.mgrid[: size[1], : size[0]]
+    across = (x / size[0] - 0.5) * np.cos(angle) + (y / size[1] - 0.5) * np.sin(angle) + 0.5
+    light = 1 - 0.45 / (1 + np.exp(-(across - edge) / 0.03)) - 0.2 * np.abs(across)
+    forth = homography(corners, moved)
+
+    def there(points: Points) -> Points:
+        mapped = np.column_stack((points, np.ones(len(points)))) @ forth.T
+        return tuple((float(x / w), float(y / w)) for x, y, w in mapped)
+
+    return (np.asarray(seen) * light).astype(np.uint8), [Region(there(r.polygon), there(r.baseline)) for r in true]
+
+
+def homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The (3, 3) matrix that maps four points (4, 2) to four others."""
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [(x, y, 1, 0, 0, 0, -u * x, -u * y), (0, 0, 0, x, y, 1, -v * x, -v * y)]
+    return np.append(np.linalg.solve(np.array(rows), target.ravel()), 1).reshape(3, 3)
+
+
+if __name__ == "__main__":
+    main()

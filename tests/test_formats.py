@@ -1,0 +1,143 @@
+"""What is written about a page is what its readers expect, and inkread reads it again."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inkread.dataset import open_dataset, read_line
+from inkread.errors import CannotWrite
+from inkread.formats import as_alto, as_dict, as_hocr, as_page, draw_overlay, write_text
+from inkread.page import Region
+from inkread.reader import Word, WrittenLine, WrittenPage
+from inkread.recognizer import Character, Reading
+
+SIZE = (400, 300)
+
+
+def line(text: str, top: float, paragraph: int = 1) -> WrittenLine:
+    """Characters 10 pixels wide from x = 50 on, in a box 40 pixels high."""
+    characters = tuple(
+        Character(character, 0.5 if character == "x" else 1.0, 50 + 10 * place, 60 + 10 * place)
+        for place, character in enumerate(text)
+    )
+    words, left = [], 50.0
+    for word in text.split(" "):
+        right = left + 10 * len(word)
+        words.append(Word(word, 0.9, ((left, top), (right, top), (right, top + 40), (left, top + 40))))
+        left = right + 10
+    end = 50.0 + 10 * len(text)
+    polygon = ((50.0, top), (end, top), (end, top + 40), (50.0, top + 40))
+    return WrittenLine(
+        Region(polygon, ((50.0, top + 30), (end, top + 28))), Reading(text, 0.8, characters), tuple(words), paragraph
+    )
+
+
+def written(name: str = "letter.png", number: int = 1) -> WrittenPage:
+    return WrittenPage(name, number, SIZE, (line("Dear <Ann> & you", 20), line("thanks", 80), line("déjà vu", 200, 2)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Image.fromarray(np.tile(np.arange(400) % 256, (300, 1)).astype(np.uint8)).save(tmp_path / "letter.png")
+    return tmp_path
+
+
+def test_text_has_a_line_a_line_and_blank_lines_between_paragraphs() -> None:
+    assert written().text == "Dear <Ann> & you\nthanks\n\ndéjà vu"
+
+
+@pytest.mark.parametrize("form", ["alto", "page"])
+def test_what_is_written_is_a_dataset(form: str, folder: Path) -> None:
+    (folder / "letter.xml").write_text(as_alto([written()]) if form == "alto" else as_page(written()), "utf-8")
+    samples = open_dataset(str(folder)).samples
+    assert [sample.text for sample in samples] == ["Dear <Ann> & you", "thanks", "déjà vu"]
+    region = samples[1].region
+    assert region is not None
+    assert region.polygon == ((50, 80), (110, 80), (110, 120), (50, 120))
+    assert region.baseline == ((50, 110), (110, 108))
+    assert read_line(samples[1]).shape == pytest.approx((50, 70), abs=4)
+
+
+def test_pages_of_one_file_are_told_apart_in_alto(folder: Path) -> None:
+    first = Image.open(folder / "letter.png")
+    first.save(folder / "two.tif", save_all=True, append_images=[first])
+    (folder / "letter.png").unlink()
+    (folder / "two.xml").write_text(as_alto([written("two.tif"), written("two.tif", 2)]), "utf-8")
+    assert [sample.page for sample in open_dataset(str(folder)).samples] == [0, 0, 0, 1, 1, 1]
+
+
+def test_alto_has_the_elements_in_the_order_of_its_schema() -> None:
+    names = {"a": "http://www.loc.gov/standards/alto/ns-v4#"}
+    root = ElementTree.fromstring(as_alto([written()]))
+    assert [child.tag.partition("}")[2] for child in root] == ["Description", "Layout"]
+    assert root.findtext("a:Description/a:MeasurementUnit", None, names) == "pixel"
+    lines = root.findall(".//a:TextLine", names)
+    assert [len(block) for block in root.iterfind(".//a:TextBlock", names)] == [2, 1]
+    assert [child.tag.partition("}")[2] for child in lines[2]] == ["Shape", "String", "SP", "String"]
+    words = lines[0].findall("a:String", names)
+    assert [word.get("CONTENT") for word in words] == ["Dear", "<Ann>", "&", "you"]
+    assert words[1].attrib == {
+        "ID": "page1_block1_line1_word2", "HPOS": "100", "VPOS": "20", "WIDTH": "50", "HEIGHT": "40",
+        "CONTENT": "<Ann>", "WC": "0.9000",
+    }  # fmt: skip
+    ids = [element.get("ID") for element in root.iter() if element.get("ID")]
+    assert len(ids) == len(set(ids))
+
+
+def test_page_has_the_elements_in_the_order_of_its_schema() -> None:
+    names = {"p": "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"}
+    root = ElementTree.fromstring(as_page(written()))
+    page = root.find("p:Page", names)
+    assert page is not None and page.get("imageFilename") == "letter.png"
+    assert [child.tag.partition("}")[2] for child in page] == ["ReadingOrder", "TextRegion", "TextRegion"]
+    first = root.find(".//p:TextLine", names)
+    assert first is not None
+    assert [child.tag.partition("}")[2] for child in first] == ["Coords", "Baseline", *["Word"] * 4, "TextEquiv"]
+    order = [reference.get("regionRef") for reference in root.iterfind(".//p:RegionRefIndexed", names)]
+    assert order == [region.get("id") for region in root.iterfind(".//p:TextRegion", names)]
+
+
+def test_hocr_places_the_words_over_the_picture() -> None:
+    names = {"h": "http://www.w3.org/1999/xhtml"}
+    root = ElementTree.fromstring(as_hocr([written()]))
+    page = root.find(".//h:div", names)
+    assert page is not None and page.get("title") == 'image "letter.png"; bbox 0 0 400 300; ppageno 0'
+    spans = root.findall(".//h:span", names)
+    assert spans[0].get("title") == "bbox 50 20 210 60; baseline -0.0125 -10.0"
+    assert spans[1].get("title") == "bbox 50 20 90 60; x_wconf 90"
+    assert "left:50px;top:20px;width:40px;height:40px" in spans[1].get("style", "")
+    assert "".join(spans[0].itertext()).split() == ["Dear", "<Ann>", "&", "you"]
+
+
+def test_a_page_on_which_nothing_is_written() -> None:
+    empty = WrittenPage("blank.png", 1, SIZE, ())
+    assert empty.text == ""
+    for text in (as_alto([empty]), as_page(empty), as_hocr([empty])):
+        assert "blank.png" in text and ElementTree.fromstring(text) is not None
+    assert draw_overlay(np.full((300, 400), 255, np.uint8), empty).size == SIZE
+
+
+def test_json_tells_where_a_line_stands() -> None:
+    page = written()
+    found = json.loads(json.dumps(as_dict("letter.png", 1, page.lines[2].reading, page.lines[2])))
+    assert found["paragraph"] == 2 and found["baseline"] == [[50, 230], [120, 228]]
+    assert found["characters"][0] == {"text": "d", "confidence": 1.0, "left": 50.0, "right": 60.0}
+    assert "polygon" not in as_dict("line.png", 1, page.lines[0].reading)
+
+
+def test_the_overlay_draws_lines_and_texts() -> None:
+    page = np.full((300, 400), 255, np.uint8)
+    drawn = np.asarray(draw_overlay(page, written()))
+    assert drawn.shape == (300, 400, 3)
+    assert (drawn[110] != 255).any() and (drawn[150] == 255).all()
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotWrite, match=r"nowhere.letter\.xml: cannot be written"):
+        write_text(tmp_path / "nowhere" / "letter.xml", "text")
+    write_text(tmp_path / "letter.xml", "text")
+    assert [file.name for file in tmp_path.iterdir()] == ["letter.xml"]
