@@ -125,6 +125,25 @@ def _take(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return picture
 
 
+def distort_path(columns: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A pen's path (3, T) in body heights -> another hand's (3, T'): slant, size, slope, drift, tremor, points lost.
+
+    The points that a pen skips leave a longer step, as a fast hand does on a slow tablet.
+    """
+    path = columns[:, rng.random(columns.shape[1]) >= rng.uniform(0, 0.08)] if columns.shape[1] > 8 else columns
+    points = path[:2].astype(np.float64)
+    count = points.shape[1]
+    width, height = np.exp(rng.normal(0, (0.12, 0.08)))
+    slant, slope, lift = rng.normal(0, (0.18, 0.02, 0.1))
+    points = np.array([[width, -slant], [slope, height]]) @ points
+    points[1] += lift - slope * points[0].mean()
+    places = np.arange(count) / 25  # the drift turns about once a character
+    knots = rng.normal(0, rng.uniform(0, 0.12), (2, int(places[-1]) + 2))
+    points += [np.interp(places, np.arange(knots.shape[1]), axis) for axis in knots]
+    points += rng.normal(0, rng.uniform(0, 0.03), points.shape)
+    return np.concatenate([points, path[2:]]).astype(np.float32)
+
+
 def distort(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """A normalised line (H, W) uint8, 255 = ink -> another rendering of it (H, W'), uint8."""
     ink = torch.from_numpy(pixels.astype(np.float32)).div_(255)

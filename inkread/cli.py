@@ -16,8 +16,6 @@ from inkread.config import DEFAULT_MODEL, PRESETS, configure, read_config
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from inkread.dataset import Dataset, Sample
     from inkread.language import LanguageModel
     from inkread.reader import Sheet, WrittenPage
@@ -307,9 +305,11 @@ def train(
       base    convolutions and three bidirectional LSTM layers; the default
       small   a third of the size and time
       elman   the plain lecture: pixel columns, Elman cells, no convolution
+      strokes reads pen strokes point by point, not pictures; 1.1 M weights
 
-    Every setting of inkread/config.py can be changed with --set or --config: features (conv, pixels, geometry), cell
-    (lstm, gru, elman), activation, layers, hidden, bidirectional, loss (ctc, frames), truncate, clip, seed, ...
+    Every setting of inkread/config.py can be changed with --set or --config: features (conv, pixels, geometry,
+    strokes), cell (lstm, gru, elman), activation, layers, hidden, bidirectional, loss (ctc, frames), truncate, clip,
+    seed, ...
 
     \b
     Examples:
@@ -422,19 +422,19 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
       inkread check my-lines
       inkread check iam:trainset --model latin
     """
-    from inkread.config import NetworkConfig
     from inkread.dataset import check_dataset, open_dataset
-    from inkread.preprocess import normalise
+    from inkread.features import columns_of, ready
 
-    network, characters = NetworkConfig(), None
+    network, characters = None, None
     if model:
         from inkread.model_file import load_model
 
         loaded = load_model(model)
         network, characters = loaded.config, set(loaded.alphabet.characters)
 
-    def count_steps(picture: "np.ndarray") -> int:
-        return network.steps(normalise(picture, network.height).pixels.shape[1])
+    def count_steps(writing: "Writing") -> int:
+        config = network or PRESETS["strokes" if isinstance(writing, tuple) else "base"][0]
+        return config.steps(columns_of(ready(writing, config)).shape[1])
 
     opened = open_dataset(dataset)
     with _progress("checking", len(opened.samples)) as tick:

@@ -647,13 +647,13 @@ class CheckReport:
 def check_dataset(
     dataset: Dataset,
     alphabet: set[str] | None = None,
-    count_steps: Callable[[np.ndarray], int] | None = None,
+    count_steps: Callable[[Writing], int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
     """Read every line and name all that would stop or spoil a training.
 
     That is every file that is missing or cannot be read; with the `alphabet` of a model, every text with characters it
-    lacks; and with `count_steps`, from a line's picture to the steps the network makes of it, every text too long for
+    lacks; and with `count_steps`, from a line's writing to the steps the network makes of it, every text too long for
     CTC there. `progress` is called with the lines done and the lines in all.
     """
     problems: list[Problem] = []
@@ -665,14 +665,15 @@ def check_dataset(
             cure = "train a model that has them, or replace them in the text"
             problems.append(Problem(sample.id, f"the model has no {names}", cure))
         try:
-            picture = read_line(sample)
+            writing = read_writing(sample)
+            picture = writing if isinstance(writing, np.ndarray) else draw_page(writing)
         except BadInput as error:
             unreadable.setdefault(str(error), []).append(sample.id)
         else:
             height, width = picture.shape
             sizes.append((height, width))
             needed = steps_needed([ord(character) for character in sample.text])
-            steps = count_steps(picture) if count_steps else needed
+            steps = count_steps(writing) if count_steps else needed
             if steps < needed:
                 what = f"its text needs {needed} steps for CTC, but its {width} x {height} pixels give {steps}"
                 problems.append(Problem(sample.id, what, "check its text and outline, or leave the line out"))

@@ -6,14 +6,18 @@ geometry    the nine features of Marti and Bunke (2001), F = 9
 strokes     of a pen's path, a vector a step along it, F = 26
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inkread.config import NetworkConfig
-from inkread.preprocess import Line
-from inkread.trajectory import STEP, Path, Track
+from inkread.errors import BadInput
+from inkread.preprocess import Line, normalise
+from inkread.strokes import Writing
+from inkread.synthesis import draw_page, scale_and_left
+from inkread.trajectory import STEP, Path, Track, normalise_strokes
 
 Features = NDArray[np.float32]
 
@@ -24,16 +28,33 @@ def feature_size(config: NetworkConfig) -> int:
     return sizes[config.features]
 
 
+def ready(writing: Writing, config: NetworkConfig) -> Line | Track:
+    """A line, normalised for a network; for one that reads pictures, strokes are drawn first.
+
+    Raises BadInput for a picture where the network reads strokes.
+    """
+    if isinstance(writing, np.ndarray):
+        if config.features == "strokes":
+            raise BadInput("a picture, but the model reads pen strokes; take a model of pictures")
+        return normalise(writing, config.height)
+    if config.features == "strokes":
+        return normalise_strokes(writing)
+    line = normalise(draw_page(writing), config.height)
+    scale, left = scale_and_left(writing)
+    return replace(line, scale=line.scale / scale, offset=line.offset / scale + left)
+
+
 def columns_of(line: Line | Track) -> NDArray[Any]:
     """What a network steps over, (rows, W): pixels (height, W) uint8, 255 = ink, or a pen's path (3, W) float32."""
     return line.pixels if isinstance(line, Line) else line.path.T
 
 
-def place_of(line: Line | Track, column: float) -> float:
-    """The x in the picture, or in the ink, of a column of its normalised line."""
+def places_of(line: Line | Track, columns: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """The x in the picture, or in the ink, of columns of its normalised line."""
     if isinstance(line, Line):
-        return column * line.scale + line.offset
-    return float(np.interp(column, np.arange(len(line.places)), line.places))
+        return columns * line.scale + line.offset
+    places: NDArray[np.floating[Any]] = np.interp(columns, np.arange(len(line.places)), line.places)
+    return places
 
 
 def extract(columns: NDArray[Any], config: NetworkConfig) -> Features:

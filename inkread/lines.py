@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment import photograph
 from inkread.config import NetworkConfig
-from inkread.dataset import Sample, read_line
+from inkread.dataset import Sample, read_line, read_writing
 from inkread.errors import BadDataset, BadInput
-from inkread.preprocess import Line, normalise
+from inkread.features import columns_of, places_of, ready
+from inkread.preprocess import Line
 from inkread.processes import Processes
-
-Pixels = NDArray[np.uint8]
+from inkread.trajectory import Track
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class ReadyLine:
 
 @dataclass(frozen=True)
 class Lines:
-    """Normalised lines of one height."""
+    """Normalised lines that all have so many numbers of one kind in a column: pixels, or places of a pen."""
 
-    height: int
+    rows: int
+    kind: type[np.uint8] | type[np.float32]
     ready: list[ReadyLine]
 
     def __len__(self) -> int:
@@ -44,10 +46,11 @@ class Lines:
     def __getitem__(self, index: int) -> ReadyLine:
         return self.ready[index]
 
-    def pixels(self, index: int) -> Pixels:
-        """(height, W) uint8, 255 = ink."""
+    def columns(self, index: int) -> NDArray[Any]:
+        """(rows, W): pixels (height, W) uint8, 255 = ink, or a pen's path (3, W) float32."""
         line = self.ready[index]
-        return np.memmap(line.file, np.uint8, "r", line.first * self.height, (line.width, self.height)).T
+        start = line.first * self.rows * self.kind().nbytes
+        return np.memmap(line.file, self.kind, "r", start, (line.width, self.rows)).T
 
     def widths(self) -> NDArray[np.int64]:
         """(lines,): columns of each."""
@@ -73,12 +76,14 @@ def gather(
     gives, and so counts as an error when lines are scored. Raises BadDataset if no line can be used.
     """
 
-    def load(place: int, sample: Sample) -> Line | str:
+    kind = np.float32 if config.features == "strokes" else np.uint8
+
+    def load(place: int, sample: Sample) -> Line | Track | str:
+        rng = np.random.default_rng((seed, place))
         try:
-            picture, rng = read_line(sample), np.random.default_rng((seed, place))
-            if rng.random() < photographed:
-                picture = photograph(picture, rng)
-            return normalise(picture, config.height)
+            if config.features != "strokes" and rng.random() < photographed:
+                return ready(photograph(read_line(sample), rng), config)
+            return ready(read_writing(sample), config)
         except BadInput as error:
             return str(error)
 
@@ -87,19 +92,20 @@ def gather(
     places = range(processes.rank, len(samples), processes.world)
     share = [samples[place] for place in places]
     with open(file, "ab") as out, ThreadPoolExecutor((os.cpu_count() or 1) // processes.world or 1) as pool:
-        first = out.tell() // config.height
+        first = out.tell() // (config.rows * kind().nbytes)
         for sample, line in zip(share, pool.map(load, places, share), strict=True):
             if progress:
                 progress(min(len(samples), (len(mine) + 1) * processes.world), len(samples))
             if isinstance(line, str):
                 mine.append(f"left out: {line}")
                 continue
-            width = line.pixels.shape[1]
+            columns = columns_of(line)
+            width = columns.shape[1]
             labels = [alphabet.label.get(character, alphabet.size) for character in sample.text]
             if steps_needed(labels) > config.steps(width):
-                mine.append(f"left out: {sample.id}: {len(labels)} characters in a picture too narrow for them")
+                mine.append(f"left out: {sample.id}: {len(labels)} characters in a line too narrow for them")
                 continue
-            out.write(np.ascontiguousarray(line.pixels.T).tobytes())
+            out.write(np.ascontiguousarray(columns.T).tobytes())
             frames = label_steps(labels, sample.spans, line, config) if sample.spans else None
             mine.append(ReadyLine(file, first, width, labels, frames))
             first += width
@@ -108,22 +114,22 @@ def gather(
     for text in everything:
         if isinstance(text, str):
             note(text)
-    ready = [line for line in everything if isinstance(line, ReadyLine)]
-    if not ready:
+    lines = [line for line in everything if isinstance(line, ReadyLine)]
+    if not lines:
         raise BadDataset("no line of the dataset can be used; `inkread check` tells why")
-    return Lines(config.height, ready)
+    return Lines(config.rows, kind, lines)
 
 
 def label_steps(
-    labels: list[int], spans: tuple[tuple[float, float], ...], line: Line, config: NetworkConfig
+    labels: list[int], spans: tuple[tuple[float, float], ...], line: Line | Track, config: NetworkConfig
 ) -> NDArray[np.int64]:
     """One label a step, (T,), from the left and right of each character in the picture: many-to-many with an alignment.
 
     A step belongs to the character that its middle lies in, and to the blank where there is none. Between two equal
     characters one step is made a blank, or the decoder would merge them.
     """
-    steps = config.steps(line.pixels.shape[1])
-    middles = (np.arange(steps) + 0.5) * config.step * line.scale + line.offset
+    steps = config.steps(columns_of(line).shape[1])
+    middles = places_of(line, (np.arange(steps) + 0.5) * config.step)
     frames = np.full(steps, BLANK, np.int64)
     for place, (label, (left, right)) in enumerate(zip(labels, spans, strict=True)):
         inside = np.flatnonzero((middles >= left) & (middles < right))

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkread.decoder import Label, align, greedy, prefix_beam
-from inkread.errors import BadInput
-from inkread.features import columns_of, extract, place_of
+from inkread.features import columns_of, extract, places_of, ready
 from inkread.language import Fusion, LanguageModel
 from inkread.model_file import Model, load_model
-from inkread.preprocess import Line, normalise
+from inkread.preprocess import Line
 from inkread.strokes import Writing
-from inkread.synthesis import draw_page, scale_and_left
-from inkread.trajectory import Track, normalise_strokes
+from inkread.trajectory import Track
 
 Decoder = Literal["greedy", "beam"]
 
@@ -94,16 +92,7 @@ class Recognizer:
         return [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
 
     def _normalise(self, writing: Writing) -> Line | Track:
-        config = self.model.config
-        if isinstance(writing, np.ndarray):
-            if config.features == "strokes":
-                raise BadInput("a picture, but the model reads pen strokes; name a model of pictures with --model")
-            return normalise(writing, config.height)
-        if config.features == "strokes":
-            return normalise_strokes(writing)
-        line = normalise(draw_page(writing), config.height)
-        scale, left = scale_and_left(writing)
-        return replace(line, scale=line.scale / scale, offset=line.offset / scale + left)
+        return ready(writing, self.model.config)
 
     def _bfloat16(self) -> bool:
         """Where the CPU multiplies bfloat16 itself, an LSTM behind convolutions reads twice as fast and the same."""
@@ -119,9 +108,8 @@ class Recognizer:
 
     def _character(self, label: Label, line: Line | Track, ends: tuple[float, float]) -> Character:
         """The character at a label; a normalised line has margins outside the picture, where no character ends."""
-        step = self.model.config.step
-        # A pen may go back to the left.
-        left, right = sorted(place_of(line, column * step) for column in (label.first, label.last + 1))
+        edges = np.array([label.first, label.last + 1.0]) * self.model.config.step
+        left, right = sorted(places_of(line, edges).tolist())  # a pen may go back to the left
         return Character(
             self.model.alphabet.decode([label.label]),
             label.confidence,

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inkread.alphabet import BLANK, Alphabet, steps_needed
-from inkread.augment import distort
+from inkread.augment import distort, distort_path
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.dataset import Sample
 from inkread.decoder import greedy
@@ -234,12 +234,13 @@ class Run:
 
     def _features(self, index: int, epoch: int) -> NDArray[np.float32]:
         """The features of a line, distorted anew in every epoch; not where each step has its label already."""
-        pixels = self.lines.pixels(index)
+        columns = self.lines.columns(index)
         if self.training.augment and self.training.loss == "ctc":
-            distorted = distort(pixels, np.random.default_rng((self.training.seed, epoch, index)))
+            change = distort_path if self.config.features == "strokes" else distort
+            distorted = change(columns, np.random.default_rng((self.training.seed, epoch, index)))
             if self.config.steps(distorted.shape[1]) >= steps_needed(self.lines[index].labels):
-                pixels = distorted
-        return extract(pixels, self.config)
+                columns = distorted
+        return extract(columns, self.config)
 
     def _sum_gradients(self, loss: float, seconds: float) -> tuple[float, float]:
         """Sum the gradients and the loss over all processes, in one message, and agree on the time that has passed."""
@@ -275,7 +276,7 @@ class Run:
         errors = characters = 0
         for start in range(0, len(chosen), DEV_BATCH):
             members = chosen[start : start + DEV_BATCH].tolist()
-            columns, lengths = pad([extract(lines.pixels(index), self.config) for index in members])
+            columns, lengths = pad([extract(lines.columns(index), self.config) for index in members])
             with torch.autocast("cpu", torch.bfloat16, enabled=self.standing.bfloat16):
                 log_probs, steps = reader(columns, lengths)
             for column, index in enumerate(members):
@@ -357,7 +358,7 @@ class Run:
         """Whether to train in bfloat16: measured on blank lines, not assumed; it must be a tenth faster."""
         if self.training.precision != "auto":
             return self.training.precision == "bfloat16"
-        columns, lengths = pad([extract(np.zeros((self.config.height, 640), np.uint8), self.config)] * 8)
+        columns, lengths = pad([extract(np.zeros((self.lines.rows, 640), self.lines.kind), self.config)] * 8)
         trial = copy.deepcopy(self.network)
         fastest = {False: math.inf, True: math.inf}
         for _ in range(3):

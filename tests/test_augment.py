@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkread.augment import PHOTO_HEIGHT, distort, photograph
+from inkread.augment import PHOTO_HEIGHT, distort, distort_path, photograph
 from inkread.preprocess import normalise
 
 Pixels = NDArray[np.uint8]
@@ -97,3 +97,31 @@ def test_a_photograph_shows_the_same_line() -> None:
         likenesses.append(np.corrcoef(clean.sum(axis=1), same_width.sum(axis=1))[0, 1])
     assert 0.8 < np.median(widths) < 1.25
     assert np.median(likenesses) > 0.8
+
+
+def loops(count: int) -> NDArray[np.float32]:
+    """A pen's path (3, T): loops along a line, up for every tenth point."""
+    x = np.arange(count) * 0.2
+    return np.stack([0.5 * x + 0.4 * np.sin(x * 3), 0.4 * np.cos(x * 3), np.arange(count) % 10 != 9]).astype(np.float32)
+
+
+def test_a_distorted_path_is_another_hand_s() -> None:
+    path = loops(400)
+    before = path.copy()
+    first, again, other = (distort_path(path, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(path, before)
+    assert first.shape != other.shape or (first != other).any()
+    for seed in range(50):
+        changed = distort_path(path, np.random.default_rng(seed))
+        assert changed.dtype == np.float32 and np.isfinite(changed).all()
+        assert 0.85 * 400 < changed.shape[1] <= 400 and set(changed[2].tolist()) == {0.0, 1.0}
+        assert abs(np.log(np.ptp(changed[0]) / np.ptp(path[0]))) < 0.6
+        steps = np.hypot(*np.diff(changed[:2]))
+        assert np.median(steps) < 0.6 and np.ptp(changed[1]) < 6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_the_shortest_paths_are_distorted_too(count: int) -> None:
+    for seed in range(20):
+        assert distort_path(loops(count), np.random.default_rng(seed)).shape[1] >= 1

@@ -14,7 +14,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from inkread.config import NetworkConfig, TrainingConfig
-from inkread.dataset import Sample, open_dataset
+from inkread.dataset import Sample, open_dataset, read_strokes
+from inkread.errors import BadDataset
 from inkread.model_file import load_model
 from inkread.recognizer import Recognizer
 from inkread.training import Progress, train
@@ -67,6 +68,41 @@ def test_it_learns_to_read(strokes: Path, tmp_path: Path, features: str) -> None
     recognizer = Recognizer.load(str(tmp_path / "m.safetensors"))
     sample = open_dataset(str(strokes)).samples[0]
     assert recognizer.read(np.asarray(Image.open(sample.path))).text == sample.text
+
+
+def test_it_learns_to_read_pen_strokes(tmp_path: Path) -> None:
+    """The same two letters as a pen writes them; in any unit, and not with the same number of points."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(24):
+        text = "".join(rng.choice(["i", "o"], 6))
+        scale = float(rng.uniform(0.1, 50))
+        strokes = []
+        for place, letter in enumerate(text):
+            turn = np.linspace(0, 2 * np.pi, int(rng.integers(12, 40)))
+            if letter == "i":
+                points = np.stack([0 * turn, np.linspace(-18, 18, len(turn))], axis=1)
+            else:
+                points = np.stack([-12 * np.sin(turn), -14 * np.cos(turn)], axis=1)
+            strokes.append(((points + [40 * place, 0]) * scale).round(3).tolist())
+        rows.append(json.dumps({"strokes": strokes, "text": text}))
+    (tmp_path / "inks.jsonl").write_text("\n".join(rows))
+    config = TINY.replace({"features": "strokes", "channels": "16,16", "hidden": 32, "dropout": 0})
+    settings = {"epochs": 40, "learning_rate": 1e-2, "augment": True, "average": 0.9, "checks": 4}
+    cer, steps = learn(tmp_path / "inks.jsonl", tmp_path / "m.safetensors", config, **settings)
+    assert cer < 0.1
+    assert steps[-1].loss < steps[0].loss / 4
+    sample = open_dataset(str(tmp_path / "inks.jsonl")).samples[0]
+    reading = Recognizer.load(str(tmp_path / "m.safetensors")).read(read_strokes(sample))
+    assert reading.text == sample.text
+    middles = [(character.left + character.right) / 2 for character in reading.characters]
+    assert middles == sorted(middles)
+
+
+def test_a_network_of_strokes_leaves_pictures_out(strokes: Path, tmp_path: Path) -> None:
+    config = TINY.replace({"features": "strokes", "channels": "4,4"})
+    with pytest.raises(BadDataset, match="no line of the dataset can be used"):
+        learn(strokes, tmp_path / "m.safetensors", config)
 
 
 def test_what_is_shown_and_written(strokes: Path, tmp_path: Path) -> None:
