@@ -28,8 +28,8 @@ from inkread.metrics import edit_distance, words
 from inkread.model_file import find_language_model, load_language_model, load_model, save_language_model
 from inkread.recognizer import Recognizer
 
-WEIGHTS = (0.3, 0.45, 0.6, 0.75, 0.9)
-BONUSES = (0.5, 1.0, 1.5)
+WEIGHTS = (0.4, 0.6, 0.8, 1.0)
+BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
 
 Scores = list[NDArray[np.float32]]
 
