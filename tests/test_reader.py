@@ -1,0 +1,83 @@
+"""Pages told from lines, and their readings placed on the page; with a reader that reads "ab c" everywhere."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inkread.reader import Sheet, lay_out, place_on_page, read_sheets
+from inkread.recognizer import Character, Reading
+from inkread.strokes import Writing
+
+SAMPLES = sorted((Path(__file__).parent.parent / "datasets" / "sample").glob("*.png"))
+SCANS = [file for file in SAMPLES if "scan" in file.name]
+
+
+class Echo:
+    """Reads "ab c" in characters ten pixels wide from the left of each line."""
+
+    def read_many(self, writings: Iterable[Writing]) -> Iterator[Reading]:
+        for _ in writings:
+            yield Reading("ab c", 1.0, tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c")))
+
+
+def page_of(lines: int, gap: int = 0) -> np.ndarray:
+    """Sample lines below one another, after two of them a gap."""
+    page = Image.new("L", (900, 1000), 245)
+    for number in range(lines):
+        picture = Image.open(SCANS[number])
+        picture = picture.resize((round(picture.width * 64 / picture.height), 64))
+        page.paste(
+            picture, (150, 100 + 85 * number + (gap if number > 1 else 0)), picture.point(lambda g: 255 * (g < 170))
+        )
+    return np.asarray(page)
+
+
+@pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.stem)
+def test_a_line_is_told_from_a_page(file: Path) -> None:
+    picture = np.asarray(Image.open(file).convert("L"))
+    sheet = lay_out(file.name, 1, 1, picture)
+    assert not sheet.page and len(sheet.writings) == 1 and sheet.writings[0] is picture
+
+
+@pytest.mark.parametrize("lines", [2, 6])
+def test_a_page_is_told_from_a_line(lines: int) -> None:
+    sheet = lay_out("page.png", 1, 1, page_of(lines))
+    assert sheet.page and len(sheet.writings) == lines
+
+
+def test_what_a_picture_is_can_be_said() -> None:
+    line = np.asarray(Image.open(SCANS[0]).convert("L"))
+    assert lay_out("line.png", 1, 1, line, page=True).page
+    assert not lay_out("page.png", 1, 1, page_of(5), page=False).page
+
+
+def test_strokes_are_a_line() -> None:
+    strokes = (np.array([(0.0, 0.0), (5.0, 5.0)]),)
+    assert lay_out("ink.json", 1, 1, strokes).writings == (strokes,)
+
+
+def test_readings_come_with_their_sheet_empty_pages_too() -> None:
+    blank = Sheet("blank", 1, 1, (10, 10), (), page=True)
+    one, two = (Sheet(name, 1, 1, (10, 10), (np.zeros((9, 9), np.uint8),) * n) for name, n in (("one", 1), ("two", 2)))
+    read = [(sheet.name, len(readings)) for sheet, readings in read_sheets(Echo(), [blank, one, blank, two, blank])]
+    assert read == [("blank", 0), ("one", 1), ("blank", 0), ("two", 2), ("blank", 0)]
+
+
+def test_words_stand_on_the_page_where_they_were_cut() -> None:
+    ((sheet, readings),) = read_sheets(Echo(), [lay_out("page.png", 1, 1, page_of(5, gap=100))])
+    page = place_on_page(sheet, readings)
+    assert page.text == "ab c\nab c\n\nab c\nab c\nab c"
+    line = page.lines[0]
+    assert [(word.text, word.confidence) for word in line.words] == [
+        ("ab", pytest.approx(0.5)),
+        ("c", pytest.approx(0.5)),
+    ]
+    left = min(x for x, _ in line.region.polygon)
+    (x, top), (right, _), (_, bottom), _ = line.words[0].outline
+    assert x == pytest.approx(left, abs=10) and right - x == pytest.approx(20, abs=2)
+    assert 80 < top < 130 < bottom < 180
+    characters = line.reading.characters
+    assert characters[3].left - characters[0].left == pytest.approx(30, abs=2)
