@@ -259,15 +259,35 @@ def _from_manifest(manifest: Path) -> Iterator[Sample]:
         ink = begins if isinstance(begins, int) else None
         if not values["path"] and ink is None:
             raise BadDataset(f"{manifest}, line {number}: names no picture; give it in a column 'file'")
+        where = f"{manifest}, line {number}"
+        region = _region(where, row)
         yield Sample(
             id=values["id"] or values["path"] or f"line {number}",
             path=manifest if ink is not None else manifest.parent / values["path"],
             text=values["text"],
             writer=values["writer"] or None,
             split=values["split"] or None,
-            spans=_spans(f"{manifest}, line {number}", values["text"], row.get("characters")),
+            page=max(0, int(row["page"]) - 1) if region and str(row.get("page")).isdecimal() else 0,
+            region=region,
+            # Those of a line on a page are places on the page, not in the picture of the line.
+            spans=None if region else _spans(where, values["text"], row.get("characters")),
             ink=ink,
         )
+
+
+def _region(where: str, row: dict[str, Any]) -> Region | None:
+    """Where a line stands on its page, as `inkread predict --json` tells of the lines of a page."""
+    if not isinstance(row.get("polygon"), list):
+        return None
+    try:
+        polygon, baseline = (
+            tuple((float(x), float(y)) for x, y in row.get(name) or ()) for name in ("polygon", "baseline")
+        )
+    except (TypeError, ValueError) as error:
+        raise BadDataset(f"{where}: a polygon and a baseline are lists of [x, y]; mend the line") from error
+    if len(polygon) < 3:
+        raise BadDataset(f"{where}: a polygon needs three points or more; mend the line")
+    return Region(polygon, baseline)
 
 
 def _spans(where: str, text: str, characters: Any) -> tuple[tuple[float, float], ...] | None:
@@ -303,7 +323,8 @@ def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise BadDataset(f'{manifest}, line {number}: needs an object like {{"file": "a.png", "text": "..."}}')
         strings = {name: str(value) for name, value in row.items() if isinstance(value, str | int)}
         ink = begins if "strokes" in row else None
-        yield number, {**strings, "characters": row.get("characters"), "ink": ink}
+        places = {name: row.get(name) for name in ("characters", "polygon", "baseline")}
+        yield number, {**strings, **places, "ink": ink}
 
 
 def _table_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:

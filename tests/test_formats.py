@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from inkread.dataset import open_dataset, read_line
-from inkread.errors import CannotWrite
+from inkread.errors import BadDataset, CannotWrite
 from inkread.formats import as_alto, as_dict, as_hocr, as_page, draw_overlay, write_text
 from inkread.page import Region
 from inkread.reader import Word, WrittenLine, WrittenPage
@@ -60,6 +60,17 @@ def test_what_is_written_is_a_dataset(form: str, folder: Path) -> None:
     assert region.polygon == ((50, 80), (110, 80), (110, 120), (50, 120))
     assert region.baseline == ((50, 110), (110, 108))
     assert read_line(samples[1]).shape == pytest.approx((50, 70), abs=4)
+
+
+def test_json_of_a_page_is_a_dataset(folder: Path) -> None:
+    rows = [as_dict("letter.png", 1, line.reading, line) for line in written().lines]
+    (folder / "letter.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    samples = open_dataset(str(folder)).samples
+    assert [sample.text for sample in samples] == ["Dear <Ann> & you", "thanks", "déjà vu"]
+    assert [(sample.page, sample.region) for sample in samples] == [(0, line.region) for line in written().lines]
+    (folder / "letter.jsonl").write_text(json.dumps({**rows[0], "polygon": [[1, 2], 3]}), "utf-8")
+    with pytest.raises(BadDataset, match=r"letter\.jsonl, line 1: a polygon"):
+        open_dataset(str(folder))
 
 
 def test_pages_of_one_file_are_told_apart_in_alto(folder: Path) -> None:
