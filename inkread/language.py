@@ -76,7 +76,7 @@ class NgramModel:
         log_p: NDArray[np.float32],  # (N,) natural logarithms
         backoff: NDArray[np.float32],  # (N,) 0 where there are no children
         weight: float = 0.6,
-        bonus: float = 1.5,
+        bonus: float = 2.0,
         facts: dict[str, Any] | None = None,
     ) -> None:
         self.tokens, self.order = tuple(tokens), order
