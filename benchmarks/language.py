@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.alphabet import Alphabet, normal
-from inkread.dataset import open_dataset, read_line
+from inkread.dataset import open_dataset, read_writing
 from inkread.decoder import Guide, align, greedy, prefix_beam
+from inkread.features import columns_of, ready
 from inkread.language import Fusion, WithWords, read_text, read_words
 from inkread.metrics import edit_distance, words
 from inkread.model_file import find_language_model, load_language_model, load_model, save_language_model
@@ -79,8 +80,8 @@ def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores
     recognizer = Recognizer.load(model)
     scores: Scores = []
     for start in range(0, len(samples), 16):
-        lines = [recognizer._normalise(read_line(sample)).pixels for sample in samples[start : start + 16]]
-        scores += recognizer.scores(lines)
+        lines = [ready(read_writing(sample), recognizer.model.config) for sample in samples[start : start + 16]]
+        scores += recognizer.scores([columns_of(line) for line in lines])
         print(f"\r{len(scores)} of {len(samples)} lines", end="", file=sys.stderr)
     print(file=sys.stderr)
     texts = [normal(sample.text) for sample in samples]
