@@ -136,8 +136,8 @@ def ruled(grey: Grey) -> Grey:
 
 def between_lines(grey: Grey) -> Grey:
     """The feet of a line above and the heads of one below cut into the picture."""
-    strip, blank = len(grey) // 5, np.full((12, grey.shape[1]), 255, np.uint8)
     inked = np.flatnonzero((grey < 128).any(axis=1))
+    strip, blank = (inked[-1] - inked[0]) // 5, np.full((12, grey.shape[1]), 255, np.uint8)
     feet, heads = grey[inked[-1] - strip : inked[-1]], grey[inked[0] : inked[0] + strip]
     return np.concatenate([np.roll(feet, 70, axis=1), blank, grey, blank, np.roll(heads, 90, axis=1)])
 
