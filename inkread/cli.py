@@ -533,7 +533,7 @@ def lm_train(
     A line of text is a line of writing; longer ones, as paragraphs are, are cut between words.
 
     The settings of a recurrent network are pieces (byte-pair pieces beside the characters), embedding, cell (gru,
-    lstm, elman), activation, layers, hidden, dropout, minutes, batch, truncate, learning_rate, clip and seed.
+    lstm, elman), activation, layers, hidden, dropout, minutes, epochs, batch, truncate, learning_rate, clip and seed.
 
     \b
     Examples:

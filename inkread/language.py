@@ -38,12 +38,14 @@ LOOK_ALIKES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "�
 def lines_of(text: str, length: int = LINE_LENGTH) -> Iterator[str]:
     """The lines of a text, in NFC and with single spaces; longer ones, as paragraphs are, cut between words.
 
-    So the model learns how lines of handwriting begin and end: anywhere in a sentence, but not in a word.
+    So the model learns how lines of handwriting begin and end: anywhere in a sentence, but not in a word. A sentence
+    that ends in the second half of a line ends it, so that enough of the lines begin with a capital.
 
     >>> list(lines_of("To be,  or not to be\\n\\nthat is", length=10))
     ['To be, or', 'not to be', 'that is']
     """
-    piece = re.compile(rf"\S(?:.{{0,{length - 2}}}\S)?(?= |$)|\S+")
+    sentence = rf"\S.{{{length // 2},{length - 3}}}?[.!?](?= )"
+    piece = re.compile(rf"{sentence}|\S(?:.{{0,{length - 2}}}\S)?(?= |$)|\S+")
     for line in text.splitlines():
         yield from piece.findall(" ".join(normal(line).split()))
 

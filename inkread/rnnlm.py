@@ -43,6 +43,7 @@ class RnnConfig(Settings):
     hidden: int = 256  # cells in one layer
     dropout: float = 0.1  # share of inputs of each recurrent layer dropped in training
     minutes: float = 10.0  # stop after so many
+    epochs: int = 0  # or after so many passes over the text, however long they take; 0 = by minutes
     batch: int = 32  # places of the text read at once
     truncate: int = 64  # k: tokens that the gradient goes back; the state goes on from one stretch to the next
     learning_rate: float = 2e-3  # peak, reached after the warm-up, then a cosine down to 0
@@ -51,8 +52,10 @@ class RnnConfig(Settings):
 
     def __post_init__(self) -> None:
         self.network(), self.training()  # they check what they share with this
-        if self.pieces < 0 or self.embedding < 1 or self.truncate < 1 or self.minutes <= 0:
-            raise BadConfig("pieces must not be negative, embedding and truncate at least 1, minutes more than 0")
+        if self.epochs < 0 or self.pieces < 0 or self.embedding < 1 or self.truncate < 1 or self.minutes <= 0:
+            raise BadConfig(
+                "epochs and pieces must not be negative, embedding and truncate at least 1, minutes more than 0"
+            )
 
     def network(self) -> NetworkConfig:
         return NetworkConfig(
@@ -267,7 +270,8 @@ def train(
     torch.manual_seed(config.seed)
     network = RecurrentNetwork(config, len(tokenizer.tokens))
     optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, betas=(0.9, 0.98), fused=True)
-    began, share, bits = time.monotonic(), 0.0, math.log2(len(tokenizer.tokens))
+    began, step, share, bits = time.monotonic(), 0, 0.0, math.log2(len(tokenizer.tokens))
+    steps = config.epochs * -(-rows // config.truncate)
     while share < 1:
         states = None
         stretches = zip(torch.split(before, config.truncate), torch.split(after, config.truncate), strict=True)
@@ -285,7 +289,8 @@ def train(
                 raise TrainingFailed(f"the loss is {loss.item()}; try --set learning_rate={less:.1g}")
             optimizer.step()
             bits += 0.02 * (loss.item() / math.log(2) - bits)
-            share = min(1.0, (time.monotonic() - began) / (60 * config.minutes))
+            step += 1
+            share = min(1.0, step / steps if steps else (time.monotonic() - began) / (60 * config.minutes))
             report(share, bits)
             if share == 1:
                 break

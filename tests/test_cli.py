@@ -600,7 +600,7 @@ def test_lm_sample_goes_on_from_the_prompt(ngrams: Path) -> None:
 
 def test_a_recurrent_model_scores_and_samples_only(letters: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "rnn.lm.safetensors"
-    tiny = ("minutes=0.02", "batch=2", "hidden=16", "layers=1", "embedding=8", "pieces=5", "truncate=16")
+    tiny = ("epochs=2", "batch=2", "hidden=16", "layers=1", "embedding=8", "pieces=5", "truncate=16")
     done("lm", "train", letters, "--kind", "rnn", "--out", out, *(part for one in tiny for part in ("--set", one)))
     assert " bits a character" in done("lm", "score", letters, "--lm", out).stdout
     assert done("lm", "sample", "--lm", out, "--prompt", "We").stdout.startswith("We")

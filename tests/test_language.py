@@ -143,6 +143,7 @@ def test_unseen_characters_are_read_as_what_they_look_like() -> None:
 def test_long_lines_are_cut_between_words() -> None:
     assert list(lines_of("  To be,\tor not\n\nto be e\u0301", 10)) == ["To be, or", "not", "to be é"]
     assert list(lines_of("incomprehensibilities too", 10)) == ["incomprehensibilities", "too"]
+    assert list(lines_of("It rained. We ran home.", 15)) == ["It rained.", "We ran home."]
     words = " ".join(str(number) for number in range(500))
     assert " ".join(lines_of(words)) == words and max(map(len, lines_of(words))) <= 60
 

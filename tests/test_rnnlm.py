@@ -15,7 +15,7 @@ from inkread.model_file import load_language_model, save_language_model
 from inkread.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, Tokenizer, learn_merges, load, merge, train
 
 LINES = ["the cat sat on the mat", "that is the hat", "a cat, a hat"] * 20
-TINY = RnnConfig(embedding=8, layers=1, hidden=24, batch=4, truncate=16, dropout=0.0, minutes=0.04, learning_rate=0.02)
+TINY = RnnConfig(embedding=8, layers=1, hidden=24, batch=4, truncate=16, dropout=0.0, epochs=25, learning_rate=0.02)
 
 
 @pytest.fixture(scope="module")
