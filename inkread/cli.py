@@ -469,6 +469,7 @@ def render(ink: str, out: Path) -> None:
 
     from PIL import Image
 
+    from inkread.files import write_whole
     from inkread.strokes import read_inks
     from inkread.synthesis import draw_page
 
@@ -480,13 +481,7 @@ def render(ink: str, out: Path) -> None:
         raise BadInput(f"{ink}: {len(pages)} inks, one a line; draw one of them: head -n 1 FILE | inkread render - ...")
     buffer = BytesIO()
     Image.fromarray(draw_page(pages[0].strokes)).save(buffer, "PNG")
-    part = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        part.write_bytes(buffer.getvalue())
-        os.replace(part, out)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CannotWrite(f"{out}: cannot be written ({error.strerror}); free some space") from error
+    write_whole(out, buffer.getvalue())
 
 
 @main.group()
@@ -541,8 +536,9 @@ def lm_train(
       inkread lm train books/*.txt --order 8 --prune 4 --out books.arpa
       inkread lm train letters.txt --kind rnn --set pieces=500 --set minutes=30 --out letters-rnn.lm.safetensors
     """
+    from inkread.files import write_whole
     from inkread.language import fit, lines_of, read_text, to_arpa
-    from inkread.model_file import LANGUAGE_SUFFIX, save_language_model, write_whole
+    from inkread.model_file import LANGUAGE_SUFFIX, save_language_model
 
     if not out.name.endswith(LANGUAGE_SUFFIX) and not (kind == "ngram" and out.suffix == ".arpa"):
         raise click.UsageError(f"--out {out}: must end in {LANGUAGE_SUFFIX}{' or .arpa' * (kind == 'ngram')}")

@@ -23,6 +23,7 @@ import numpy as np
 
 from inkread.alphabet import normal, steps_needed
 from inkread.errors import BadDataset, BadInput
+from inkread.files import write_whole
 from inkread.ink import read_pictures
 from inkread.page import Points, Region, cut_line
 from inkread.strokes import Ink, Stroke, Writing, looks_like_ink, read_inks
@@ -159,10 +160,8 @@ def split_of(dataset: str, writer: str) -> str:
 
 def write_manifest(manifest: Path, rows: Iterable[tuple[str, str, str, str, str]]) -> None:
     """Write rows of (id, file, writer, split, text) as a TSV that `open_dataset` reads; whole or not at all."""
-    temporary = manifest.with_name(f".{manifest.name}.{os.getpid()}")
     lines = ["id\tfile\twriter\tsplit\ttext", *("\t".join(row) for row in rows)]
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    os.replace(temporary, manifest)
+    write_whole(manifest, ("\n".join(lines) + "\n").encode("utf-8"))
 
 
 def clean_text(text: str) -> str:

@@ -4,10 +4,9 @@ All coordinates are pixels of the page as it was scanned, x to the right and y d
 """
 
 import datetime
-import os
+import io
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from inkread import __version__
-from inkread.errors import CannotWrite
+from inkread.files import write_whole
 from inkread.page import Points
 from inkread.reader import WrittenLine, WrittenPage
 from inkread.recognizer import Reading
@@ -191,27 +190,14 @@ def _without_accents(text: str) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all. Raises CannotWrite."""
-    with _written_whole(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_whole(path, text.encode("utf-8"))
 
 
 def write_picture(path: Path, image: Image.Image) -> None:
     """Write a PNG, whole or not at all. Raises CannotWrite."""
-    with _written_whole(path) as part:
-        image.save(part, "PNG")
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, which takes its place when all went well."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise CannotWrite(f"{path}: cannot be written ({error.strerror}); check the folder") from error
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_whole(path, buffer.getvalue())
 
 
 def _document(root: Element) -> str:

@@ -4,10 +4,7 @@ No code and no pickle is in it. The shipped models are found by name: in `inkrea
 in `models/` of a checkout; models of lines in NAME.safetensors, models of languages in NAME.lm.safetensors.
 """
 
-import contextlib
-import errno
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,8 @@ from torch import Tensor
 
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
-from inkread.errors import BadConfig, BadModel, CannotWrite
+from inkread.errors import BadConfig, BadModel
+from inkread.files import write_whole
 from inkread.language import NgramModel, read_arpa
 from inkread.network import Network
 
@@ -163,22 +161,6 @@ def save_language_model(path: Path, model: NgramModel) -> None:
 def write_tensors(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     """A safetensors file with a JSON description. Raises CannotWrite."""
     write_whole(path, save(tensors, {"inkread": json.dumps(description, ensure_ascii=False)}))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: beside its place, and then moved there. Raises CannotWrite."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        cure = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
-        raise CannotWrite(f"{path}: cannot be written ({error.strerror}); {cure}") from error
 
 
 def read_tensors(path: Path, with_weights: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:

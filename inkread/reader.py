@@ -1,6 +1,5 @@
 """Whole pages: told from lines, their lines found, cut out and read, and every word placed on the page again."""
 
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import numpy as np
 
 from inkread.layout import find_lines
 from inkread.page import Cut, Points, Region, cut_out
-from inkread.recognizer import Character, Reading
+from inkread.recognizer import Character, Reading, mean_confidence
 from inkread.strokes import Writing
 
 SLIMMEST = 20  # times as wide as high a picture may be and still be looked at for several lines
@@ -160,9 +159,8 @@ def _words(reading: Reading, cut: Cut) -> Iterator[Word]:
     for blank, group in groupby(reading.characters, key=lambda character: character.text == " "):
         characters: list[Character] = list(group)
         if not blank:
-            logarithms = [math.log(max(character.confidence, 1e-9)) for character in characters]
             yield Word(
                 "".join(character.text for character in characters),
-                math.exp(sum(logarithms) / len(logarithms)),
+                mean_confidence(characters),
                 cut.outline(characters[0].left, characters[-1].right),
             )

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -102,9 +102,7 @@ class Recognizer:
         beam = self.decoder == "beam"
         labels = align(log_probs, prefix_beam(log_probs, guide=self.guide)[0][0]) if beam else greedy(log_probs)
         characters = tuple(self._character(label, line, ends) for label in labels)
-        logarithms = [math.log(max(character.confidence, 1e-9)) for character in characters]
-        confidence = math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0
-        return Reading("".join(character.text for character in characters), confidence, characters)
+        return Reading("".join(character.text for character in characters), mean_confidence(characters), characters)
 
     def _character(self, label: Label, line: Line | Track, ends: tuple[float, float]) -> Character:
         """The character at a label; a normalised line has margins outside the picture, where no character ends."""
@@ -116,6 +114,12 @@ class Recognizer:
             float(np.clip(left, *ends)),
             float(np.clip(right, *ends)),
         )
+
+
+def mean_confidence(characters: Sequence[Character]) -> float:
+    """The geometric mean of the characters' confidences; 0 for none."""
+    logarithms = [math.log(max(character.confidence, 1e-9)) for character in characters]
+    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0
 
 
 def _ends(writing: Writing) -> tuple[float, float]:
