@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inkread import __version__
-from inkread.config import DEFAULT_MODEL, PRESETS, configure, read_config
+from inkread.config import DEFAULT_MODEL, PRESETS, STROKE_MODEL, configure, read_config
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
     from inkread.language import LanguageModel
     from inkread.reader import Sheet, WrittenPage
-    from inkread.recognizer import Reading, Recognizer
+    from inkread.recognizer import Decoder, Reading, Recognizers
     from inkread.strokes import Writing
     from inkread.training import Progress
 
@@ -66,7 +66,9 @@ def main() -> None:
 
 
 model_option = click.option(
-    "--model", default=DEFAULT_MODEL, show_default=True, metavar="NAME|FILE", help="A model that ships, or a file."
+    "--model",
+    metavar="NAME|FILE",
+    help=f"A model that ships, or a file; else {DEFAULT_MODEL} for pictures and {STROKE_MODEL} for pen strokes.",
 )
 decoder_option = click.option(
     "--decoder",
@@ -113,7 +115,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 )
 def predict(
     files: tuple[str, ...],
-    model: str,
+    model: str | None,
     decoder: str | None,
     lm: str | None,
     words: Path | None,
@@ -129,7 +131,8 @@ def predict(
     several files each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF. `-` reads a picture from
     stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP or WebP.
 
-    Pen strokes - InkML, IAM-OnDB's XML, UNIPEN or JSON, of one line or several - are drawn and read like pictures.
+    Pen strokes - InkML, IAM-OnDB's XML, UNIPEN or JSON, of one line or several - are read along the path of the pen,
+    or, by a --model of pictures, as their drawing.
 
     --format json gives an object a line: file, page, text, confidence, and for each character its text, confidence,
     left and right in pixels of the picture, or in the units of the strokes; for a line of a page also its paragraph,
@@ -140,6 +143,7 @@ def predict(
       inkread predict line.png
       inkread predict letter.jpg --overlay seen.png
       inkread predict letter.jpg --format alto > letter.xml
+      inkread predict notes.inkml
       inkread predict scans/*.png > texts.tsv
       inkread predict letter.png --lm english --words names.txt
       cat line.png | inkread predict - --json
@@ -197,7 +201,7 @@ def predict(
 )
 def evaluate(
     dataset: str,
-    model: str,
+    model: str | None,
     decoder: str | None,
     lm: str | None,
     words: Path | None,
@@ -236,12 +240,13 @@ def evaluate(
     if pages:
         with _progress("finding lines", len(pages)) as tick:
             scores = score_pages(recognizer, opened, tick)
+    name = " and ".join(recognizer.loaded)
     for reason in opened.skipped:
         click.echo(f"left out: {reason}", err=True)
     for _, message in evaluation.failures:
         click.echo(f"Error: {message}", err=True)
     if as_json:
-        figures = {"dataset": dataset, "model": model, **evaluation.to_dict()}
+        figures = {"dataset": dataset, "model": name, **evaluation.to_dict()}
         if scores:
             figures["whole_pages"] = scores.to_dict()
         _print(json.dumps(figures, ensure_ascii=False))
@@ -258,7 +263,7 @@ def evaluate(
             for written, read, times in evaluation.confusions(errors):
                 _print(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
     if report is not None:
-        write_report(evaluation, opened, report, f"{model} on {dataset}")
+        write_report(evaluation, opened, report, f"{name} on {dataset}")
         click.echo(f"wrote {report}", err=True)
     if evaluation.failures:
         sys.exit(1)
@@ -274,7 +279,9 @@ def evaluate(
     metavar="NAME.safetensors",
     help="The model to write.",
 )
-@click.option("--preset", type=click.Choice(list(PRESETS)), help="The network; base if not given.")
+@click.option(
+    "--preset", type=click.Choice(list(PRESETS)), help="The network; if not given base, or strokes for pen strokes."
+)
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Train for so long; 30 if not given.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Or for so many passes over the lines.")
 @click.option("--from", "start", metavar="MODEL", help="Go on from a model that ships, or a file.")
@@ -318,7 +325,7 @@ def train(
       inkread train lines.tsv --preset elman --set activation=relu --set truncate=50 --out elman.safetensors
       torchrun --nproc-per-node 2 -m inkread train lines.tsv --out model.safetensors
     """
-    from inkread.dataset import open_dataset
+    from inkread.dataset import is_ink, open_dataset
     from inkread.model_file import load_model
     from inkread.processes import alone_or_together
     from inkread.training import train as learn
@@ -335,6 +342,9 @@ def train(
     values |= dict(_name_and_value(setting) for setting in settings)
     values |= {name: value for name, value in (("minutes", minutes), ("epochs", epochs)) if value}
     model = load_model(start) if start else None
+    if not preset and not model and all(is_ink(sample) for sample in samples):
+        preset = "strokes"
+        _tell("pen strokes alone: preset strokes; --preset base learns to read their drawing")
     network, training = PRESETS[preset or "base"]
     network, training = configure(model.config if model else network, training, values)
     if model and network.replace({"dropout": model.config.dropout}) != model.config:
@@ -634,20 +644,21 @@ def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) 
 # ---- what the commands share
 
 
-def _load(model: str, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizer":
+def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizers":
     if words and not lm:
         raise click.UsageError("--words goes with a language model: add --lm english, say")
     if lm and decoder == "greedy":
         raise click.UsageError("--decoder greedy takes no language model: leave one of them out")
     from inkread.language import WithWords, read_words
     from inkread.model_file import load_language_model
-    from inkread.recognizer import Recognizer
+    from inkread.recognizer import Recognizers
 
     language: LanguageModel | None = None
     if lm:
         ngrams = load_language_model(lm)
         language = WithWords(ngrams, read_words(words)) if words else ngrams
-    return Recognizer.load(model, "beam" if decoder == "beam" else "greedy", language)
+    how: Decoder = "beam" if decoder == "beam" else "greedy"
+    return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, how, language)
 
 
 def _writings(name: str) -> list["Writing"]:

@@ -15,7 +15,8 @@ from inkread.errors import BadConfig
 
 Activation = Literal["tanh", "logistic", "relu", "gelu", "softplus", "elu", "leaky_relu", "prelu"]
 CELLS = ("elman", "gru", "lstm")
-DEFAULT_MODEL = "latin"  # the shipped model that `predict` and `eval` take by themselves
+DEFAULT_MODEL = "latin"  # the shipped model that `predict` and `eval` take by themselves for pictures,
+STROKE_MODEL = "strokes"  # ... and for pen strokes
 
 
 class Settings:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inkread.config import DEFAULT_MODEL, STROKE_MODEL
 from inkread.decoder import Label, align, greedy, prefix_beam
 from inkread.features import columns_of, extract, places_of, ready
 from inkread.language import Fusion, LanguageModel
@@ -114,6 +115,29 @@ class Recognizer:
             float(np.clip(left, *ends)),
             float(np.clip(right, *ends)),
         )
+
+
+class Recognizers:
+    """Reads pictures with one model and pen strokes with another, each loaded when the first of its kind comes."""
+
+    def __init__(
+        self,
+        pictures: str = DEFAULT_MODEL,
+        strokes: str = STROKE_MODEL,
+        decoder: Decoder = "greedy",
+        language: LanguageModel | None = None,
+    ) -> None:
+        self.pictures, self.strokes = pictures, strokes
+        self.decoder, self.language = decoder, language
+        self.loaded: dict[str, Recognizer] = {}  # by the name of the model
+
+    def read_many(self, writings: Iterable[Writing]) -> Iterator[Reading]:
+        """Read many lines; the readings come in their order. Raises BadModel for a model that is not there."""
+        for is_picture, lines in groupby(writings, lambda writing: isinstance(writing, np.ndarray)):
+            name = self.pictures if is_picture else self.strokes
+            if name not in self.loaded:
+                self.loaded[name] = Recognizer.load(name, self.decoder, self.language)
+            yield from self.loaded[name].read_many(lines)
 
 
 def mean_confidence(characters: Sequence[Character]) -> float:

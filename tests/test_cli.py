@@ -535,6 +535,27 @@ def test_ink_is_read_where_pictures_are(model: Path, tmp_path: Path) -> None:
     )
 
 
+def test_strokes_have_a_model_of_their_own(shelf: Path, tmp_path: Path) -> None:
+    """Chosen by itself for ink and by the dataset in training; a model that is named reads both."""
+    rows = [{"strokes": [[[0, 0], [0, 40], [20, 20], [40, 40 + n]]], "text": "a"} for n in range(4)]
+    inks = tmp_path / "inks.jsonl"
+    inks.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sizes = [flag for flag in ("hidden=4", "layers=1", "channels=4,4", "checks=1") for flag in ("--set", flag)]
+    trained = done("train", inks, "--dev", inks, *sizes, "--epochs", 1, "--out", shelf / "strokes.safetensors")
+    assert "preset strokes" in trained.stderr
+    assert load_model("strokes").config.features == "strokes"
+    (tmp_path / "a.json").write_text(INKS["a.json"])
+    assert (
+        done("predict", tmp_path / "a.json").stdout == done("predict", tmp_path / "a.json", "--model", "strokes").stdout
+    )
+    both = done("predict", LINE, tmp_path / "a.json", LINE, "--json").stdout.splitlines()
+    texts = [json.loads(row)["text"] for row in both]
+    assert texts[0] == texts[2] == done("predict", LINE, "--model", "latin").stdout.strip("\n") != texts[1]
+    assert json.loads(done("eval", inks, "--json").stdout)["model"] == "strokes"
+    assert json.loads(done("eval", inks, "--json", "--model", "latin").stdout)["model"] == "latin"
+    assert "a picture, but the model reads pen strokes" in refused("predict", LINE, "--model", "strokes")
+
+
 # ---- render
 
 
