@@ -335,6 +335,9 @@ def train(
     if start and preset:
         raise click.UsageError("--from brings its own network: leave --preset out")
     _check_writable(out)
+    checkpoint = out.with_suffix(".checkpoint")
+    if checkpoint.exists() and not resume:
+        raise CannotWrite(f"{checkpoint}: of a training that was stopped; go on with --resume, or delete it first")
     samples = tuple(sample for name in datasets for sample in _usable(open_dataset(name)))
     values: dict[str, Any] = dict(FINE_TUNING) if start else {}
     values |= OWN_HAND if start and len(samples) < FEW_LINES else {}
@@ -370,7 +373,7 @@ def train(
                 start=model, resume=resume, facts=facts, report=report, note=_tell, loading=loading,
             )  # fmt: skip
     except KeyboardInterrupt:
-        if out.with_suffix(".checkpoint").exists():
+        if checkpoint.exists():
             _tell("stopped; the same command with --resume goes on from the last minute")
         raise
     _tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")

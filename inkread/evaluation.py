@@ -3,12 +3,10 @@
 import base64
 import io
 import itertools
-import os
 import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
@@ -22,7 +20,8 @@ from PIL import Image
 from inkread import __version__
 from inkread.alphabet import normal
 from inkread.dataset import Dataset, Sample, read_line, read_writing
-from inkread.errors import BadDataset, CannotWrite, InkreadError
+from inkread.errors import BadDataset, InkreadError
+from inkread.files import write_whole
 from inkread.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.strokes import Writing
 
@@ -296,14 +295,7 @@ def write_report(evaluation: Evaluation, dataset: Dataset, path: Path, title: st
         interval_by=evaluation.interval_by,
         version=escape(__version__),
     )
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_text(page, encoding="utf-8", errors="replace")  # a broken transcription may hold half a character
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise CannotWrite(f"{path}: the report cannot be written ({error.strerror}); check the folder") from error
+    write_whole(path, page.encode("utf-8", "replace"))  # a broken transcription may hold half a character
 
 
 def _figures(evaluation: Evaluation) -> str:

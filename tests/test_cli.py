@@ -392,6 +392,14 @@ def test_a_full_disk(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"the old one"]
 
 
+def test_a_stopped_training_is_not_written_over(few: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "m.checkpoint"
+    checkpoint.write_bytes(b"hours of work")
+    line = refused("train", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    assert line == f"Error: {checkpoint}: of a training that was stopped; go on with --resume, or delete it first"
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"hours of work"]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [

@@ -218,7 +218,7 @@ def test_report_of_a_perfect_reader(tmp_path: Path) -> None:
 def test_report_is_written_whole_or_not_at_all(tmp_path: Path, three: Evaluation) -> None:
     dataset = dataset_of(tmp_path, ("cat", "w1"), ("a dog", "w1"), ("héron", "w2"))
     there = sorted(tmp_path.iterdir())
-    with pytest.raises(CannotWrite, match=r"missing/report\.html: the report cannot be written \(No such file"):
+    with pytest.raises(CannotWrite, match=r"missing/report\.html: cannot be written \(No such file"):
         write_report(three, dataset, tmp_path / "missing" / "report.html", "Title")
     with pytest.raises(CannotWrite, match="Not a directory"):
         write_report(three, dataset, there[0] / "report.html", "Title")

@@ -24,6 +24,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import split_of, write_manifest
 from inkread.errors import BadInput
+from inkread.files import write_whole
 from inkread.strokes import Stroke, read_segments
 from inkread.synthesis import (
     Word,
@@ -306,9 +307,7 @@ def main() -> int:
         done = [line for lines in pool.imap(do, tasks, chunksize=2) for line in lines]
     rows = [row for row, _ in done]
     if options.strokes:
-        part = options.out / ".lines.jsonl"
-        part.write_text("".join(f"{line}\n" for _, line in done), encoding="utf-8", newline="\n")
-        part.replace(options.out / "lines.jsonl")
+        write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in done).encode("utf-8"))
     else:
         write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(f"{row[0].split('/')[0]} {row[3]}" for row in rows)
