@@ -57,7 +57,9 @@ class Recognizer:
         self.decoder = "beam" if language else decoder
         self.guide = Fusion(language, model.alphabet) if language else None
         self.network = model.network().for_reading()
-        self.pool = ThreadPoolExecutor(os.cpu_count())
+        threads = torch.get_num_threads()
+        self.pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
+        torch.set_num_threads(threads)  # of this thread, which reads single batches with all of them
 
     @classmethod
     def load(cls, name: str, decoder: Decoder = "greedy", language: LanguageModel | None = None) -> "Recognizer":
@@ -72,18 +74,28 @@ class Recognizer:
         return next(self.read_many([writing]))
 
     def read_many(self, writings: Iterable[Writing], batch: int = 16) -> Iterator[Reading]:
-        """Read many lines; the readings come in their order."""
+        """Read many lines; the readings come in their order.
+
+        Lines of about one width are read together, and as many batches side by side as there are cores, each on one.
+        """
         writings = iter(writings)
         while chunk := list(islice(writings, batch * LOOKAHEAD)):
             lines = list(self.pool.map(self._normalise, chunk))
             order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
+            batches = [order[start : start + batch] for start in range(0, len(order), batch)]
+            side_by_side = self.pool.map if len(batches) > 1 else map
             readings: dict[int, Reading] = {}
-            for start in range(0, len(order), batch):
-                members = order[start : start + batch]
-                scores = self.scores([columns_of(lines[index]) for index in members])
-                for index, log_probs in zip(members, scores, strict=True):
-                    readings[index] = self._decode(log_probs, lines[index], _ends(chunk[index]))
+            for read in side_by_side(lambda members: self._read_batch(chunk, lines, members), batches):
+                readings |= read
             yield from (readings[index] for index in range(len(chunk)))
+
+    def _read_batch(self, writings: list[Writing], lines: list[Line | Track], members: list[int]) -> dict[int, Reading]:
+        """The readings of those lines, by their place among all."""
+        scores = self.scores([columns_of(lines[index]) for index in members])
+        return {
+            index: self._decode(log_probs, lines[index], _ends(writings[index]))
+            for index, log_probs in zip(members, scores, strict=True)
+        }
 
     def scores(self, lines: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Log-probabilities (T, C) of each normalised line (rows, W)."""
