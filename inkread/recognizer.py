@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
 from typing import Any, Literal
 
@@ -85,7 +86,7 @@ class Recognizer:
             batches = [order[start : start + batch] for start in range(0, len(order), batch)]
             side_by_side = self.pool.map if len(batches) > 1 else map
             readings: dict[int, Reading] = {}
-            for read in side_by_side(lambda members: self._read_batch(chunk, lines, members), batches):
+            for read in side_by_side(partial(self._read_batch, chunk, lines), batches):
                 readings |= read
             yield from (readings[index] for index in range(len(chunk)))
 
