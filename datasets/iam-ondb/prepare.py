@@ -1,12 +1,13 @@
-"""Draw the pen strokes of IAM-OnDB as line pictures.
+"""Draw the pen strokes of IAM-OnDB as line pictures, or gather them in one file.
 
-python datasets/iam-ondb/prepare.py RAW OUT [--leave-out FORMS.txt]   (RAW holds lineStrokes/, ascii/ and splits/;
-                                                                        a minute on two cores)
+python datasets/iam-ondb/prepare.py RAW OUT [--strokes] [--leave-out FORMS.txt]
+                                    (RAW holds lineStrokes/, ascii/ and splits/; a minute on two cores)
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter
 from functools import partial
@@ -19,6 +20,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import Sample, open_dataset, write_manifest
+from inkread.files import write_whole
 from inkread.strokes import Stroke, read_inks
 from inkread.synthesis import Word, draw_line
 from inkread.trajectory import measure_body
@@ -38,6 +40,13 @@ def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
     return [stroke / body for stroke in strokes]
 
 
+def as_json(sample: Sample) -> str:
+    """A line with its strokes, in the units of the whiteboard, as a line of JSON."""
+    strokes = [stroke.astype(int).tolist() for stroke in read_inks(sample.path)[0].strokes]
+    facts = {"id": sample.id, "text": sample.text, "split": SPLITS[sample.split or ""], "strokes": strokes}
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+
+
 def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:
     """Draw one line below `out` and return its row for lines.tsv."""
     rng = np.random.default_rng(int(sha256(sample.id.encode()).hexdigest()[:8], 16))
@@ -52,6 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
     parser.add_argument("--leave-out", type=Path, help="a list of forms, one a line")
     options = parser.parse_args()
     left_out = set(options.leave_out.read_text().split()) if options.leave_out else set()
@@ -60,11 +70,15 @@ def main() -> int:
         for sample in open_dataset(str(options.raw)).samples
         if sample.split in SPLITS and "#" not in sample.text and sample.id.rpartition("-")[0] not in left_out
     ]
+    options.out.mkdir(parents=True, exist_ok=True)
     with Pool() as pool:
-        rows = pool.map(partial(draw, options.out), samples, chunksize=50)
-    write_manifest(options.out / "lines.tsv", rows)
-    counts = Counter(row[3] for row in rows)
-    print(len({row[1].split("/")[0] for row in rows}), "forms, lines:", dict(counts))
+        if options.strokes:
+            lines = pool.map(as_json, samples, chunksize=50)
+            write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for line in lines).encode("utf-8"))
+        else:
+            write_manifest(options.out / "lines.tsv", pool.map(partial(draw, options.out), samples, chunksize=50))
+    counts = Counter(SPLITS[sample.split or ""] for sample in samples)
+    print(len({sample.path.parent.name for sample in samples}), "forms, lines:", dict(counts))
     expected = EXPECTED[bool(left_out)]
     if counts != expected:
         print(f"unexpected counts; expected {expected}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Draw the sample lines of this folder.
+"""Draw the sample lines of this folder, and its page.
 
 python datasets/sample/make.py FONTS      (the folder of *.woff2 that datasets/fonts/README.md tells of)
 """
@@ -41,6 +41,19 @@ LINES = [  # font, kind of paper, text: all of our own invention
     ("delius", RULED, "La forêt était calme après la tempête."),
 ]
 
+LETTER = """\
+Dear Margaret,
+thank you for the plums. They arrived on
+Tuesday, a little bruised but very sweet,
+and half of them are jam already.
+
+We walked along the canal until it rained,
+and then sat in the old mill and counted
+the ducks: 14 of them, and one grey goose.
+
+Come and see us before the leaves are down.
+Your Henry"""
+
 
 def lay_on_paper(ink: Picture, kind: str, rng: np.random.Generator) -> Picture:
     """Clean black ink on white -> grey ink on paper: even (a scan), with ruled lines, or shaded as in a photo."""
@@ -58,6 +71,24 @@ def lay_on_paper(ink: Picture, kind: str, rng: np.random.Generator) -> Picture:
     return levels
 
 
+def draw_page(font: ImageFont.FreeTypeFont, rng: np.random.Generator) -> Image.Image:
+    """LETTER on a ruled page that was laid on the scanner not quite straight."""
+    pitch = round(1.7 * font.size)
+    page = np.full(((LETTER.count("\n") + 3) * pitch, 24 * int(font.size)), 255, np.uint8)
+    for number, text in enumerate(LETTER.split("\n")):
+        if text:
+            line = draw_text(text, font, rng)
+            top, left = number * pitch + pitch // 2, pitch + int(rng.integers(0, 12))
+            place = page[top : top + line.shape[0], left : left + line.shape[1]]
+            np.minimum(place, line[: place.shape[0], : place.shape[1]], out=place)
+    paper = rng.normal(238, 2, page.shape)
+    paper[round(1.22 * pitch) :: pitch] -= 45
+    sheet = Image.fromarray(
+        np.where(page < 255, np.minimum(paper, 60 + 0.7 * page), paper).clip(0, 255).astype(np.uint8)
+    )
+    return sheet.rotate(1.6, Image.Resampling.BICUBIC, expand=True, fillcolor=225)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("fonts", type=Path)
@@ -69,6 +100,7 @@ def main() -> None:
         stem = f"{number:02}-{kind}"
         Image.fromarray(lay_on_paper(ink, kind, rng)).save(HERE / f"{stem}.png", optimize=True)
         (HERE / f"{stem}.gt.txt").write_text(text + "\n", encoding="utf-8")
+    draw_page(ImageFont.truetype(str(fonts / "kalam.woff2"), 34), rng).save(HERE / "letter.jpg", quality=60)
 
 
 if __name__ == "__main__":
