@@ -79,9 +79,11 @@ class Recognizer:
 
         Lines of about one width are read together, and as many batches side by side as there are cores, each on one.
         """
+        # Pillow and numpy normalise several pictures at once; strokes keep Python busy, which does one at a time.
+        in_turn = map if self.model.config.features == "strokes" else self.pool.map
         writings = iter(writings)
         while chunk := list(islice(writings, batch * LOOKAHEAD)):
-            lines = list(self.pool.map(self._normalise, chunk))
+            lines = list(in_turn(self._normalise, chunk))
             order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
             batches = [order[start : start + batch] for start in range(0, len(order), batch)]
             side_by_side = self.pool.map if len(batches) > 1 else map

@@ -117,7 +117,7 @@ def without_strays(strokes: Sequence[Stroke]) -> list[Stroke]:
     sizes = np.array([np.hypot(*(high - low)) for low, high in boxes])
     if not sizes.any():
         return list(strokes)
-    writing = [index for index, size in enumerate(sizes) if size >= 0.1 * np.median(sizes[sizes > 0])]
+    writing = np.flatnonzero(sizes >= 0.1 * np.median(sizes[sizes > 0])).tolist()
     top = min(boxes[index][0][1] for index in writing)
     bottom = max(boxes[index][1][1] for index in writing)
     far = bottom - top
