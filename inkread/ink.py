@@ -1,4 +1,4 @@
-"""What comes in: picture files, every page of them, as grey numpy arrays."""
+"""What comes in: picture files and scans in PDF, every page of them, as grey numpy arrays."""
 
 import io
 import warnings
@@ -18,11 +18,13 @@ MOST_PIXELS = 170_000_000
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000")
 READABLE = "PNG, JPEG, TIFF, BMP or WebP"
 
+PDF_DPI = 200  # A4 is then 1654 x 2339 pixels, a letter such as n some 20 of them high
+
 
 def read_pictures(path: Path | str, data: bytes | None = None) -> list[np.ndarray]:
     """Every page of a picture file as a grey (H, W) uint8 array: 0 = black, upright, transparency laid on white paper.
 
-    A TIFF gives all its pages, every other format its first frame. `data` is the content of the file when it has been
+    A TIFF or PDF gives all its pages, every other format its first frame. `data` is the content of the file when it has been
     read already, from standard input, say; then `path` only names it in messages, and "-" is called <stdin>.
     Raises BadInput in one line when the file is missing, unreadable, cut short, too large or not a picture.
     """
@@ -43,7 +45,11 @@ def read_pictures(path: Path | str, data: bytes | None = None) -> list[np.ndarra
 
 
 def _decode(name: str, file: BinaryIO) -> list[np.ndarray]:
-    _refuse_other_files(name, file)
+    start = file.read(1024)
+    file.seek(0)
+    _refuse_other_files(name, start)
+    if b"%PDF-" in start:
+        return _decode_pdf(name, file.read())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata and large sizes; what matters is an error
@@ -59,14 +65,39 @@ def _decode(name: str, file: BinaryIO) -> list[np.ndarray]:
         raise BadInput(f"{name}: damaged or cut short ({error}); scan, copy or download it again") from error
 
 
-def _refuse_other_files(name: str, file: BinaryIO) -> None:
-    """Name the cure for what people try most often: an empty file, a PDF, a phone's HEIC."""
-    start = file.read(1024)
-    file.seek(0)
+def _decode_pdf(name: str, data: bytes) -> list[np.ndarray]:
+    """The pages of a PDF, drawn by PDFium: what is scanned, typed or drawn on them, turned as its reader shows them."""
+    try:
+        import pypdfium2  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise BadInput(
+            f"{name}: a PDF, which takes one more library; install it: pip install 'inkread[pdf]'"
+        ) from error
+    pages = []
+    try:
+        with pypdfium2.PdfDocument(data) as document:
+            for page in document:
+                width, height = (length * PDF_DPI / 72 for length in page.get_size())  # it measures in points
+                _refuse_too_large(name, round(width), round(height))
+                pages.append(page.render(scale=PDF_DPI / 72, grayscale=True).to_numpy().squeeze().copy())
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error):
+            raise BadInput(f"{name}: a PDF with a password; save a copy without it") from error
+        raise BadInput(f"{name}: a PDF that is damaged or cut short; scan, copy or download it again") from error
+    return pages
+
+
+def _refuse_too_large(name: str, width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise BadInput(
+            f"{name}: too large a picture ({width} x {height}, at most {MOST_PIXELS:,} pixels); scale it down"
+        )
+
+
+def _refuse_other_files(name: str, start: bytes) -> None:
+    """Name the cure for what people try most often: an empty file, a phone's HEIC."""
     if not start:
         raise BadInput(f"{name}: the file is empty; scan, copy or download it again")
-    if b"%PDF-" in start:
-        raise BadInput(f"{name}: a PDF; turn its pages into pictures first: pdftoppm -r 300 -png FILE.pdf page")
     if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
         raise BadInput(f"{name}: a HEIC photo; convert it to JPEG or PNG first")
 
@@ -89,10 +120,7 @@ def _grey(name: str, image: Image.Image) -> np.ndarray:
     width, height = image.size
     if width * height == 0:
         raise BadInput(f"{name}: the picture has no pixels ({width} x {height}); scan, copy or download it again")
-    if width * height > MOST_PIXELS:
-        raise BadInput(
-            f"{name}: too large a picture ({width} x {height}, at most {MOST_PIXELS:,} pixels); scale it down"
-        )
+    _refuse_too_large(name, width, height)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         return _scaled_to_bytes(np.asarray(image))

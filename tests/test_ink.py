@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -130,6 +131,28 @@ def test_other_formats_give_their_first_frame() -> None:
     for format in ("WEBP", "GIF", "PNG"):
         data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
         assert [page.mean() for page in read_pictures("-", data)] == [0]
+
+
+def test_a_pdf_gives_every_page() -> None:
+    pages = [Image.new("L", (300, 400), 255), Image.new("L", (400, 300), 255)]
+    pages[1].paste(40, (100, 60, 200, 90))
+    first, second = read_pictures("-", encoded(pages[0], "PDF", save_all=True, append_images=pages[1:], resolution=100))
+    assert first.dtype == np.uint8 and first.shape == (800, 600) and first.min() == 255  # 3 x 4 inches at 200 dpi
+    assert second.shape == (600, 800)
+    dark = np.argwhere(second < 150)
+    np.testing.assert_allclose([dark.min(axis=0), dark.max(axis=0) + 1], [(120, 200), (180, 400)], atol=2)
+    assert second[150, 300] == pytest.approx(40, abs=3)
+
+
+def test_a_pdf_without_its_library_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pypdfium2", None)
+    assert "pip install 'inkread[pdf]'" in message("-", encoded(Image.fromarray(GREY), "PDF"))
+
+
+def test_a_pdf_that_cannot_be_read_is_told() -> None:
+    whole = encoded(Image.new("L", (30, 30)), "PDF")
+    assert "damaged" in message("-", whole[:200])
+    assert "too large" in message("-", encoded(Image.new("1", (5000, 5000)), "PDF", resolution=50))
 
 
 # ---- bad files
