@@ -26,7 +26,13 @@ from inkread.decoder import Guide, align, greedy, prefix_beam
 from inkread.features import columns_of, ready
 from inkread.language import Fusion, WithWords, read_text, read_words
 from inkread.metrics import edit_distance, words
-from inkread.model_file import find_language_model, load_language_model, load_model, save_language_model
+from inkread.model_file import (
+    find_language_model,
+    load_language_model,
+    load_language_models,
+    load_model,
+    save_language_model,
+)
 from inkread.recognizer import Recognizer
 
 WEIGHTS = (0.4, 0.6, 0.8, 1.0)
@@ -39,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure, and tune, what a language model does to the reading.")
     parser.add_argument("dataset", nargs="?", help="PATH or PATH:SPLIT")
     parser.add_argument("--model", default="latin", help="the recogniser (default: %(default)s)")
-    parser.add_argument("--lm", required=True, help="the language model")
+    parser.add_argument("--lm", required=True, help="the language model, or several with commas between")
     parser.add_argument("--text", type=Path, help="what the language model has learnt from")
     parser.add_argument("--words", type=Path, help="words of one's own")
     parser.add_argument("--scores", type=Path, help="keep what the network said here, or take it from here")
@@ -49,12 +55,13 @@ def main() -> None:
     parser.add_argument("--facts", type=json.loads, default={}, help="and these facts, a JSON object")
     arguments = parser.parse_args()
 
-    language = load_language_model(arguments.lm)
     if arguments.store:
+        language = load_language_model(arguments.lm)
         language.weight, language.bonus = arguments.store
         language.facts |= arguments.facts
         save_language_model(find_language_model(arguments.lm), language)
         return
+    language = load_language_models(arguments.lm)
     texts, scores = read(arguments.dataset, arguments.model, arguments.scores)
     if arguments.lines:
         chosen = np.linspace(0, len(texts) - 1, min(arguments.lines, len(texts))).round().astype(int)
@@ -77,7 +84,7 @@ def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores
         with np.load(kept) as file:
             return file["texts"].tolist(), np.split(file["scores"].astype(np.float32), file["ends"][:-1])
     samples = open_dataset(dataset).samples
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, "greedy")
     scores: Scores = []
     for start in range(0, len(samples), 16):
         lines = [ready(read_writing(sample), recognizer.model.config) for sample in samples[start : start + 16]]

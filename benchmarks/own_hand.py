@@ -34,7 +34,7 @@ def main() -> None:
     writers: dict[str, list[Sample]] = defaultdict(list)
     for sample in open_dataset(arguments.dataset).samples:
         writers[sample.writer or ""].append(sample)
-    before = Recognizer.load(arguments.model)
+    before = Recognizer.load(arguments.model, "greedy")
     print("| writer | lines learned | lines read | CER before | after | change |\n|---|---|---|---|---|---|")
     rates = []
     for writer, samples in sorted(writers.items()):
@@ -63,7 +63,7 @@ def learn(samples: list[Sample], folder: Path, arguments: argparse.Namespace) ->
     command += ["--minutes", str(arguments.minutes)]
     subprocess.run(command + [word for setting in arguments.settings for word in ("--set", setting)],
                    check=True, stderr=subprocess.DEVNULL)  # fmt: skip
-    return Recognizer.load(str(out))
+    return Recognizer.load(str(out), "greedy")
 
 
 def row(before: float, after: float) -> str:

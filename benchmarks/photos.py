@@ -67,7 +67,7 @@ def main() -> None:
         rows.append((sample.id, name, sample.writer or "", "photo", sample.text))
     write_manifest(arguments.out / "lines.tsv", rows)
 
-    recognizer = Recognizer.load(arguments.model)
+    recognizer = Recognizer.load(arguments.model, "greedy")
     rates = []
     for name, dataset in (("clean", clean), ("photos", open_dataset(str(arguments.out)))):
         evaluation = evaluate(recognizer, dataset)

@@ -81,7 +81,7 @@ def matmul_speed(precision: torch.dtype) -> float:
 
 def measure_reading(data: str, model: str, lines: int) -> dict[str, float]:
     """Read in batches; the pictures are in memory."""
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, "greedy")
     pictures = list(islice(cycle([read_line(sample) for sample in open_dataset(data).samples[:lines]]), lines))
     for _ in recognizer.read_many(pictures[:32]):  # unmeasured: the first batches are slower
         pass

@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from inkread import __version__
-from inkread.config import DEFAULT_MODEL, PRESETS, STROKE_MODEL, configure, read_config
+from inkread.config import DEFAULT_MODEL, NO_LM, PRESETS, STROKE_MODEL, configure, read_config
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
-    from inkread.language import LanguageModel
     from inkread.reader import Sheet, WrittenPage
     from inkread.recognizer import Decoder, Reading, Recognizers
     from inkread.strokes import Writing
@@ -73,16 +72,18 @@ model_option = click.option(
 decoder_option = click.option(
     "--decoder",
     type=click.Choice(["greedy", "beam"]),
-    help="beam adds up all ways to spell a text; slower. Without it greedy, with --lm always beam.",
+    help="greedy takes the likeliest letter at each step, without a language model; beam weighs all spellings.",
 )
 lm_option = click.option(
-    "--lm", metavar="NAME|FILE", help="Read along with a language model: english, french or a file."
+    "--lm",
+    metavar="NAME,...|FILE",
+    help="Language models to read along with: english, french, files, or none; if not given, the model's own.",
 )
 words_option = click.option(
     "--words",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --lm: words of your own that may always be read, one a line.",
+    help="Words of your own that may always be read, one a line.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -366,6 +367,12 @@ def train(
     # Names, not paths: a model is given to others.
     names = [Path(name).name for name in (*datasets, dev or "a tenth of them", start or "")]
     facts = {"trained_on": names[:-2], "lines": len(samples), "dev": names[-2], "from": names[-1]}
+    if (
+        model
+        and "lm" in model.facts
+        and set().union(*(sample.text for sample in samples)) <= set(model.alphabet.characters)
+    ):
+        facts["lm"] = model.facts["lm"]  # no new letters, so the languages are the same
     try:
         with alone_or_together(), _training_display(out) as (report, loading):
             cer = learn(
@@ -409,6 +416,8 @@ def models(as_json: bool) -> None:
         note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
         _print(f"{row['name']}{note}")
         _print(f"  reads     {row.get('reads', 'not told')}")
+        if "lm" in row:
+            _print(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
         _print(f"  licence   {row.get('licence', 'not told')}")
         _print(f"  size      {row['megabytes']} MB, {row['file']}")
         for measured in row.get("errors", []):
@@ -648,20 +657,15 @@ def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) 
 
 
 def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizers":
-    if words and not lm:
-        raise click.UsageError("--words goes with a language model: add --lm english, say")
-    if lm and decoder == "greedy":
+    if decoder == "greedy" and (words or lm not in (None, NO_LM)):
         raise click.UsageError("--decoder greedy takes no language model: leave one of them out")
-    from inkread.language import WithWords, read_words
-    from inkread.model_file import load_language_model
+    if words and lm == NO_LM:
+        raise click.UsageError(f"--words goes with a language model: leave --lm {NO_LM} out")
+    from inkread.language import read_words
     from inkread.recognizer import Recognizers
 
-    language: LanguageModel | None = None
-    if lm:
-        ngrams = load_language_model(lm)
-        language = WithWords(ngrams, read_words(words)) if words else ngrams
-    how: Decoder = "beam" if decoder == "beam" else "greedy"
-    return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, how, language)
+    own = read_words(words) if words else ()
+    return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, cast("Decoder | None", decoder), lm, own)
 
 
 def _writings(name: str) -> list["Writing"]:

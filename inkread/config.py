@@ -17,6 +17,7 @@ Activation = Literal["tanh", "logistic", "relu", "gelu", "softplus", "elu", "lea
 CELLS = ("elman", "gru", "lstm")
 DEFAULT_MODEL = "latin"  # the shipped model that `predict` and `eval` take by themselves for pictures,
 STROKE_MODEL = "strokes"  # ... and for pen strokes
+NO_LM = "none"  # in the place of a language model's name: read letter by letter
 
 
 class Settings:

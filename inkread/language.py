@@ -60,6 +60,11 @@ def read_text(path: Path) -> str:
         raise BadInput(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it first") from error
 
 
+def _forms(character: str) -> tuple[str, str, str]:
+    """A character, its look-alike, its bare letter: "É" -> ("É", "É", "E"), "—" -> ("—", "-", "—")."""
+    return character, character.translate(LOOK_ALIKES), unicodedata.normalize("NFD", character)[0]
+
+
 class NgramModel:
     """The probability of each character after the characters before it, by n-grams with backoff (Katz 1987).
 
@@ -95,8 +100,7 @@ class NgramModel:
 
     def code(self, character: str) -> int:
         """The token of a character; of one that the model has not learnt, that of its look-alike or bare letter."""
-        bare = unicodedata.normalize("NFD", character)[0]
-        for form in (character, character.translate(LOOK_ALIKES), bare):
+        for form in _forms(character):
             if form in self._code:
                 return self._code[form]
         return self._code[UNKNOWN]
@@ -423,6 +427,51 @@ class Fusion:
         return math.exp(self.weight * max(self.model.step(state, 1)[0], self.FLOOR))
 
 
+class Mixture:
+    """Several languages beside one another: which of them a line is in, its characters tell.
+
+    A character has the probability sum_k share_k p_k(character), where a language's share grows with what it gave to
+    the characters before (Bayes), but never falls below LEAST: a line may hold words of another. A state is (the
+    models' states, their shares).
+    """
+
+    LEAST = 0.02
+
+    def __init__(self, models: Sequence[NgramModel]) -> None:
+        self.models = models
+        self.weight = float(np.mean([model.weight for model in models]))
+        self.bonus = float(np.mean([model.bonus for model in models]))
+        characters = sorted({name for model in models for name in model.tokens if len(name) == 1})
+        self.tokens = (START, END, UNKNOWN, *characters)
+        self._code = {name: code for code, name in enumerate(self.tokens)}
+        # Of each token its code in every model, and the share of that it has: those unknown to a model share one.
+        self._codes: list[list[tuple[int, float]]] = [[] for _ in self.tokens]
+        for model in models:
+            own = {name: code for code, name in enumerate(model.tokens)}
+            unknown = sum(name not in own for name in self.tokens) + 1
+            for name, codes in zip(self.tokens, self._codes, strict=True):
+                codes.append((code := own.get(name, own[UNKNOWN]), 1 / unknown if code == own[UNKNOWN] else 1.0))
+        self.start = (tuple(model.start for model in models), (1 / len(models),) * len(models))
+
+    def code(self, character: str) -> int:
+        """The token of a character; of one that no model has learnt, of its look-alike or bare letter."""
+        for form in _forms(character):
+            if form in self._code:
+                return self._code[form]
+        return self._code[UNKNOWN]
+
+    def step(self, state: tuple[tuple[int, ...], tuple[float, ...]], token: int) -> tuple[float, Any]:
+        """log p(token | state), and the state after it."""
+        joint, after = [], []
+        for model, inner, share, (code, part) in zip(self.models, *state, self._codes[token], strict=True):
+            log_p, inner = model.step(inner, code)
+            joint.append(share * part * math.exp(log_p))
+            after.append(inner)
+        mixed = sum(joint)
+        kept = 1 - self.LEAST * len(joint)
+        return math.log(mixed), (tuple(after), tuple(kept * part / mixed + self.LEAST for part in joint))
+
+
 @dataclass
 class _Node:
     """A beginning of some of the user's words."""
@@ -442,7 +491,7 @@ class WithWords:
 
     SHARE = 0.1
 
-    def __init__(self, model: NgramModel, words: Iterable[str]) -> None:
+    def __init__(self, model: NgramModel | Mixture, words: Iterable[str]) -> None:
         self.model, self.weight, self.bonus = model, model.weight, model.bonus
         self.root = _Node()
         for word in words:
@@ -452,15 +501,15 @@ class WithWords:
                 node = node.longer.setdefault(model.code(character), _Node())
                 node.words += 1
             node.ends += 1
-        self.start = (model.start, self.root, self.SHARE)
+        self.start: tuple[Any, _Node | None, float] = (model.start, self.root, self.SHARE)
         between = [code for code, name in enumerate(model.tokens) if len(name) == 1 and not name.isalnum()]
         self.between = {1, *between}  # the tokens that part words
-        self._between_p: dict[int, float] = {}  # the probability that one of them comes, for the states met so far
+        self._between_p: dict[Any, float] = {}  # the probability that one of them comes, for the states met so far
 
     def code(self, character: str) -> int:
         return self.model.code(character)
 
-    def step(self, state: tuple[int, _Node | None, float], token: int) -> tuple[float, Any]:
+    def step(self, state: tuple[Any, _Node | None, float], token: int) -> tuple[float, Any]:
         """log p(token | state), and the state after it."""
         inner, node, share = state
         log_p, after = self.model.step(inner, token)
@@ -476,7 +525,7 @@ class WithWords:
             longer, share = self.root, self.SHARE
         return log_p, (after, longer, share)
 
-    def _any_between(self, inner: int) -> float:
+    def _any_between(self, inner: Any) -> float:
         if inner not in self._between_p:
             self._between_p[inner] = sum(math.exp(self.model.step(inner, token)[0]) for token in self.between)
         return self._between_p[inner]

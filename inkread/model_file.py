@@ -19,7 +19,7 @@ from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadConfig, BadModel
 from inkread.files import write_whole
-from inkread.language import NgramModel, read_arpa
+from inkread.language import Mixture, NgramModel, read_arpa
 from inkread.network import Network
 
 FORMAT = "inkread line model 1"
@@ -140,6 +140,12 @@ def load_language_model(name: str) -> NgramModel:
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BadModel(f"{path}: damaged, or newer than this inkread ({error}); copy it again") from error
+
+
+def load_language_models(names: str) -> NgramModel | Mixture:
+    """The n-gram model of that name or path, or the mixture of several with commas between. Raises BadModel."""
+    models = [load_language_model(name) for name in names.split(",")]
+    return models[0] if len(models) == 1 else Mixture(models)
 
 
 def save_language_model(path: Path, model: NgramModel) -> None:

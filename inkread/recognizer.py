@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inkread.config import DEFAULT_MODEL, STROKE_MODEL
+from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.decoder import Label, align, greedy, prefix_beam
+from inkread.errors import BadInput
 from inkread.features import columns_of, extract, places_of, ready
-from inkread.language import Fusion, LanguageModel
-from inkread.model_file import Model, load_model
+from inkread.language import Fusion, LanguageModel, WithWords
+from inkread.model_file import Model, load_language_models, load_model
 from inkread.preprocess import Line
 from inkread.strokes import Writing
 from inkread.trajectory import Track
@@ -53,9 +54,9 @@ class Recognizer:
     A model of pictures reads pen strokes too, from their drawing.
     """
 
-    def __init__(self, model: Model, decoder: Decoder = "greedy", language: LanguageModel | None = None) -> None:
+    def __init__(self, model: Model, decoder: Decoder | None = None, language: LanguageModel | None = None) -> None:
         self.model = model
-        self.decoder = "beam" if language else decoder
+        self.decoder: Decoder = "beam" if language else decoder or "greedy"
         self.guide = Fusion(language, model.alphabet) if language else None
         self.network = model.network().for_reading()
         threads = torch.get_num_threads()
@@ -63,9 +64,23 @@ class Recognizer:
         torch.set_num_threads(threads)  # of this thread, which reads single batches with all of them
 
     @classmethod
-    def load(cls, name: str, decoder: Decoder = "greedy", language: LanguageModel | None = None) -> "Recognizer":
-        """The recogniser with the model of that name or path. Raises BadModel."""
-        return cls(load_model(name), decoder, language)
+    def load(
+        cls, name: str, decoder: Decoder | None = None, lm: str | None = None, words: Sequence[str] = ()
+    ) -> "Recognizer":
+        """The recogniser with the model of that name or path.
+
+        It reads along with the language models `lm`, names or paths with commas between, or "none"; if not given with
+        those that the model names itself. `words` of the user's own may always be read. The greedy decoder, which is
+        the default without a language model, takes neither. Raises BadModel, and BadInput for words without one.
+        """
+        model = load_model(name)
+        named = model.facts.get("lm", NO_LM) if lm is None else lm
+        if decoder == "greedy" or named == NO_LM:
+            if words:
+                raise BadInput(f"{name}: names no language model, which words of your own need; add --lm english")
+            return cls(model, decoder)
+        language = load_language_models(named)
+        return cls(model, decoder, WithWords(language, words) if words else language)
 
     def read(self, writing: Writing) -> Reading:
         """Read one line: its picture, (H, W) uint8, 0 = black, or its pen strokes.
@@ -133,17 +148,21 @@ class Recognizer:
 
 
 class Recognizers:
-    """Reads pictures with one model and pen strokes with another, each loaded when the first of its kind comes."""
+    """Reads pictures with one model and pen strokes with another, each loaded when the first of its kind comes.
+
+    `decoder`, `lm` and `words` are those of Recognizer.load.
+    """
 
     def __init__(
         self,
         pictures: str = DEFAULT_MODEL,
         strokes: str = STROKE_MODEL,
-        decoder: Decoder = "greedy",
-        language: LanguageModel | None = None,
+        decoder: Decoder | None = None,
+        lm: str | None = None,
+        words: Sequence[str] = (),
     ) -> None:
         self.pictures, self.strokes = pictures, strokes
-        self.decoder, self.language = decoder, language
+        self.load = partial(Recognizer.load, decoder=decoder, lm=lm, words=words)
         self.loaded: dict[str, Recognizer] = {}  # by the name of the model
 
     def read_many(self, writings: Iterable[Writing]) -> Iterator[Reading]:
@@ -151,7 +170,7 @@ class Recognizers:
         for is_picture, lines in groupby(writings, lambda writing: isinstance(writing, np.ndarray)):
             name = self.pictures if is_picture else self.strokes
             if name not in self.loaded:
-                self.loaded[name] = Recognizer.load(name, self.decoder, self.language)
+                self.loaded[name] = self.load(name)
             yield from self.loaded[name].read_many(lines)
 
 

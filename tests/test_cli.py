@@ -643,12 +643,36 @@ def test_reading_along(model: Path, ngrams: Path, few: Path, tmp_path: Path) -> 
     assert read == done("predict", LINE, "--model", model, "--lm", ngrams, "--decoder", "beam").stdout
     assert done("predict", LINE, "--model", model, "--lm", ngrams, "--words", words).stdout.endswith("\n")
     assert "CER" in done("eval", few, "--model", model, "--lm", ngrams, "--words", words).stdout
+    assert "names no language model" in refused("predict", LINE, "--model", model, "--words", words)
+
+
+def test_a_model_names_the_language_it_reads_along_with(
+    shelf: Path, ngrams: Path, few: Path, tmp_path: Path, letters: Path
+) -> None:
+    """Taken by itself, left out on demand, and handed down to what is trained from it, unless that has new letters."""
+    plain = done("predict", LINE).stdout
+    along = done("predict", LINE, "--lm", ngrams).stdout
+    latin = load_model("latin")
+    latin.facts["lm"] = f"{ngrams},{ngrams}"
+    save_model(shelf / "latin.safetensors", latin)
+    assert along != plain
+    assert done("predict", LINE).stdout == along
+    for letter_by_letter in (("--lm", "none"), ("--decoder", "greedy")):
+        assert done("predict", LINE, *letter_by_letter).stdout == plain
+    own = tmp_path / "own.safetensors"
+    done("train", few, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "checks=1", "--out", own)
+    assert load_model(str(own)).facts["lm"] == latin.facts["lm"]
+    lines = shutil.copytree(few, tmp_path / "lines")
+    next(lines.glob("*.gt.txt")).write_text("Złoty", "utf-8")
+    done("train", lines, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "checks=1", "--out", own)
+    assert "lm" not in load_model(str(own)).facts
 
 
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["predict", LINE, "--words", "names.txt"], "--words goes with a language model", 2),
+        (["predict", LINE, "--words", "names.txt", "--lm", "none"], "--words goes with a language model", 2),
+        (["predict", LINE, "--words", "names.txt", "--decoder", "greedy"], "takes no language model", 2),
         (["predict", LINE, "--lm", "english", "--decoder", "greedy"], "takes no language model", 2),
         (["eval", SAMPLE, "--lm", "klingon"], "klingon: no such language model; there is", 1),
         (["predict", LINE, "--lm", "nowhere.arpa"], "nowhere.arpa: no such language model file", 1),

@@ -16,6 +16,7 @@ from inkread.language import (
     START,
     UNKNOWN,
     Fusion,
+    Mixture,
     NgramModel,
     WithWords,
     fit,
@@ -248,6 +249,38 @@ def test_a_word_of_ones_own_is_as_likely_as_its_share() -> None:
 
 def log_after(model: NgramModel, text: str) -> float:
     return log_p(model, text, END)
+
+
+FRENCH = ["le chat était là", "là où tu étais", "une tête à côté", "le thé est là"] * 3
+
+
+def test_a_mixture_by_hand() -> None:
+    """Its first character is the mean of both; the second weighs each by what it gave the first, less LEAST."""
+    models = [fit(LINES, 4), fit(FRENCH, 4)]
+    mixture = Mixture(models)
+    first, state = mixture.step(mixture.start, mixture.code("t"))
+    p = [math.exp(log_p(model, "", "t")) for model in models]
+    assert math.exp(first) == pytest.approx(sum(p) / 2)
+    shares = [0.02 + 0.96 * each / sum(p) for each in p]
+    second, _ = mixture.step(state, mixture.code("h"))
+    q = [math.exp(log_p(model, "t", "h")) for model in models]
+    assert math.exp(second) == pytest.approx(sum(share * each for share, each in zip(shares, q, strict=True)))
+    same = Mixture([models[0]] * 2)
+    assert same.step(same.start, same.code("t"))[0] == pytest.approx(log_p(models[0], "", "t"))
+
+
+def test_a_mixture_adds_up_to_one_and_tells_the_language() -> None:
+    mixture = Mixture([fit(LINES, 4), fit(FRENCH, 4)])
+    for text, language in (("the cat sat", 0), ("là où tu", 1), ("", None)):
+        state = mixture.start
+        for character in text:
+            state = mixture.step(state, mixture.code(character))[1]
+        # Every token but the start of a line
+        assert sum(math.exp(mixture.step(state, token)[0]) for token in range(1, len(mixture.tokens))) == pytest.approx(
+            1
+        )
+        assert language is None or state[1][language] > 0.9
+    assert mixture.code("é") != mixture.code("e") and mixture.code("ë") == mixture.code("e")
 
 
 def chain(model: WithWords, text: str) -> list[float]:
