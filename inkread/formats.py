@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from inkread import __version__
 from inkread.files import write_whole
 from inkread.page import Points
-from inkread.reader import WrittenLine, WrittenPage
+from inkread.reader import Word, WrittenLine, WrittenPage
 from inkread.recognizer import Reading
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
@@ -89,7 +89,8 @@ def _alto_line(block: Element, id: str, line: WrittenLine, size: tuple[int, int]
     baseline = _points(line.region.baseline, size, " ")
     element = SubElement(block, "TextLine", {"ID": id, **box, "BASELINE": baseline})
     SubElement(SubElement(element, "Shape"), "Polygon", POINTS=_points(line.region.polygon, size, " "))
-    for number, word in enumerate(line.words):
+    # The schema wants a String in every line, even in one on which nothing could be read.
+    for number, word in enumerate(line.words or (Word("", line.reading.confidence, line.region.polygon),)):
         if number:
             SubElement(element, "SP")
         attributes = {"ID": f"{id}_word{number + 1}", **_alto_box(_around([word.outline], size))}

@@ -1,6 +1,7 @@
 """What is written about a page is what its readers expect, and inkread reads it again."""
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,7 +26,7 @@ def line(text: str, top: float, paragraph: int = 1) -> WrittenLine:
         for place, character in enumerate(text)
     )
     words, left = [], 50.0
-    for word in text.split(" "):
+    for word in text.split():
         right = left + 10 * len(word)
         words.append(Word(word, 0.9, ((left, top), (right, top), (right, top + 40), (left, top + 40))))
         left = right + 10
@@ -79,6 +80,53 @@ def test_pages_of_one_file_are_told_apart_in_alto(folder: Path) -> None:
     (folder / "letter.png").unlink()
     (folder / "two.xml").write_text(as_alto([written("two.tif"), written("two.tif", 2)]), "utf-8")
     assert [sample.page for sample in open_dataset(str(folder)).samples] == [0, 0, 0, 1, 1, 1]
+
+
+# The schemas' content models of what is written, as regular expressions of the children's names: alto-4-4.xsd of the
+# Library of Congress and pagecontent.xsd of 2019-07-15. Elements that are not here have no children.
+ALTO = {
+    "alto": "Description Layout ",
+    "Description": "MeasurementUnit (sourceImageInformation )?(Processing )*",
+    "sourceImageInformation": "(fileName )?",
+    "Processing": "(processingSoftware )?",
+    "processingSoftware": "(softwareName )?(softwareVersion )?",
+    "Layout": "(Page )+",
+    "Page": "(PrintSpace )?",
+    "PrintSpace": "(TextBlock )*",
+    "TextBlock": "(TextLine )*",
+    "TextLine": "(Shape )?(String (SP )?)+",
+    "Shape": "Polygon ",
+}
+ALTO_NEEDS = {"Page": {"ID", "PHYSICAL_IMG_NR"}, "TextBlock": {"ID"}, "String": {"CONTENT"}, "Polygon": {"POINTS"}}
+PAGE = {
+    "PcGts": "Metadata Page ",
+    "Metadata": "Creator Created LastChange ",
+    "Page": "(ReadingOrder )?(TextRegion )*",
+    "ReadingOrder": "OrderedGroup ",
+    "OrderedGroup": "(RegionRefIndexed )+",
+    "TextRegion": "Coords (TextLine )*",
+    "TextLine": "Coords (Baseline )?(Word )*(TextEquiv )*",
+    "Word": "Coords (TextEquiv )*",
+    "TextEquiv": "Unicode ",
+}
+PAGE_NEEDS = {
+    "Page": {"imageFilename", "imageWidth", "imageHeight"},
+    **{name: {"id"} for name in ("OrderedGroup", "TextRegion", "TextLine", "Word")},
+    **{name: {"points"} for name in ("Coords", "Baseline")},
+}
+
+
+@pytest.mark.parametrize("lines", [written().lines, (), (line("", 20),)], ids=["written", "blank", "nothing read"])
+def test_alto_and_page_are_what_their_schemas_allow(lines: tuple[WrittenLine, ...]) -> None:
+    page = WrittenPage("letter.png", 1, SIZE, lines)
+    for text, models, needs in ((as_alto([page]), ALTO, ALTO_NEEDS), (as_page(page), PAGE, PAGE_NEEDS)):
+        for element in ElementTree.fromstring(text).iter():
+            name = element.tag.partition("}")[2]
+            children = "".join(child.tag.partition("}")[2] + " " for child in element)
+            assert re.fullmatch(models.get(name, ""), children), (name, children)
+            assert needs.get(name, set()) <= set(element.attrib), name
+            assert re.fullmatch(r"\d+,\d+( \d+,\d+)+", element.get("points", "0,0 1,1"))
+            assert 0 <= float(element.get("WC", element.get("conf", "0"))) <= 1
 
 
 def test_alto_has_the_elements_in_the_order_of_its_schema() -> None:
