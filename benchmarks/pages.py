@@ -3,17 +3,27 @@
     python benchmarks/pages.py ../shared/data/copiste --split dev
     python benchmarks/pages.py ../shared/data/copiste --split dev --harder
     python benchmarks/pages.py ../shared/data/copiste --split dev --model latin
+    python benchmarks/pages.py ../shared/data/copiste --split dev --every 2 --kraken kraken-venv
 
 `--harder` turns each page by up to 5 degrees either way, lays a shadow over it and looks at it from an angle, by a
-fixed seed. `--model` reads the pages too, and the lines cut by the truth. `--split` is for Copiste, whose writers are
-told from the names of its pages; inkread/page_scores.py states the rule by which lines match.
+fixed seed. `--model` reads the pages too, and the lines cut by the truth. `--kraken` names the virtual environment of
+kraken, whose segmenter then finds the lines of the same pages too. `--split` is for Copiste, whose writers are told
+from the names of its pages; inkread/page_scores.py states the rule by which lines match.
+
+Time is that of the processor, on one core, so that what else runs shows less: inkread's median page, without reading
+the file; and kraken's mean page, from its start to the ALTO file.
 """
 
 import argparse
+import resource
+import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
@@ -26,6 +36,16 @@ from inkread.page import Points, Region
 from inkread.page_scores import PageScore, PageScores, match_lines, pages_of
 
 
+@dataclass(frozen=True)
+class TruePage:
+    """A page and its lines as they are."""
+
+    id: str
+    writer: str | None
+    picture: np.ndarray  # (H, W) uint8
+    lines: list[Region]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help="a folder with ALTO or PAGE and its pictures")
@@ -34,33 +54,72 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth page (default: all)")
     parser.add_argument("--worst", type=int, default=5, metavar="N", help="pages to name (default: %(default)s)")
     parser.add_argument("--model", help="also read the pages with this model")
+    parser.add_argument("--kraken", type=Path, metavar="VENV", help="also find the lines with kraken")
     arguments = parser.parse_args()
 
     dataset = open_dataset(arguments.dataset)
     if arguments.split:
         dataset = of_split(dataset, arguments.split)
-    pages = list(pages_of(dataset).items())[:: arguments.every]
-    scores, seconds = [], []
-    for seed, ((path, number), samples) in enumerate(pages):
-        picture = read_pictures(path)[number]
-        true = [sample.region.fitted(picture.shape[1], picture.shape[0]) for sample in samples if sample.region]
-        if arguments.harder:
-            picture, true = distorted(picture, true, seed)
-        began = time.perf_counter()
-        found = [region for paragraph in find_lines(picture) for region in paragraph]
-        seconds.append(time.perf_counter() - began)
-        matched = len(match_lines(true, found))
-        scores.append(PageScore(path.stem, samples[0].writer, len(true), len(found), matched, 1, 0))
-    result = PageScores(tuple(scores))
-    low, high = result.f1_interval
-    print(
-        f"{len(scores)} pages, {sum(page.true for page in scores)} lines, {np.median(1000 * np.array(seconds)):.0f} ms"
-    )
-    print(f"F1 {result.f1:.4f} ({low:.4f}-{high:.4f})  precision {result.precision:.4f}  recall {result.recall:.4f}")
-    for page in sorted(scores, key=lambda page: page.matched / (page.true + page.found))[: arguments.worst]:
-        print(f"  {page.id}: {page.matched} of {page.true}, {page.found} found")
+    scores, milliseconds = [], []
+    for page in true_pages(dataset, arguments.every, arguments.harder):
+        began = time.process_time()
+        found = [region for paragraph in find_lines(page.picture) for region in paragraph]
+        milliseconds.append(1000 * (time.process_time() - began))
+        scores.append(scored(page, found))
+    report("inkread", scores, float(np.median(milliseconds)), arguments.worst)
+    if arguments.kraken:
+        pages = list(true_pages(dataset, arguments.every, arguments.harder))
+        lines, seconds = kraken_lines(arguments.kraken, [page.picture for page in pages])
+        scores = [scored(page, found) for page, found in zip(pages, lines, strict=True)]
+        report("kraken", scores, 1000 * seconds, arguments.worst)
     if arguments.model:
         read(dataset, arguments.model)
+
+
+def true_pages(dataset: Dataset, every: int, harder: bool) -> Iterator[TruePage]:
+    for seed, ((path, number), samples) in enumerate(list(pages_of(dataset).items())[::every]):
+        picture = read_pictures(path)[number]
+        true = [sample.region.fitted(picture.shape[1], picture.shape[0]) for sample in samples if sample.region]
+        if harder:
+            picture, true = distorted(picture, true, seed)
+        yield TruePage(path.stem, samples[0].writer, picture, true)
+
+
+def scored(page: TruePage, found: Sequence[Region]) -> PageScore:
+    matched = len(match_lines(page.lines, found))
+    return PageScore(page.id, page.writer, len(page.lines), len(found), matched, 1, 0)
+
+
+def report(name: str, scores: Sequence[PageScore], milliseconds: float, worst: int) -> None:
+    result = PageScores(tuple(scores))
+    low, high = result.f1_interval
+    print(f"{name}: {len(scores)} pages, {sum(page.true for page in scores)} lines, {milliseconds:.0f} ms")
+    print(f"F1 {result.f1:.4f} ({low:.4f}-{high:.4f})  precision {result.precision:.4f}  recall {result.recall:.4f}")
+    for page in sorted(scores, key=lambda page: page.matched / (page.true + page.found))[:worst]:
+        print(f"  {page.id}: {page.matched} of {page.true}, {page.found} found")
+
+
+def kraken_lines(venv: Path, pictures: Sequence[np.ndarray]) -> tuple[list[list[Region]], float]:
+    """The lines kraken finds on each page, and the seconds of processor a page that takes it."""
+    with tempfile.TemporaryDirectory(prefix="inkread-kraken-") as folder:
+        files = [Path(folder, f"{number:04}.png") for number in range(len(pictures))]
+        for file, picture in zip(files, pictures, strict=True):
+            Image.fromarray(picture).save(file, compress_level=1)
+        command = [venv / "bin" / "kraken", "-d", "cpu", "--threads", "1", "--raise-on-error", "--alto"]
+        command += ["-I", f"{folder}/*.png", "-o", ".xml", "segment", "--baseline"]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        lines = [
+            [kraken_line(line) for line in ElementTree.parse(file.with_suffix(".xml")).iterfind(".//{*}TextLine")]
+            for file in files
+        ]
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return lines, (used.ru_utime + used.ru_stime) / len(pictures)
+
+
+def kraken_line(line: ElementTree.Element) -> Region:
+    """A baseline is all that is compared."""
+    numbers = line.attrib["BASELINE"].replace(",", " ").split()
+    return Region((), tuple((float(x), float(y)) for x, y in zip(numbers[::2], numbers[1::2], strict=True)))
 
 
 def read(dataset: Dataset, model: str) -> None:
