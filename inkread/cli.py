@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MINUTES = 30.0  # of training, when neither minutes nor epochs are given
 FEW_LINES = 100  # a tenth of fewer tells nothing, and would be missed in training
-FINE_TUNING = {"learning_rate": 5e-4, "average": 0.99}  # what `train --from` starts with instead of the preset's
-OWN_HAND = {"epochs": 60, "batch": 8, "photographed": 0.0}  # ... and with few lines: more passes bring nothing more
+FINE_TUNING = {"learning_rate": 2e-3, "average": 0.99}  # what `train --from` starts with instead of the preset's
+OWN_HAND = {"epochs": 30, "batch": 8, "photographed": 0.0}  # ... and with few lines: more passes bring nothing more
 
 
 class Commands(click.Group):

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inkread.config import NetworkConfig
 from inkread.features import feature_size
-from inkread.rnn import DeepRNN
+from inkread.rnn import GATES, DeepRNN
 
 
 class SumOverProcesses(torch.autograd.Function):
@@ -190,7 +190,7 @@ def multiply_adds(config: NetworkConfig, labels: int, columns: int) -> int:
     if config.features == "strokes":
         first, second = config.channels
         total, inputs = 5 * (columns // 2 * inputs * first + columns // 4 * first * second), second
-    gates = {"elman": 1, "gru": 3, "lstm": 4}[config.cell]
+    gates = GATES[config.cell]
     directions = 2 if config.bidirectional else 1
     for _ in range(config.layers):
         total += steps * directions * gates * config.hidden * (inputs + config.hidden)

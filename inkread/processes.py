@@ -85,12 +85,13 @@ def alone_or_together() -> Iterator[None]:
         port = free.getsockname()[1]
     together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     package = str(Path(__file__).parent.parent)
+    said = tempfile.TemporaryFile()
     second = subprocess.Popen(
         [sys.executable, "-m", "inkread", *sys.argv[1:]],
         env={**os.environ, **together, "RANK": "1", "PYTHONPATH": os.pathsep.join([package, *sys.path])},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,  # what goes wrong there goes wrong here too, or is told by the connection it closes
+        stderr=said,
     )
     os.environ.update(together, RANK="0")
     try:
@@ -100,8 +101,10 @@ def alone_or_together() -> Iterator[None]:
             second.wait(5)
         if second.returncode is None:
             raise
+        said.seek(0)
+        last = said.read().decode(errors="replace").strip().rpartition("\n")[2].removeprefix("Error: ")
         raise TrainingFailed(
-            f"the second process of this training ended ({second.returncode}); go on with --resume, "
+            f"the second process of this training ended ({last or second.returncode}); go on with --resume, "
             "or train in one process with WORLD_SIZE=1 in the environment"
         ) from error
     finally:
@@ -111,3 +114,4 @@ def alone_or_together() -> Iterator[None]:
             del os.environ[name]
         second.terminate()
         second.wait()
+        said.close()

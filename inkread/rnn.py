@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from inkread.config import Activation, NetworkConfig
 
+GATES = {"elman": 1, "gru": 3, "lstm": 4}  # of each cell: matrices of one shape, laid one on the other in its weights
+
 
 def make_activation(name: Activation) -> nn.Module:
     """θ by its name; PReLU brings the slope it learns."""

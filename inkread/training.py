@@ -33,6 +33,7 @@ from inkread.lines import Lines, gather, make_batches
 from inkread.metrics import edit_distance
 from inkread.model_file import Model, read_tensors, save_model, write_tensors
 from inkread.network import Network
+from inkread.optimizer import Muon
 from inkread.processes import Processes, join
 from inkread.recognizer import pad
 
@@ -147,14 +148,8 @@ class Run:
         if start is not None:
             adopt(self.network, start)
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            training.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=training.weight_decay,
-            fused=True,
-        )
         self.standing = Standing(bfloat16=self._agree_on_precision())
+        self.optimizer = Muon(self.network, config, training, self.standing.bfloat16)
 
     def loop(self, report: Callable[[Progress], None]) -> None:
         """Learn, batch after batch, until the share of the training that is done is 1."""
@@ -334,14 +329,15 @@ class Run:
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = value
+        self.standing = Standing(**description["standing"])
         self.network.load_state_dict(parts["network"])
         self.average = parts["average"]
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in parts["optimizer"].items():
             index, _, moment = name.partition(".")
             state.setdefault(int(index), {})[moment] = value
+        self.optimizer = Muon(self.network, self.config, self.training, self.standing.bfloat16)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        self.standing = Standing(**description["standing"])
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to be of this training."""

@@ -10,7 +10,7 @@ import pytest
 
 ORDER = """
     errors files config alphabet ink strokes preprocess trajectory synthesis features rnn network decoder language
-    metrics model_file recognizer page layout dataset processes augment lines training rnnlm reader evaluation
+    metrics model_file recognizer page layout dataset processes augment lines optimizer training rnnlm reader evaluation
     page_scores formats cli
 """.split()
 PACKAGE = Path(__file__).parent.parent / "inkread"

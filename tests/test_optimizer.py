@@ -1,0 +1,71 @@
+"""Muon against singular values and torch's own Adam."""
+
+import pytest
+import torch
+
+from inkread.config import CELLS, NetworkConfig, TrainingConfig
+from inkread.network import Network
+from inkread.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
+from inkread.rnn import GATES
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (4, 6, 20), (3, 20, 6)])
+def test_orthogonal_keeps_the_directions_and_evens_out_their_strength(shape: tuple[int, int, int]) -> None:
+    torch.manual_seed(0)
+    left, _, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    strengths = torch.logspace(0, -2, left.shape[2]).expand(shape[0], -1)  # from 1 down to 0.01
+    made = orthogonal(left * strengths[:, None] @ right)
+    seen = left.mT @ made @ right.mT  # (B, K, K): diagonal where the directions are kept
+    evened = seen.diagonal(dim1=1, dim2=2)
+    assert evened.min() > 0.5 and evened.max() < 1.3
+    assert (seen - torch.diag_embed(evened)).abs().max() < 1e-4
+
+
+def test_orthogonal_of_nothing_is_nothing() -> None:
+    assert not orthogonal(torch.zeros(2, 3, 5)).any()
+
+
+def test_adam_is_torch_s() -> None:
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(5, 3))
+    other, state = weight.detach().clone(), {}
+    optimizer = torch.optim.Adam([weight], lr=0.01, betas=(0.9, 0.98))
+    for _ in range(4):
+        weight.grad = torch.randn(5, 3)
+        optimizer.step()
+        other -= 0.01 * adam_step(weight.grad, state)
+    assert torch.allclose(weight, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_gate_and_convolution_takes_a_step_of_the_same_size(cell: str) -> None:
+    """Each direction of each gate moves by the learning rate times ADAM_SIZE sqrt(longer side), about."""
+    torch.manual_seed(0)
+    config = NetworkConfig(channels=(8, 8, 8), hidden=12, layers=1, cell=cell)  # type: ignore[arg-type]
+    network = Network(config, labels=5)
+    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.01, weight_decay=0.0), bfloat16=False)
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    for weight in network.parameters():
+        weight.grad = torch.randn_like(weight)
+    optimizer.step()
+    for name, weight in network.named_parameters():
+        moved = (before[name] - weight.detach()) / 0.01
+        if weight.ndim == 1 or name.startswith(("output", "shortcut")):
+            assert torch.allclose(moved.abs(), torch.ones(()), atol=1e-3), name  # the first step of Adam
+            continue
+        gates = GATES[cell] if name.startswith("rnn") else 1
+        matrices = moved.reshape(gates, weight.shape[0] // gates, -1)
+        strengths = torch.linalg.svdvals(matrices) / (ADAM_SIZE * max(matrices.shape[1:]) ** 0.5)
+        assert strengths.median() > 0.6 and strengths.max() < 1.3, name
+
+
+def test_what_has_no_gradient_stays_and_weights_decay() -> None:
+    config = NetworkConfig(features="pixels", cell="elman", layers=1, hidden=4)
+    network = Network(config, labels=3)
+    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.1, weight_decay=0.5), bfloat16=False)
+    output, before = network.output.weight, network.rnn.layers[0].forwards.input.weight.detach().clone()
+    had = output.detach().clone()
+    output.grad = torch.zeros_like(output)
+    optimizer.step()
+    assert torch.allclose(output, 0.95 * had)
+    assert torch.equal(network.rnn.layers[0].forwards.input.weight, before)
