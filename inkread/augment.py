@@ -19,6 +19,7 @@ from inkread.preprocess import at_most
 Pixels = NDArray[np.uint8]
 Light = NDArray[np.float32]
 
+WIDEST_JPEG = 65_500  # pixels; libjpeg refuses more
 PHOTO_HEIGHT = 112  # rows of a photographed line at most: more than the preprocessor looks at
 
 
@@ -118,7 +119,7 @@ def _take(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
         picture = Image.fromarray(at_most(picture, int(rng.integers(36, PHOTO_HEIGHT))))
     if rng.random() < 0.5:
         picture = picture.filter(ImageFilter.GaussianBlur(picture.height * rng.uniform(0, 0.02)))
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and picture.width < WIDEST_JPEG:
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=int(rng.integers(15, 80)))
         picture = Image.open(file)

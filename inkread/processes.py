@@ -85,33 +85,32 @@ def alone_or_together() -> Iterator[None]:
         port = free.getsockname()[1]
     together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     package = str(Path(__file__).parent.parent)
-    said = tempfile.TemporaryFile()
-    second = subprocess.Popen(
-        [sys.executable, "-m", "inkread", *sys.argv[1:]],
-        env={**os.environ, **together, "RANK": "1", "PYTHONPATH": os.pathsep.join([package, *sys.path])},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=said,
-    )
-    os.environ.update(together, RANK="0")
-    try:
-        yield
-    except RuntimeError as error:  # gloo lost the other one
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            second.wait(5)
-        if second.returncode is None:
-            raise
-        said.seek(0)
-        last = said.read().decode(errors="replace").strip().rpartition("\n")[2].removeprefix("Error: ")
-        raise TrainingFailed(
-            f"the second process of this training ended ({last or second.returncode}); go on with --resume, "
-            "or train in one process with WORLD_SIZE=1 in the environment"
-        ) from error
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
-        for name in (*together, "RANK"):
-            del os.environ[name]
-        second.terminate()
-        second.wait()
-        said.close()
+    with tempfile.TemporaryFile() as said:
+        second = subprocess.Popen(
+            [sys.executable, "-m", "inkread", *sys.argv[1:]],
+            env={**os.environ, **together, "RANK": "1", "PYTHONPATH": os.pathsep.join([package, *sys.path])},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        os.environ.update(together, RANK="0")
+        try:
+            yield
+        except RuntimeError as error:  # gloo lost the other one
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                second.wait(5)
+            if second.returncode is None:
+                raise
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().rpartition("\n")[2].removeprefix("Error: ")
+            raise TrainingFailed(
+                f"the second process of this training ended ({last or second.returncode}); go on with --resume, "
+                "or train in one process with WORLD_SIZE=1 in the environment"
+            ) from error
+        finally:
+            if dist.is_initialized():
+                dist.destroy_process_group()
+            for name in (*together, "RANK"):
+                del os.environ[name]
+            second.terminate()
+            second.wait()

@@ -127,7 +127,9 @@ def settle_tall(text: str, strokes: Sequence[Stroke], height: float = 1.75) -> W
     """A digit or capital as it was written, brought to stand on y = 0, `height` body heights tall."""
     points = np.concatenate(strokes)
     corner = [float(points[:, 0].min()), float(points[:, 1].max())]
-    return Word(text, [(stroke - corner) * height / max(float(np.ptp(points[:, 1])), 1e-6) for stroke in strokes])
+    wide, high = np.ptp(points, axis=0).tolist()
+    scale = height / max(high, 0.3 * wide, 1e-6)  # a digit that lies flat is mislabelled; blown up, it fills the line
+    return Word(text, [(stroke - corner) * scale for stroke in strokes])
 
 
 def draw_sign(text: str, rng: np.random.Generator) -> Word:

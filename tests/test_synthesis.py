@@ -54,6 +54,8 @@ def test_settled_words_stand_on_zero_at_the_size_of_one() -> None:
 def test_digits_are_taller_than_small_letters() -> None:
     digit = settle_tall("1", [np.array([[5.0, 90], [5.0, 30]])], height=1.75)
     assert np.ptp(digit.strokes[0][:, 1]) == pytest.approx(1.75)
+    flat = settle_tall("1", [np.array([[0.0, 90], [60.0, 90]])], height=1.75)  # as one of UNIPEN is labelled
+    assert np.ptp(flat.strokes[0][:, 0]) < 6
 
 
 def test_a_level_stroke_is_drawn_where_and_as_thick_as_said() -> None:
