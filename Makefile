@@ -5,7 +5,7 @@ PYTHON ?= python3
 # The release everything here was measured with. Where pip would take the large CUDA build on a machine without a GPU:
 # make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
-# For `make model`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
+# For `make model` and `make strokes`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
 RAW ?= ../shared/data
 WORK ?= work
 MINUTES ?= 80
@@ -14,7 +14,7 @@ SHELL := bash -euo pipefail
 BIN := .venv/bin
 VENV := .venv/installed
 
-.PHONY: help demo test check bench model wheel clean
+.PHONY: help demo test check bench model strokes wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,13 @@ model: $(VENV)  ## train the shipped model again, from the raw data in RAW
 	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
 	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6,$(WORK)/copiste:train) $(WORK)/fonts:train \
 		--dev $(WORK)/copiste:dev --set dropout=0.1 --minutes $(MINUTES) --out $(WORK)/latin.safetensors
+
+strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw data in RAW
+	mkdir -p $(WORK)/raw
+	tar -xf $(RAW)/unipen.tar.xz -C $(WORK)/raw
+	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-strokes --strokes
+	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev --preset strokes \
+		--minutes $(MINUTES) --out $(WORK)/strokes.safetensors
 
 wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build

@@ -3,7 +3,7 @@
     python benchmarks/describe.py models/latin.safetensors --reads "English and French, modern hands" --licence MIT \\
         --on "IAM va1=iam-lines:va1" --on "Copiste, unseen writers=copiste:dev"
 
-Prints the rows of the table on the model's card.
+Prints the rows of the table on the model's card; greedy, whatever the language model.
 """
 
 import argparse
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--reads", required=True, help="what it reads, in a few words")
     parser.add_argument("--licence", required=True)
+    parser.add_argument("--lm", help="the language models it reads along with unless told otherwise")
     parser.add_argument("--on", action="append", default=[], metavar="NAME=DATASET", help="a dataset to measure it on")
     arguments = parser.parse_args()
 
@@ -46,7 +47,8 @@ def main() -> None:
             f"({100 * low:.1f}-{100 * high:.1f}) | {100 * evaluation.wer:.1f} % |"
         )
         print(f"{evaluation.lines_per_second:.1f} lines a second", file=sys.stderr)
-    facts = {**model.facts, "reads": arguments.reads, "licence": arguments.licence, "errors": errors}
+    along = {"lm": arguments.lm} if arguments.lm else {}
+    facts = {**model.facts, **along, "reads": arguments.reads, "licence": arguments.licence, "errors": errors}
     save_model(arguments.model, Model(model.config, model.alphabet, model.weights, facts))
     print(f"sha256 {hashlib.sha256(arguments.model.read_bytes()).hexdigest()}")
 

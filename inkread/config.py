@@ -191,7 +191,7 @@ PRESETS: dict[str, tuple[NetworkConfig, TrainingConfig]] = {
     "base": (NetworkConfig(), TrainingConfig()),
     # Pen strokes: they tell much more than pixels do, so a small network will do.
     "strokes": (
-        NetworkConfig(features="strokes", channels=(64, 128), layers=3, hidden=128, dropout=0.2),
-        TrainingConfig(photographed=0.0),
+        NetworkConfig(features="strokes", channels=(64, 128), layers=3, hidden=160, dropout=0.2),
+        TrainingConfig(batch=32, photographed=0.0),
     ),
 }
