@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from inkread.layout import find_lines
 from inkread.page import Region, cut_line
@@ -134,6 +134,59 @@ def test_small_print_is_left_out() -> None:
         print_ = sample(row).resize((600, 22))
         page.paste(print_, (150, 50 + 26 * row))
     assert lines_in_order(find(page), COLUMN) == list(range(len(COLUMN)))
+
+
+def test_print_nearly_as_large_as_the_writing_is_left_out() -> None:
+    page = page_of(COLUMN)
+    text = "our own manuscript is now seen as a source, anonymous or not; some of us name no means"
+    ImageDraw.Draw(page).text((80, 76), text, 30, ImageFont.load_default(18))
+    assert lines_in_order(find(page), COLUMN) == list(range(len(COLUMN)))
+
+
+def test_print_alone_is_read() -> None:
+    page = Image.new("L", (900, 1100), 245)
+    draw = ImageDraw.Draw(page)
+    for y in range(100, 900, 60):
+        draw.text((150, y), "I have read the conditions and agree to them.", 30, ImageFont.load_default(24))
+    assert sum(map(len, find(page))) == 14
+
+
+def test_dotted_rules_are_no_lines() -> None:
+    page = page_of(COLUMN)
+    draw = ImageDraw.Draw(page)
+    for y in range(48, 1100, 80):
+        for x in range(60, 840, 10):
+            draw.rectangle((x, y, x + 4, y + 3), fill=60)
+    assert lines_in_order(find(page), COLUMN) == list(range(len(COLUMN)))
+
+
+def test_a_margin_is_read_apart() -> None:
+    places = [*((500, 150 + 80 * row, row) for row in range(10)), (20, 310, 9)]
+    page = page_of(places, (1200, 1100))
+    ImageDraw.Draw(page).line([(470, 0), (470, 1100)], fill=120, width=3)
+    assert sorted(lines_in_order(find(page), places)) == list(range(11))
+
+
+def test_a_word_crossed_out_breaks_no_line() -> None:
+    page = page_of(COLUMN)
+    draw = ImageDraw.Draw(page)
+    for left, top, number in COLUMN[::3]:
+        middle = left + sample(number).width // 2
+        draw.line([(middle - 40, top + 36), (middle + 40, top + 30)], fill=30, width=4)
+        draw.line([(middle - 40, top + 28), (middle + 40, top + 38)], fill=30, width=4)
+    assert lines_in_order(find(page), COLUMN) == list(range(len(COLUMN)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scribbles_are_no_reason_to_stop(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    page = Image.new("L", (600, 800), 240)
+    draw = ImageDraw.Draw(page)
+    for _ in range(25):
+        way = random.uniform((0, 0), page.size) + random.normal(0, 12, (60, 2)).cumsum(axis=0)
+        draw.line([(float(x), float(y)) for x, y in way], fill=40, width=3)
+    for region in (region for paragraph in find(page) for region in paragraph):
+        assert len(region.baseline) >= 2 and np.isfinite(region.polygon).all()
 
 
 @pytest.mark.parametrize("scale", [0.6, 2.5])
