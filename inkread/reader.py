@@ -10,7 +10,7 @@ import numpy as np
 
 from inkread.layout import find_lines
 from inkread.page import Cut, Points, Region, cut_out
-from inkread.recognizer import Character, Reading, mean_confidence
+from inkread.recognizer import Reading, mean_confidence
 from inkread.strokes import Writing
 
 SLIMMEST = 20  # times as wide as high a picture may be and still be looked at for several lines
@@ -156,11 +156,11 @@ def _on_page(reading: Reading, cut: Cut) -> Reading:
 
 
 def _words(reading: Reading, cut: Cut) -> Iterator[Word]:
-    for blank, group in groupby(reading.characters, key=lambda character: character.text == " "):
-        characters: list[Character] = list(group)
-        if not blank:
-            yield Word(
-                "".join(character.text for character in characters),
-                mean_confidence(characters),
-                cut.outline(characters[0].left, characters[-1].right),
-            )
+    """The words, each as far as the blanks around it: CTC tells where a letter is, but not how wide it is."""
+    groups = [list(group) for _, group in groupby(reading.characters, key=lambda character: character.text == " ")]
+    ends = [group[0].left for group in groups[1:]] + [float(len(cut.feet))]
+    begins = [0.0] + [group[-1].right for group in groups[:-1]]
+    for characters, left, right in zip(groups, begins, ends, strict=True):
+        text = "".join(character.text for character in characters)
+        if text.strip():
+            yield Word(text, mean_confidence(characters), cut.outline(left, right))

@@ -81,3 +81,14 @@ def test_words_stand_on_the_page_where_they_were_cut() -> None:
     assert 80 < top < 130 < bottom < 180
     characters = line.reading.characters
     assert characters[3].left - characters[0].left == pytest.approx(30, abs=2)
+
+
+def test_a_word_reaches_to_the_blanks_around_it() -> None:
+    ((sheet, _),) = read_sheets(Echo(), [lay_out("page.png", 1, 1, page_of(2), page=True)])
+    spikes = (("a", 10, 12), ("b", 20, 22), (" ", 40, 44), ("c", 60, 62))
+    reading = Reading("ab c", 0.5, tuple(Character(text, 0.5, left, right) for text, left, right in spikes))
+    line = place_on_page(sheet, [reading] * len(sheet.cuts)).lines[0]
+    first, second = ([x for x, _ in word.outline] for word in line.words)
+    (begin, _), (end, _) = sheet.cuts[0].feet[0], sheet.cuts[0].feet[-1]
+    assert [min(first) - begin, max(first) - begin] == pytest.approx([0, 40], abs=2)
+    assert [min(second) - begin, end - max(second)] == pytest.approx([44, 0], abs=2)
