@@ -467,17 +467,24 @@ def _sharpness(line: Line, ink: Field, body: float) -> float:
 def _without_print(lines: list[Line], ink: Field, body: float) -> list[Line]:
     """The lines but those in letters much smaller than most, remains of rules among them, and those that look printed.
 
-    All are kept when there is nothing else.
+    What stands nearer to a printed line than writing would is of that print. All are kept when there is nothing else.
     """
     usual = _height_of_most(lines, ink, body)
-    kept = []
+    large, printed = [], []
     for line in lines:
         height = _letter_height(line, ink, body)
-        large = height > (0.68 * usual if len(line.x) >= 6 * body else 0.3 * body)
-        long = len(line.x) >= 25 * body
-        if large and not (long and _sharpness(line, ink, body) > (1.0 if height < 0.85 * usual else 1.15)):
-            kept.append(line)
-    return kept or lines
+        if height > (0.68 * usual if len(line.x) >= 6 * body else 0.3 * body):
+            large.append(line)
+        if len(line.x) >= 25 * body and _sharpness(line, ink, body) > (1.0 if height < 0.85 * usual else 1.15):
+            printed.append(line)
+
+    def of_print(line: Line) -> bool:
+        return any(
+            line is other or (_shared(line, other) > len(line.x) / 2 and _distance(line, other) < 1.6 * body)
+            for other in printed
+        )
+
+    return [line for line in large if not of_print(line)] or lines
 
 
 def _height_of_most(lines: list[Line], ink: Field, body: float) -> float:
