@@ -24,8 +24,8 @@ PDF_DPI = 200  # A4 is then 1654 x 2339 pixels, a letter such as n some 20 of th
 def read_pictures(path: Path | str, data: bytes | None = None) -> list[np.ndarray]:
     """Every page of a picture file as a grey (H, W) uint8 array: 0 = black, upright, transparency laid on white paper.
 
-    A TIFF or PDF gives all its pages, every other format its first frame. `data` is the content of the file when it has been
-    read already, from standard input, say; then `path` only names it in messages, and "-" is called <stdin>.
+    A TIFF or PDF gives all its pages, every other format its first frame. `data` is the content of the file when it has
+    been read already, from standard input, say; then `path` only names it in messages, and "-" is called <stdin>.
     Raises BadInput in one line when the file is missing, unreadable, cut short, too large or not a picture.
     """
     name = "<stdin>" if str(path) == "-" else str(path)
