@@ -95,8 +95,8 @@ class TrainingConfig(Settings):
     truncate: int = 0  # k: backpropagation through time is cut to k steps; 0 = whole
     loss: Literal["ctc", "frames"] = "ctc"  # frames: cross-entropy a step, needs data with an alignment
     shortcut: float = 0.1  # conv: weight of a second CTC loss on the columns alone (Retsinas 2022); 0 = none
-    augment: bool = True  # distort the lines at random, see augment.py
-    photographed: float = 0.3  # share of the lines that are first made to look like photos; only with augment
+    distorted: float = 1.0  # share of the lines that are distorted at random, anew each time, see augment.py
+    photographed: float = 0.3  # share of the lines that are made to look like photos, once
     average: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: measured at the start
     checks: int = 20  # times the error rate on the development lines is measured
@@ -112,6 +112,7 @@ class TrainingConfig(Settings):
         )
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
+        _check(0 <= self.distorted <= 1, f"distorted={self.distorted}: must be from 0 to 1")
         _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")
         _check(self.weight_decay >= 0 and self.shortcut >= 0, "weight_decay and shortcut must not be negative")

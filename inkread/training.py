@@ -99,7 +99,7 @@ def train(
     alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters if start else "")
     with processes.shared_folder() as folder, ThreadPoolExecutor(torch.get_num_threads()) as pool:
         try:
-            photographed = training.photographed if training.augment and training.loss == "ctc" else 0.0
+            photographed = training.photographed if training.loss == "ctc" else 0.0
             lines = gather(samples, alphabet, config, folder, processes, photographed, training.seed, note, loading)
             dev_lines = gather(dev_samples, alphabet, config, folder, processes, note=note, progress=loading)
         except OSError as error:
@@ -230,9 +230,10 @@ class Run:
     def _features(self, index: int, epoch: int) -> NDArray[np.float32]:
         """The features of a line, distorted anew in every epoch; not where each step has its label already."""
         columns = self.lines.columns(index)
-        if self.training.augment and self.training.loss == "ctc":
+        rng = np.random.default_rng((self.training.seed, epoch, index))
+        if self.training.loss == "ctc" and rng.random() < self.training.distorted:
             change = distort_path if self.config.features == "strokes" else distort
-            distorted = change(columns, np.random.default_rng((self.training.seed, epoch, index)))
+            distorted = change(columns, rng)
             if self.config.steps(distorted.shape[1]) >= steps_needed(self.lines[index].labels):
                 columns = distorted
         return extract(columns, self.config)

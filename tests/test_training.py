@@ -61,7 +61,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("features", ["conv", "pixels", "geometry"])
 def test_it_learns_to_read(strokes: Path, tmp_path: Path, features: str) -> None:
     config = TINY.replace({"features": features, "hidden": 32, "dropout": 0})
-    settings = {"epochs": 40, "learning_rate": 3e-2, "augment": False, "average": 0.9, "checks": 4}
+    settings = {"epochs": 40, "learning_rate": 3e-2, "distorted": 0, "photographed": 0, "average": 0.9, "checks": 4}
     cer, steps = learn(strokes, tmp_path / "m.safetensors", config, **settings)
     assert cer < 0.1
     assert steps[-1].loss < steps[0].loss / 4
@@ -88,7 +88,7 @@ def test_it_learns_to_read_pen_strokes(tmp_path: Path) -> None:
         rows.append(json.dumps({"strokes": strokes, "text": text}))
     (tmp_path / "inks.jsonl").write_text("\n".join(rows))
     config = TINY.replace({"features": "strokes", "channels": "16,16", "hidden": 32, "dropout": 0})
-    settings = {"epochs": 40, "learning_rate": 1e-2, "augment": True, "average": 0.9, "checks": 4}
+    settings = {"epochs": 40, "learning_rate": 1e-2, "average": 0.9, "checks": 4}
     cer, steps = learn(tmp_path / "inks.jsonl", tmp_path / "m.safetensors", config, **settings)
     assert cer < 0.1
     assert steps[-1].loss < steps[0].loss / 4
