@@ -129,8 +129,8 @@ def predict(
     """Read handwriting: whole pages, or pictures of single lines.
 
     Of a page one line of text a line, with blank lines between paragraphs; of a picture of a line its text. With
-    several files each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF. `-` reads a picture from
-    stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP or WebP.
+    several files each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF. `-` reads a picture from
+    stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP, WebP or PDF.
 
     Pen strokes - InkML, IAM-OnDB's XML, UNIPEN or JSON, of one line or several - are read along the path of the pen,
     or, by a --model of pictures, as their drawing.
@@ -146,7 +146,7 @@ def predict(
       inkread predict letter.jpg --format alto > letter.xml
       inkread predict notes.inkml
       inkread predict scans/*.png > texts.tsv
-      inkread predict letter.png --lm english --words names.txt
+      inkread predict letter.png --words names.txt
       cat line.png | inkread predict - --json
     """
     form = "json" if as_json else form or "text"
@@ -510,7 +510,7 @@ def render(ink: str, out: Path) -> None:
 def lm() -> None:
     """Language models: learn one from text, score text, sample text.
 
-    `predict` and `eval` read along with one of n-grams, given by --lm.
+    `predict` and `eval` read along with those of n-grams that their model names, or --lm.
     """
 
 
