@@ -60,9 +60,13 @@ def read_text(path: Path) -> str:
         raise BadInput(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it first") from error
 
 
-def _forms(character: str) -> tuple[str, str, str]:
-    """A character, its look-alike, its bare letter: "É" -> ("É", "É", "E"), "—" -> ("—", "-", "—")."""
-    return character, character.translate(LOOK_ALIKES), unicodedata.normalize("NFD", character)[0]
+def _code_of(character: str, codes: dict[str, int]) -> int:
+    """The code of a character, of its look-alike ("—" of "-"), of its bare letter ("É" of "E"), or of UNKNOWN."""
+    bare = unicodedata.normalize("NFD", character)[0]
+    for form in (character, character.translate(LOOK_ALIKES), bare):
+        if form in codes:
+            return codes[form]
+    return codes[UNKNOWN]
 
 
 class NgramModel:
@@ -100,10 +104,7 @@ class NgramModel:
 
     def code(self, character: str) -> int:
         """The token of a character; of one that the model has not learnt, that of its look-alike or bare letter."""
-        for form in _forms(character):
-            if form in self._code:
-                return self._code[form]
-        return self._code[UNKNOWN]
+        return _code_of(character, self._code)
 
     def step(self, state: int, token: int) -> tuple[float, int]:
         """log p(token | state), and the state after it."""
@@ -455,10 +456,7 @@ class Mixture:
 
     def code(self, character: str) -> int:
         """The token of a character; of one that no model has learnt, of its look-alike or bare letter."""
-        for form in _forms(character):
-            if form in self._code:
-                return self._code[form]
-        return self._code[UNKNOWN]
+        return _code_of(character, self._code)
 
     def step(self, state: tuple[tuple[int, ...], tuple[float, ...]], token: int) -> tuple[float, Any]:
         """log p(token | state), and the state after it."""

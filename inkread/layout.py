@@ -79,7 +79,7 @@ def _lines(ink: Field, body: float) -> tuple[list[Line], float]:
     larger than that, and they are looked for once more.
     """
     lines = _traced(ink, body)
-    height = _height_of_most(lines, ink, body)
+    height = _height_of_most(lines, [_letter_height(line, ink, body) for line in lines])
     if height > 1.1 * body:
         body = height
         lines = _traced(ink, body)
@@ -469,10 +469,10 @@ def _without_print(lines: list[Line], ink: Field, body: float) -> list[Line]:
 
     What stands nearer to a printed line than writing would is of that print. All are kept when there is nothing else.
     """
-    usual = _height_of_most(lines, ink, body)
+    heights = [_letter_height(line, ink, body) for line in lines]
+    usual = _height_of_most(lines, heights)
     large, printed = [], []
-    for line in lines:
-        height = _letter_height(line, ink, body)
+    for line, height in zip(lines, heights, strict=True):
         if height > (0.68 * usual if len(line.x) >= 6 * body else 0.3 * body):
             large.append(line)
         if len(line.x) >= 25 * body and _sharpness(line, ink, body) > (1.0 if height < 0.85 * usual else 1.15):
@@ -487,9 +487,8 @@ def _without_print(lines: list[Line], ink: Field, body: float) -> list[Line]:
     return [line for line in large if not of_print(line)] or lines
 
 
-def _height_of_most(lines: list[Line], ink: Field, body: float) -> float:
-    """The median height of the letters, that of each line as often as it is long; 0 where there is none."""
-    heights = [_letter_height(line, ink, body) for line in lines]
+def _height_of_most(lines: list[Line], heights: list[float]) -> float:
+    """The median of the lines' heights, that of each as often as the line is long; 0 where there is none."""
     return float(np.median(np.repeat(heights, [len(line.x) for line in lines]))) if lines else 0.0
 
 
