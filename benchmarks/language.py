@@ -24,7 +24,7 @@ from inkread.alphabet import Alphabet, normal
 from inkread.dataset import open_dataset, read_writing
 from inkread.decoder import Guide, align, greedy, prefix_beam
 from inkread.features import columns_of, ready
-from inkread.language import Fusion, WithWords, read_text, read_words
+from inkread.language import Fusion, read_text, read_words, with_own_words
 from inkread.metrics import edit_distance, words
 from inkread.model_file import (
     find_language_model,
@@ -70,7 +70,7 @@ def main() -> None:
     known = {bare(word) for word in words(read_text(arguments.text))} if arguments.text else None
     measure(texts, scores, alphabet, None, known, "greedy", beam=False)
     measure(texts, scores, alphabet, None, known, "beam")
-    reader = WithWords(language, read_words(arguments.words)) if arguments.words else language
+    reader = with_own_words(language, read_words(arguments.words)) if arguments.words else language
     guide = Fusion(reader, alphabet)
     grid = itertools.product(WEIGHTS, BONUSES) if arguments.grid else [(guide.weight, guide.bonus)]
     for guide.weight, guide.bonus in grid:

@@ -75,7 +75,7 @@ def prefix_beam(
     A log-probability is a little too low for that; it is exact when both are 0 and the beam holds every prefix.
     `align` places the labels.
     """
-    root = _Prefix(None, BLANK, 1.0, guide.start if guide else None)
+    root = _Prefix((), BLANK, 1.0, guide.start if guide else None)
     root.in_blank = 1.0
     beam = [root]
     best, divided = 1.0, 0.0  # all is divided by the best probability, so that a long line's does not vanish
@@ -116,7 +116,7 @@ def prefix_beam(
     scored = []
     for prefix in beam:
         factor = guide.finish(prefix.state) if guide else 1.0
-        scored.append((prefix.labels(), math.log((prefix.in_blank + prefix.in_label) * factor) + divided))
+        scored.append((prefix.labels, math.log((prefix.in_blank + prefix.in_label) * factor) + divided))
     return sorted(scored, key=lambda pair: -pair[1])
 
 
@@ -143,32 +143,29 @@ def _steps(log_probs: Scores, least: float) -> Iterator[tuple[float, list[tuple[
 
 
 class _Prefix:
-    """Labels read so far, as a node of a tree, so that a prefix which comes back is the same one."""
+    """Labels read so far, as a node of a tree, so that a prefix which comes back is the same one.
+
+    It does not know its parent: without a cycle the whole tree goes when the line is read, and Python's garbage
+    collector, which else takes as long as the beam itself, finds nothing to do.
+    """
 
     __slots__ = (
-        *("shorter", "last", "factor", "state", "longer"),  # the tree
+        *("labels", "last", "factor", "state", "longer"),  # the tree
         *("in_blank", "in_label"),  # probability of the paths that spell it and end in a blank, or in its last label
         *("next_blank", "next_label"),  # the same one step later, while the step is taken
         *("mass", "in_beam"),
     )
 
-    def __init__(self, shorter: _Prefix | None, last: int, factor: float, state: Any) -> None:
-        self.shorter, self.last, self.factor, self.state = shorter, last, factor, state
+    def __init__(self, labels: tuple[int, ...], last: int, factor: float, state: Any) -> None:
+        self.labels, self.last, self.factor, self.state = labels, last, factor, state
         self.longer: dict[int, _Prefix] = {}
         self.in_blank = self.in_label = self.next_blank = self.next_label = self.mass = 0.0
         self.in_beam = False
 
     def extend(self, label: int, guide: Guide | None) -> _Prefix:
         factor, state = guide.extend(self.state, label) if guide else (1.0, None)
-        self.longer[label] = longer = _Prefix(self, label, factor, state)
+        self.longer[label] = longer = _Prefix((*self.labels, label), label, factor, state)
         return longer
-
-    def labels(self) -> tuple[int, ...]:
-        labels, prefix = [], self
-        while prefix.shorter is not None:
-            labels.append(prefix.last)
-            prefix = prefix.shorter
-        return tuple(reversed(labels))
 
 
 def align(log_probs: Scores, labels: Sequence[int]) -> list[Label]:

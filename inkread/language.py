@@ -10,9 +10,9 @@ import math
 import re
 import unicodedata
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ START, END, UNKNOWN = (
 )  # tokens 0, 1, 2: a line's begin and end, any other character
 LINE_LENGTH = 60  # characters: about a line of handwriting
 NEVER = -99 * math.log(10)  # ARPA's log-probability of what is never asked for
+WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # letters, and what joins them within a word
 SPACES = ("<space>", "▁", "|")  # how a space is written in an ARPA file, where spaces part the tokens
 # What a hand does not tell apart, for models that have learnt only one of them.
 LOOK_ALIKES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "—": "-", "–": "-", "…": "."})
@@ -86,14 +87,16 @@ class NgramModel:
         children: NDArray[np.unsignedinteger],  # (N,) how many children it has
         log_p: NDArray[np.float32],  # (N,) natural logarithms
         backoff: NDArray[np.float32],  # (N,) 0 where there are no children
-        weight: float = 0.6,
+        weight: float = 0.65,
         bonus: float = 2.0,
         facts: dict[str, Any] | None = None,
+        words: Mapping[str, int] | None = None,  # of the text it has learnt, and how often each stands there
     ) -> None:
         self.tokens, self.order = tuple(tokens), order
         self.token, self.children, self.log_p, self.backoff = token, children, log_p, backoff
         self.weight, self.bonus = weight, bonus  # with which it guides the beam, see Fusion
         self.facts = facts or {}  # what its card tells
+        self.words = words or {}  # for WithWords; its own probabilities don't know them
         self.start = 1  # the node of START
         self._code = {character: code for code, character in enumerate(self.tokens)}
         # One element of a memoryview is had several times as quickly as one of an array.
@@ -185,6 +188,7 @@ def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
     """
     stx, etx = "\U0010fffe", "\U0010ffff"  # non-characters, which no text has
     text = "".join(f"{stx}{normal(line)}{etx}" for line in lines)
+    words = Counter(WORD.findall(text))
     characters = sorted(set(text) - {stx, etx})
     if not characters:
         raise BadInput("there is no text to learn a language from")
@@ -226,7 +230,7 @@ def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
         levels.pop()
     for n in range(1, len(levels)):
         _share_out(levels, n, bits)
-    return _as_model(tokens, levels, bits)
+    return _as_model(tokens, levels, bits, words)
 
 
 def _count(stream: NDArray[np.uint64], order: int, bits: int) -> list[tuple[NDArray[np.uint64], NDArray[np.int64]]]:
@@ -293,7 +297,7 @@ def _mask(n: int, bits: int) -> np.uint64:
     return np.uint64((1 << n * bits) - 1)
 
 
-def _as_model(tokens: Sequence[str], levels: list[_Level], bits: int) -> NgramModel:
+def _as_model(tokens: Sequence[str], levels: list[_Level], bits: int, words: Mapping[str, int]) -> NgramModel:
     """The trie of packed n-grams."""
     children = [np.array([len(tokens)])]
     for shorter, longer in pairwise(levels):
@@ -307,6 +311,7 @@ def _as_model(tokens: Sequence[str], levels: list[_Level], bits: int) -> NgramMo
         _small(np.concatenate(children)),
         np.concatenate([[0.0], *(level.log_p for level in levels)]).astype(np.float32),
         np.concatenate([[0.0], *(level.backoff for level in levels)]).astype(np.float32),
+        words=words,
     )
 
 
@@ -394,12 +399,14 @@ def to_arpa(model: NgramModel) -> str:
 
 
 class LanguageModel(Protocol):
-    """What Fusion reads along with: an n-gram model, or one with words of the user's own."""
+    """What Fusion reads along with: n-grams, several languages beside one another, or either with whole words."""
 
     @property
     def weight(self) -> float: ...
     @property
     def bonus(self) -> float: ...
+    @property
+    def tokens(self) -> Sequence[str]: ...
     @property
     def start(self) -> Any: ...
     def code(self, character: str) -> int: ...
@@ -438,7 +445,7 @@ class Mixture:
 
     LEAST = 0.02
 
-    def __init__(self, models: Sequence[NgramModel]) -> None:
+    def __init__(self, models: Sequence[LanguageModel]) -> None:
         self.models = models
         self.weight = float(np.mean([model.weight for model in models]))
         self.bonus = float(np.mean([model.bonus for model in models]))
@@ -458,7 +465,7 @@ class Mixture:
         """The token of a character; of one that no model has learnt, of its look-alike or bare letter."""
         return _code_of(character, self._code)
 
-    def step(self, state: tuple[tuple[int, ...], tuple[float, ...]], token: int) -> tuple[float, Any]:
+    def step(self, state: tuple[tuple[Any, ...], tuple[float, ...]], token: int) -> tuple[float, Any]:
         """log p(token | state), and the state after it."""
         joint, after = [], []
         for model, inner, share, (code, part) in zip(self.models, *state, self._codes[token], strict=True):
@@ -470,36 +477,26 @@ class Mixture:
         return math.log(mixed), (tuple(after), tuple(kept * part / mixed + self.LEAST for part in joint))
 
 
-@dataclass
-class _Node:
-    """A beginning of some of the user's words."""
-
-    longer: dict[int, _Node] = field(default_factory=dict)
-    words: int = 0  # that begin so
-    ends: int = 0  # that are this
-
-
 class WithWords:
-    """A model beside which the user's own words have a share: names and jargon it has never seen.
+    """A model beside which whole words have a share: those of the language, or names and jargon of the user's own.
 
-    Where a word may begin, one of them is being written with probability SHARE, all of them equally likely; each
-    character then tells how likely that still is (Bayes). So all continuations still have probability one in all.
-    A state is (the model's state, the place among the words or None, the probability that one is being written).
+    Characters tell what looks like a word, words tell what is one. Where a word may begin, one of them is being
+    written with probability `share`, each as likely as its weight; each character then tells how likely that still is
+    (Bayes). So all continuations have probability one in all.
+    A state is (the model's state, the words that begin so or None, the probability that one of them is being written).
     """
 
-    SHARE = 0.1
-
-    def __init__(self, model: NgramModel | Mixture, words: Iterable[str]) -> None:
-        self.model, self.weight, self.bonus = model, model.weight, model.bonus
-        self.root = _Node()
-        for word in words:
-            node = self.root
-            node.words += 1
-            for character in normal(word):
-                node = node.longer.setdefault(model.code(character), _Node())
-                node.words += 1
-            node.ends += 1
-        self.start: tuple[Any, _Node | None, float] = (model.start, self.root, self.SHARE)
+    def __init__(self, model: LanguageModel, words: Mapping[str, float], share: float) -> None:
+        self.model, self.weight, self.bonus, self.tokens = model, model.weight, model.bonus, model.tokens
+        spelt = {ord(character): model.code(character) for character in set().union(*words)}
+        weights: dict[str, float] = defaultdict(float)  # of words spelt with the model's tokens instead of characters
+        for word, weight in words.items():
+            weights[word.translate(spelt)] += weight
+        self.words = sorted(weights)  # so that those with one beginning stand together
+        self.below = [0.0, *np.cumsum([weights[word] for word in self.words]).tolist()]  # the weight before each
+        self.share = share
+        self.all = (0, len(self.words), "")  # first, last + 1, what they begin with
+        self.start = (model.start, self.all, share)
         between = [code for code, name in enumerate(model.tokens) if len(name) == 1 and not name.isalnum()]
         self.between = {1, *between}  # the tokens that part words
         self._between_p: dict[Any, float] = {}  # the probability that one of them comes, for the states met so far
@@ -507,26 +504,49 @@ class WithWords:
     def code(self, character: str) -> int:
         return self.model.code(character)
 
-    def step(self, state: tuple[Any, _Node | None, float], token: int) -> tuple[float, Any]:
+    def step(self, state: tuple[Any, tuple[int, int, str] | None, float], token: int) -> tuple[float, Any]:
         """log p(token | state), and the state after it."""
-        inner, node, share = state
+        inner, alike, share = state
         log_p, after = self.model.step(inner, token)
         longer = None
-        if node is not None:
-            p, longer = math.exp(log_p), node.longer.get(token)
-            own = longer.words / node.words if longer else 0.0
-            if node.ends and token in self.between:  # as the model says what comes between words
-                own += node.ends / node.words * p / self._any_between(inner)
+        if alike is not None:
+            words, below = self.words, self.below
+            first, last, begun = alike
+            spelt = begun + chr(token)
+            own, p = 0.0, math.exp(log_p)
+            if token in self.between and words[first] == begun:  # over, and the model says what comes between words
+                own = (below[first + 1] - below[first]) * p / self._any_between(inner)
+            begin = bisect_left(words, spelt, first, last)
+            if begin < last and words[begin].startswith(spelt):
+                end = bisect_left(words, begun + chr(token + 1), begin, last)
+                own += below[end] - below[begin]
+                longer = (begin, end, spelt)
+            own /= below[last] - below[first]
             mixed = share * own + (1 - share) * p
             log_p, share = math.log(mixed), min(share * own / mixed, 0.999)  # a name may go on, as in a plural
         if longer is None and token in self.between:
-            longer, share = self.root, self.SHARE
+            longer, share = self.all, self.share
         return log_p, (after, longer, share)
 
     def _any_between(self, inner: Any) -> float:
         if inner not in self._between_p:
             self._between_p[inner] = sum(math.exp(self.model.step(inner, token)[0]) for token in self.between)
         return self._between_p[inner]
+
+
+def with_its_words(model: NgramModel) -> LanguageModel:
+    """A model with the words of the text it has learnt: half of the words of any text are among them.
+
+    A word's weight is the root of its count, so that rare ones have more than their share: the frequent ones the
+    n-grams know well enough.
+    """
+    words = {word: math.sqrt(count) for word, count in model.words.items()}
+    return WithWords(model, words, share=0.5) if words else model
+
+
+def with_own_words(model: LanguageModel, words: Iterable[str]) -> LanguageModel:
+    """A model with words of the user's own, one of ten that it reads."""
+    return WithWords(model, dict.fromkeys(map(normal, words), 1.0), share=0.1)
 
 
 def read_words(path: Path) -> list[str]:

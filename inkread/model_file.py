@@ -19,7 +19,7 @@ from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadConfig, BadModel
 from inkread.files import write_whole
-from inkread.language import Mixture, NgramModel, read_arpa
+from inkread.language import LanguageModel, Mixture, NgramModel, read_arpa, with_its_words
 from inkread.network import Network
 
 FORMAT = "inkread line model 1"
@@ -129,6 +129,7 @@ def load_language_model(name: str) -> NgramModel:
         backoff = np.zeros(len(arrays["token"]), np.float32)
         backoff[arrays["children"] > 0] = arrays["backoff"]
         kept = {name: description[name] for name in ("weight", "bonus", "facts")}
+        words = arrays["words"].tobytes().decode().splitlines()
         return NgramModel(
             description["tokens"],
             description["order"],
@@ -136,15 +137,18 @@ def load_language_model(name: str) -> NgramModel:
             arrays["children"],
             arrays["log_p"],
             backoff,
+            words=dict(zip(words, arrays["counts"].tolist(), strict=True)),
             **kept,
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BadModel(f"{path}: damaged, or newer than this inkread ({error}); copy it again") from error
 
 
-def load_language_models(names: str) -> NgramModel | Mixture:
-    """The n-gram model of that name or path, or the mixture of several with commas between. Raises BadModel."""
-    models = [load_language_model(name) for name in names.split(",")]
+def load_language_models(names: str) -> LanguageModel:
+    """What to read along with: the n-gram model of that name or path with the words it knows, or a mixture of several
+    with commas between. Raises BadModel.
+    """
+    models = [with_its_words(load_language_model(name)) for name in names.split(",")]
     return models[0] if len(models) == 1 else Mixture(models)
 
 
@@ -161,6 +165,8 @@ def save_language_model(path: Path, model: NgramModel) -> None:
     }
     arrays = {"token": model.token, "children": model.children, "log_p": model.log_p}
     arrays["backoff"] = model.backoff[model.children > 0]
+    arrays["words"] = np.frombuffer("\n".join(model.words).encode(), np.uint8).copy()
+    arrays["counts"] = np.array([*model.words.values()], np.uint32)
     write_tensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, description)
 
 

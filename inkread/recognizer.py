@@ -18,7 +18,7 @@ from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.decoder import Label, align, greedy, prefix_beam
 from inkread.errors import BadInput
 from inkread.features import columns_of, extract, places_of, ready
-from inkread.language import Fusion, LanguageModel, WithWords
+from inkread.language import Fusion, LanguageModel, with_own_words
 from inkread.model_file import Model, load_language_models, load_model
 from inkread.preprocess import Line
 from inkread.strokes import Writing
@@ -80,7 +80,7 @@ class Recognizer:
                 raise BadInput(f"{name}: names no language model, which words of your own need; add --lm english")
             return cls(model, decoder)
         language = load_language_models(named)
-        return cls(model, decoder, WithWords(language, words) if words else language)
+        return cls(model, decoder, with_own_words(language, words) if words else language)
 
     def read(self, writing: Writing) -> Reading:
         """Read one line: its picture, (H, W) uint8, 0 = black, or its pen strokes.

@@ -24,6 +24,8 @@ from inkread.language import (
     read_arpa,
     read_words,
     to_arpa,
+    with_its_words,
+    with_own_words,
 )
 
 LINES = ["the cat sat on the mat", "that is the one", "a hat, a cat", "on that", "the end"] * 3
@@ -223,12 +225,12 @@ def test_a_bad_arpa_file_is_refused_in_one_line(change: tuple[str, str], message
 
 
 def test_with_words_all_continuations_still_have_probability_one() -> None:
-    model = WithWords(fit(LINES, 4), ["Zoë", "hat", "hatter", "O'Neil", "New York", "H2O"])
+    model = with_own_words(fit(LINES, 4), ["Zoë", "hat", "hatter", "O'Neil", "New York", "H2O"])
     ahead = [model.start]
     for _ in range(4):
         following = []
         for state in ahead:
-            steps = [model.step(state, token) for token in range(1, len(model.model.tokens))]
+            steps = [model.step(state, token) for token in range(1, len(model.tokens))]
             assert sum(math.exp(log_p) for log_p, _ in steps) == pytest.approx(1, abs=1e-5)
             following += [after for _, after in steps]
         ahead = following[::7]
@@ -236,15 +238,34 @@ def test_with_words_all_continuations_still_have_probability_one() -> None:
 
 def test_a_word_of_ones_own_is_as_likely_as_its_share() -> None:
     plain = fit([*LINES, "xyz"], 4)
-    model = WithWords(plain, ["zyx", "the"])
+    model = WithWords(plain, {"zyx": 1, "the": 1}, share=0.1)
     total, state = 0.0, model.start
     for character in "zyx":
         log_p, state = model.step(state, model.code(character))
         total += log_p
-    assert math.exp(total) == pytest.approx(WithWords.SHARE / 2, rel=0.01)  # the model itself has next to nothing
-    inner = WithWords.SHARE / 2 + (1 - WithWords.SHARE) * math.exp(plain.score("the") - log_after(plain, "the"))
+    assert math.exp(total) == pytest.approx(0.1 / 2, rel=0.01)  # the model itself has next to nothing
+    inner = 0.1 / 2 + 0.9 * math.exp(plain.score("the") - log_after(plain, "the"))
     total = sum(math.log(p) for p in chain(model, "the"))
     assert math.exp(total) == pytest.approx(inner, rel=1e-4)  # the sum of both ways to write it
+
+
+def test_a_models_own_words_by_hand() -> None:
+    """ "cat", "can" and "car-park" begin with "ca": each weighs the root of its count, 2, 1 and 1."""
+    model = fit(["cat cat cat cat", "can", "car-park", "42"], 3)
+    assert model.words == {"cat": 4, "can": 1, "car-park": 1}
+    reader = with_its_words(model)
+    ca = reader.step(reader.step(reader.start, reader.code("c"))[1], reader.code("a"))[1]
+    assert ca[2] > 0.5  # both characters are as a word's
+    p_t = math.exp(log_p(model, "ca", "t"))
+    assert math.exp(reader.step(ca, reader.code("t"))[0]) == pytest.approx(ca[2] * 2 / 4 + (1 - ca[2]) * p_t)
+    cat = reader.step(ca, reader.code("t"))[1]
+    between = sum(math.exp(log_p(model, "cat", token)) for token in (END, " ", "-"))
+    p_space = math.exp(log_p(model, "cat", " "))
+    over = cat[2] * p_space / between + (1 - cat[2]) * p_space  # no other word goes on so
+    assert math.exp(reader.step(cat, reader.code(" "))[0]) == pytest.approx(over)
+    assert reader.step(cat, reader.code(" "))[1][1:] == reader.start[1:]  # and another begins
+    assert reader.step(cat, reader.code("4"))[1][1] is None
+    assert with_its_words(fit(["12", "34"], 2)).start == 1  # without words the model itself
 
 
 def log_after(model: NgramModel, text: str) -> float:
@@ -332,7 +353,7 @@ def test_the_beam_reads_along_but_leaves_alone_what_is_clear() -> None:
     assert read(blurred(alphabet, "the xqx", "the cat", 0.02), guide) == "the xqx"
     name = blurred(alphabet, "the Zyx", "the cat", 0.4)
     assert read(name, guide) == "the cat"
-    assert read(name, Fusion(WithWords(model, ["Zyx"]), alphabet)) == "the Zyx"
+    assert read(name, Fusion(with_own_words(model, ["Zyx"]), alphabet)) == "the Zyx"
 
 
 def test_the_guided_beam_is_brute_force_with_the_model() -> None:
