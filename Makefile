@@ -11,6 +11,8 @@ WORK ?= work
 MINUTES ?= 80
 # The last minutes, on lines as they are for the most part: a training that is short of time learns more from them.
 LAST_LAP := --set average=0.999 --set distorted=0.3 --set photographed=0.15 --minutes 8
+# The defaults are for minutes; hours want smaller steps.
+LONG := --set learning_rate=3e-3 --set distorted=0.5 --minutes $(MINUTES)
 
 SHELL := bash -euo pipefail
 BIN := .venv/bin
@@ -46,7 +48,7 @@ model: $(VENV)  ## train the shipped model again, from the raw data in RAW
 	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
 	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
 	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6,$(WORK)/copiste:train) $(WORK)/fonts:train \
-		--dev $(WORK)/copiste:dev --set dropout=0.05 --minutes $(MINUTES) --out $(WORK)/latin-1.safetensors
+		--dev $(WORK)/copiste:dev --set dropout=0.05 $(LONG) --out $(WORK)/latin-1.safetensors
 	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3,$(WORK)/copiste:train) $(WORK)/fonts:train \
 		--dev $(WORK)/copiste:dev --from $(WORK)/latin-1.safetensors $(LAST_LAP) --out $(WORK)/latin.safetensors
 
@@ -54,8 +56,8 @@ strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw 
 	mkdir -p $(WORK)/raw
 	tar -xf $(RAW)/unipen.tar.xz -C $(WORK)/raw
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-strokes --strokes
-	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev --preset strokes \
-		--minutes $(MINUTES) --out $(WORK)/strokes-1.safetensors
+	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev --preset strokes $(LONG) \
+		--out $(WORK)/strokes-1.safetensors
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev \
 		--from $(WORK)/strokes-1.safetensors --set batch=32 $(LAST_LAP) --out $(WORK)/strokes.safetensors
 

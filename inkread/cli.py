@@ -547,7 +547,8 @@ def lm_train(
 ) -> None:
     """Learn a language from texts.
 
-    A line of text is a line of writing; longer ones, as paragraphs are, are cut between words.
+    A line of text is a line of writing; longer ones, as paragraphs are, are cut between words. Beside n-grams the words
+    of the texts are kept, but in NAME.arpa: half of the words that are read are taken to be among them.
 
     The settings of a recurrent network are pieces (byte-pair pieces beside the characters), embedding, cell (gru,
     lstm, elman), activation, layers, hidden, dropout, minutes, epochs, batch, truncate, learning_rate, clip and seed.

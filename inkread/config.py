@@ -88,7 +88,7 @@ class TrainingConfig(Settings):
     minutes: float = 0.0  # stop after so many minutes of training; 0 = by epochs
     epochs: int = 0  # stop after so many passes over the data; 0 = by minutes
     batch: int = 16  # lines a step, over all processes
-    learning_rate: float = 8e-3  # peak, reached after the warm-up, then a cosine down to 0
+    learning_rate: float = 5e-3  # peak, reached after the warm-up, then a cosine down to 0
     warmup: float = 0.03  # share of the training
     weight_decay: float = 0.01
     clip: float = 5.0  # τ: a gradient longer than this is scaled to this norm (Pascanu 2013); 0 = never
@@ -186,13 +186,13 @@ PRESETS: dict[str, tuple[NetworkConfig, TrainingConfig]] = {
     # The lecture's own network: plain pixel columns, Elman cells, no convolution.
     "elman": (
         NetworkConfig(features="pixels", cell="elman", activation="tanh", layers=3, hidden=256, dropout=0.1),
-        TrainingConfig(learning_rate=5e-3, clip=1.0, shortcut=0.0),
+        TrainingConfig(clip=1.0, shortcut=0.0),
     ),
     "small": (NetworkConfig(channels=(16, 32, 64, 64), layers=2, hidden=128, dropout=0.1), TrainingConfig()),
     "base": (NetworkConfig(), TrainingConfig()),
     # Pen strokes: they tell much more than pixels do, so a small network will do.
     "strokes": (
         NetworkConfig(features="strokes", channels=(64, 128), layers=3, hidden=160, dropout=0.2),
-        TrainingConfig(batch=32, photographed=0.0),
+        TrainingConfig(batch=32, learning_rate=3e-3, photographed=0.0),
     ),
 }
