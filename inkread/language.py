@@ -535,17 +535,17 @@ class WithWords:
 
 
 def with_its_words(model: NgramModel) -> LanguageModel:
-    """A model with the words of the text it has learnt: half of the words of any text are among them.
+    """A model with the words of the text it has learnt: a word is one of them with probability 1/2.
 
-    A word's weight is the root of its count, so that rare ones have more than their share: the frequent ones the
-    n-grams know well enough.
+    A word's weight is the root of its count, so that rare ones have more than their share; the frequent ones the
+    n-grams know well enough. Both were chosen on 1,500 words and lines of UNIPEN's development part.
     """
     words = {word: math.sqrt(count) for word, count in model.words.items()}
     return WithWords(model, words, share=0.5) if words else model
 
 
 def with_own_words(model: LanguageModel, words: Iterable[str]) -> LanguageModel:
-    """A model with words of the user's own, one of ten that it reads."""
+    """A model with words of the user's own: a word is one of them with probability 1/10."""
     return WithWords(model, dict.fromkeys(map(normal, words), 1.0), share=0.1)
 
 

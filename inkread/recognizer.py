@@ -1,5 +1,6 @@
 """The whole reading path: picture or strokes -> preprocess -> features -> network -> decoder -> text and its places."""
 
+import gc
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -171,6 +172,7 @@ class Recognizers:
             name = self.pictures if is_picture else self.strokes
             if name not in self.loaded:
                 self.loaded[name] = self.load(name)
+                gc.freeze()  # it stays: the collector need not look through it, and all of torch, with every line
             yield from self.loaded[name].read_many(lines)
 
 
