@@ -548,7 +548,7 @@ def lm_train(
     """Learn a language from texts.
 
     A line of text is a line of writing; longer ones, as paragraphs are, are cut between words. Beside n-grams the words
-    of the texts are kept, but in NAME.arpa: half of the words that are read are taken to be among them.
+    of the texts are kept, but in NAME.arpa: a word that is read is one of them with probability 0.7.
 
     The settings of a recurrent network are pieces (byte-pair pieces beside the characters), embedding, cell (gru,
     lstm, elman), activation, layers, hidden, dropout, minutes, epochs, batch, truncate, learning_rate, clip and seed.

@@ -535,13 +535,13 @@ class WithWords:
 
 
 def with_its_words(model: NgramModel) -> LanguageModel:
-    """A model with the words of the text it has learnt: a word is one of them with probability 1/2.
+    """A model with the words of the text it has learnt: a word is one of them with probability 0.7.
 
     A word's weight is the root of its count, so that rare ones have more than their share; the frequent ones the
-    n-grams know well enough. Both were chosen on 1,500 words and lines of UNIPEN's development part.
+    n-grams know well enough. Both were chosen on development lines.
     """
     words = {word: math.sqrt(count) for word, count in model.words.items()}
-    return WithWords(model, words, share=0.5) if words else model
+    return WithWords(model, words, share=0.7) if words else model
 
 
 def with_own_words(model: LanguageModel, words: Iterable[str]) -> LanguageModel:
