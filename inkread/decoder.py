@@ -75,7 +75,7 @@ def prefix_beam(
     A log-probability is a little too low for that; it is exact when both are 0 and the beam holds every prefix.
     `align` places the labels.
     """
-    root = _Prefix((), BLANK, 1.0, guide.start if guide else None)
+    root = _Prefix((), 1.0, guide.start if guide else None)
     root.in_blank = 1.0
     beam = [root]
     best, divided = 1.0, 0.0  # all is divided by the best probability, so that a long line's does not vanish
@@ -156,15 +156,16 @@ class _Prefix:
         *("mass", "in_beam"),
     )
 
-    def __init__(self, labels: tuple[int, ...], last: int, factor: float, state: Any) -> None:
-        self.labels, self.last, self.factor, self.state = labels, last, factor, state
+    def __init__(self, labels: tuple[int, ...], factor: float, state: Any) -> None:
+        self.labels, self.factor, self.state = labels, factor, state
+        self.last = labels[-1] if labels else BLANK
         self.longer: dict[int, _Prefix] = {}
         self.in_blank = self.in_label = self.next_blank = self.next_label = self.mass = 0.0
         self.in_beam = False
 
     def extend(self, label: int, guide: Guide | None) -> _Prefix:
         factor, state = guide.extend(self.state, label) if guide else (1.0, None)
-        self.longer[label] = longer = _Prefix((*self.labels, label), label, factor, state)
+        self.longer[label] = longer = _Prefix((*self.labels, label), factor, state)
         return longer
 
 

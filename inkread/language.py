@@ -184,7 +184,8 @@ def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
     """Learn the n-grams of lines of text, with interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999).
 
     An n-gram is left out when that takes less than `prune` nats from the log-probability of all the lines (Seymore
-    and Rosenfeld 1996). Raises BadInput when there is no text, BadConfig when the order is too high for the alphabet.
+    and Rosenfeld 1996). All words are kept.
+    Raises BadInput when there is no text, BadConfig when the order is too high for the alphabet.
     """
     stx, etx = "\U0010fffe", "\U0010ffff"  # non-characters, which no text has
     text = "".join(f"{stx}{normal(line)}{etx}" for line in lines)
