@@ -95,6 +95,7 @@ class TrainingConfig(Settings):
     truncate: int = 0  # k: backpropagation through time is cut to k steps; 0 = whole
     loss: Literal["ctc", "frames"] = "ctc"  # frames: cross-entropy a step, needs data with an alignment
     shortcut: float = 0.1  # conv: weight of a second CTC loss on the columns alone (Retsinas 2022); 0 = none
+    crossed: float = 0.3  # share of the lines that end as another of their writer does, see crossing.py
     distorted: float = 1.0  # share of the lines that are distorted at random, anew each time, see augment.py
     photographed: float = 0.3  # share of the lines that are made to look like photos, once
     average: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones
@@ -112,6 +113,7 @@ class TrainingConfig(Settings):
         )
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
+        _check(0 <= self.crossed <= 1, f"crossed={self.crossed}: must be from 0 to 1")
         _check(0 <= self.distorted <= 1, f"distorted={self.distorted}: must be from 0 to 1")
         _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")

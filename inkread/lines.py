@@ -1,9 +1,10 @@
 """A dataset made ready to learn from: normalised lines on disk, shared by all processes, and batches of them."""
 
 import os
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment import photograph
 from inkread.config import NetworkConfig
+from inkread.crossing import Gap, cross, find_gaps
 from inkread.dataset import Sample, read_line, read_writing
 from inkread.errors import BadDataset, BadInput
 from inkread.features import columns_of, places_of, ready
@@ -30,6 +32,8 @@ class ReadyLine:
     width: int
     labels: list[int]
     frames: NDArray[np.int64] | None  # with an alignment: (T,), a label for each step
+    writer: str | None
+    gaps: list[Gap]  # where it can be cut
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,14 @@ class Lines:
     rows: int
     kind: type[np.uint8] | type[np.float32]
     ready: list[ReadyLine]
+    of_writer: dict[str | None, list[int]] = field(init=False)  # the lines that can be cut, by writer
+
+    def __post_init__(self) -> None:
+        of_writer: dict[str | None, list[int]] = defaultdict(list)
+        for index, line in enumerate(self.ready):
+            if line.gaps:
+                of_writer[line.writer].append(index)
+        object.__setattr__(self, "of_writer", of_writer)
 
     def __len__(self) -> int:
         return len(self.ready)
@@ -52,6 +64,24 @@ class Lines:
         start = line.first * self.rows * self.kind().nbytes
         return np.memmap(line.file, self.kind, "r", start, (line.width, self.rows)).T
 
+    def crossed(self, index: int, rng: np.random.Generator) -> tuple[NDArray[Any], list[int]]:
+        """The columns and labels of the beginning of this line and the end of another of its writer, about as wide.
+
+        Lines whose writer is not told are taken to be one writer's. What can't be cut is given as it is.
+        """
+        line = self.ready[index]
+        if line.gaps:
+            gap = line.gaps[rng.integers(len(line.gaps))]
+            mates = self.of_writer[line.writer]
+            mate = mates[rng.integers(len(mates))]
+            second = self.ready[mate]
+            others = [other for other in second.gaps if second.width - other.start <= 1.1 * line.width - gap.start]
+            if others:
+                other = others[rng.integers(len(others))]
+                labels = line.labels[: gap.space] + second.labels[other.space :]
+                return cross(self.columns(index), gap, self.columns(mate), other), labels
+        return self.columns(index), line.labels
+
     def widths(self) -> NDArray[np.int64]:
         """(lines,): columns of each."""
         return np.array([line.width for line in self.ready])
@@ -64,6 +94,7 @@ def gather(
     folder: Path,
     processes: Processes,
     photographed: float = 0.0,
+    crossed: float = 0.0,
     seed: int = 0,
     note: Callable[[str], None] = lambda text: None,
     progress: Callable[[int, int], None] | None = None,
@@ -71,7 +102,8 @@ def gather(
     """Read and normalise the lines of a dataset into files in `folder`, each process its share of them.
 
     So large a share of them as `photographed`, drawn at random, is photographed first (see augment.py), so that the
-    network also meets what shadows and rules leave on a normalised line.
+    network also meets what shadows and rules leave on a normalised line. If any are to be `crossed`, the gaps between
+    their words are found.
     `note` is told of each line that can't be used. A character that is not in the alphabet gets a label that no network
     gives, and so counts as an error when lines are scored. Raises BadDataset if no line can be used.
     """
@@ -107,7 +139,8 @@ def gather(
                 continue
             out.write(np.ascontiguousarray(columns.T).tobytes())
             frames = label_steps(labels, sample.spans, line, config) if sample.spans else None
-            mine.append(ReadyLine(file, first, width, labels, frames))
+            gaps = find_gaps(columns, sample.text) if crossed else []
+            mine.append(ReadyLine(file, first, width, labels, frames, sample.writer, gaps))
             first += width
     shares = processes.all(mine)
     everything = [shares[index % processes.world][index // processes.world] for index in range(len(samples))]

@@ -190,7 +190,7 @@ def _ends(writing: Writing) -> tuple[float, float]:
     return float(xs.min()), float(xs.max())
 
 
-def pad(sequences: list[NDArray[np.float32]], to: int = 0) -> tuple[Tensor, Tensor]:
+def pad(sequences: Sequence[NDArray[np.float32]], to: int = 0) -> tuple[Tensor, Tensor]:
     """Feature sequences (T, F) -> one batch (B, longest T or `to`, F), zero beyond each end, and their lengths (B,)."""
     lengths = [len(sequence) for sequence in sequences]
     batch = np.zeros((len(sequences), max(*lengths, to), sequences[0].shape[1]), np.float32)

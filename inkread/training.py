@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,8 +99,10 @@ def train(
     alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters if start else "")
     with processes.shared_folder() as folder, ThreadPoolExecutor(torch.get_num_threads()) as pool:
         try:
-            photographed = training.photographed if training.loss == "ctc" else 0.0
-            lines = gather(samples, alphabet, config, folder, processes, photographed, training.seed, note, loading)
+            photographed, crossed = (training.photographed, training.crossed) if training.loss == "ctc" else (0.0, 0.0)
+            lines = gather(
+                samples, alphabet, config, folder, processes, photographed, crossed, training.seed, note, loading
+            )
             dev_lines = gather(dev_samples, alphabet, config, folder, processes, note=note, progress=loading)
         except OSError as error:
             cure = "set TMPDIR to a folder with more room"
@@ -206,11 +208,10 @@ class Run:
         """This process's share of a batch, forwards and backwards: its share of the loss in nats a character."""
         training, network, world = self.training, self.network, self.processes.world
         mine = members[self.processes.rank :: world].tolist()
-        sequences = list(self.pool.map(lambda index: self._features(index, epoch), mine))
+        sequences, labels = zip(*self.pool.map(lambda index: self._draw(index, epoch), mine), strict=True)
         # Widths in steps of 32: a new shape costs oneDNN time, and memory that it keeps.
         columns, lengths = pad(sequences, -(-self.processes.most(max(map(len, sequences))) // 32) * 32)
-        labels = [self.lines[index].labels for index in mine]
-        characters = sum(len(self.lines[index].labels) for index in members.tolist())  # of all processes
+        characters = sum(len(self.lines[index].labels) for index in members.tolist())  # of all processes, uncrossed
         torch.manual_seed((training.seed * 1_000_003 + self.standing.step) * world + self.processes.rank)  # dropout
         network.train()
         network.zero_grad()
@@ -227,16 +228,23 @@ class Run:
         (loss / characters).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()) / characters
 
-    def _features(self, index: int, epoch: int) -> NDArray[np.float32]:
-        """The features of a line, distorted anew in every epoch; not where each step has its label already."""
-        columns = self.lines.columns(index)
+    def _draw(self, index: int, epoch: int) -> tuple[NDArray[np.float32], list[int]]:
+        """The features and labels of a line, crossed and distorted anew in every epoch.
+
+        Where each step has its label already it stays as it is.
+        """
+        line = self.lines[index]
+        columns, labels = self.lines.columns(index), line.labels
         rng = np.random.default_rng((self.training.seed, epoch, index))
-        if self.training.loss == "ctc" and rng.random() < self.training.distorted:
-            change = distort_path if self.config.features == "strokes" else distort
-            distorted = change(columns, rng)
-            if self.config.steps(distorted.shape[1]) >= steps_needed(self.lines[index].labels):
-                columns = distorted
-        return extract(columns, self.config)
+        if self.training.loss == "ctc":
+            if rng.random() < self.training.crossed:
+                columns, labels = self.lines.crossed(index, rng)
+            if rng.random() < self.training.distorted:
+                change = distort_path if self.config.features == "strokes" else distort
+                distorted = change(columns, rng)
+                if self.config.steps(distorted.shape[1]) >= steps_needed(labels):
+                    columns = distorted
+        return extract(columns, self.config), labels
 
     def _sum_gradients(self, loss: float, seconds: float) -> tuple[float, float]:
         """Sum the gradients and the loss over all processes, in one message, and agree on the time that has passed."""
@@ -385,7 +393,7 @@ def scale_gradient(parameters: list[Tensor], limit: float) -> tuple[float, bool]
     return norm, scaled
 
 
-def ctc_loss(log_probs: Tensor, steps: Tensor, labels: list[list[int]]) -> Tensor:
+def ctc_loss(log_probs: Tensor, steps: Tensor, labels: Sequence[list[int]]) -> Tensor:
     """The sum over a batch of -log p(labels), by CTC (Graves et al. 2006): log_probs (T, B, C), steps (B,)."""
     targets = torch.tensor([label for line in labels for label in line])
     lengths = torch.tensor([len(line) for line in labels])

@@ -32,6 +32,11 @@ EXPECTED = {  # lines: as they are, and without the forms whose text also stands
 }
 
 
+def form_of(sample: Sample) -> str:
+    """The form that a line stands on, which one writer filled in: who he was is not told."""
+    return sample.id.rpartition("-")[0]
+
+
 def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
     """Strokes in heights of their small letters, measured along the slope of the line."""
     x, y = np.concatenate(strokes).T
@@ -43,7 +48,8 @@ def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
 def as_json(sample: Sample) -> str:
     """A line with its strokes, in the units of the whiteboard, as a line of JSON."""
     strokes = [stroke.astype(int).tolist() for stroke in read_inks(sample.path)[0].strokes]
-    facts = {"id": sample.id, "text": sample.text, "split": SPLITS[sample.split or ""], "strokes": strokes}
+    facts = {"id": sample.id, "text": sample.text, "writer": form_of(sample), "split": SPLITS[sample.split or ""]}
+    facts |= {"strokes": strokes}
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -54,7 +60,7 @@ def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:
     (out / name).parent.mkdir(parents=True, exist_ok=True)
     line = Word(sample.text, in_body_heights(read_inks(sample.path)[0].strokes))
     Image.fromarray(draw_line(line, rng)).save(out / name, compress_level=4)
-    return sample.id, name, "", SPLITS[sample.split or ""], sample.text
+    return sample.id, name, form_of(sample), SPLITS[sample.split or ""], sample.text
 
 
 def main() -> int:
@@ -68,7 +74,7 @@ def main() -> int:
     samples = [
         sample
         for sample in open_dataset(str(options.raw)).samples
-        if sample.split in SPLITS and "#" not in sample.text and sample.id.rpartition("-")[0] not in left_out
+        if sample.split in SPLITS and "#" not in sample.text and form_of(sample) not in left_out
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     with Pool() as pool:
