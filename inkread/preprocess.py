@@ -135,8 +135,8 @@ def _bright_on_dark(grey: Grey) -> bool:
 
 
 def _percentile(values: Grey, share: float) -> int:
-    """The value that `share` of all values don't exceed; by counting, which is ten times as fast as np.percentile."""
-    counts = np.bincount(values.ravel(), minlength=256).cumsum()
+    """The value that `share` of all values don't exceed; by counting, which is far faster than np.percentile."""
+    counts = np.cumsum(Image.fromarray(values).histogram())
     return int(np.searchsorted(counts, share * counts[-1]))
 
 
@@ -148,8 +148,20 @@ def _paper(grey: Grey) -> NDArray[np.float32]:
     height, width = grey.shape
     step = max(2, height // 12)
     small = Image.fromarray(grey).resize((max(1, width // step), max(1, height // step)), Image.Resampling.BOX)
-    small = small.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.MinFilter(5)).filter(ImageFilter.BoxBlur(1))
+    closed = _of_five(np.minimum, _of_five(np.maximum, np.asarray(small)))
+    small = Image.fromarray(closed).filter(ImageFilter.BoxBlur(1))
     return np.asarray(small.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
+
+
+def _of_five(extreme: np.ufunc, values: Grey) -> Grey:
+    """The extreme of the square of 5 x 5 around each value: down the columns, then along the rows; Pillow sorts."""
+    for _ in range(2):
+        here, values = values, values.copy()
+        for distance in (1, 2):
+            extreme(values[distance:], here[:-distance], out=values[distance:])
+            extreme(values[:-distance], here[distance:], out=values[:-distance])
+        values = values.T
+    return values
 
 
 def _without_rules(wet: Wet) -> Wet:

@@ -62,6 +62,7 @@ class Recognizer:
         self.network = model.network().for_reading()
         threads = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
+        self.ahead = ThreadPoolExecutor(1)
         torch.set_num_threads(threads)  # of this thread, which reads single batches with all of them
 
     @classmethod
@@ -94,19 +95,28 @@ class Recognizer:
         """Read many lines; the readings come in their order.
 
         Lines of about one width are read together, and as many batches side by side as there are cores, each on one.
+        Meanwhile the next pictures are taken from `writings`, and normalised, in a thread of their own.
         """
-        # Pillow and numpy normalise several pictures at once; strokes keep Python busy, which does one at a time.
-        in_turn = map if self.model.config.features == "strokes" else self.pool.map
         writings = iter(writings)
-        while chunk := list(islice(writings, batch * LOOKAHEAD)):
-            lines = list(in_turn(self._normalise, chunk))
+        # Pillow and numpy let others work; strokes keep Python busy, which does one thing at a time.
+        side_by_side = self.model.config.features != "strokes"
+        in_turn = self.pool.map if side_by_side else map
+
+        def prepare() -> tuple[list[Writing], list[Line | Track]]:
+            chunk = list(islice(writings, batch * LOOKAHEAD))
+            return chunk, list(in_turn(self._normalise, chunk))
+
+        chunk, lines = prepare()
+        while chunk:
+            following = self.ahead.submit(prepare) if side_by_side else None
             order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
             batches = [order[start : start + batch] for start in range(0, len(order), batch)]
-            side_by_side = self.pool.map if len(batches) > 1 else map
+            each = self.pool.map if len(batches) > 1 else map
             readings: dict[int, Reading] = {}
-            for read in side_by_side(partial(self._read_batch, chunk, lines), batches):
+            for read in each(partial(self._read_batch, chunk, lines), batches):
                 readings |= read
             yield from (readings[index] for index in range(len(chunk)))
+            chunk, lines = following.result() if following else prepare()
 
     def _read_batch(self, writings: list[Writing], lines: list[Line | Track], members: list[int]) -> dict[int, Reading]:
         """The readings of those lines, by their place among all."""

@@ -84,7 +84,7 @@ def test_pictures_are_taken_as_they_are_needed(reader: Recognizer, monkeypatch: 
 
     readings = reader.read_many(pictures(), batch=2)
     next(readings)
-    assert len(taken) == 4
+    assert 4 <= len(taken) <= 8  # those that are read, and in a thread of their own the next
     assert len(list(readings)) == 19
     assert list(reader.read_many([])) == []
 
