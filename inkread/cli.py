@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MINUTES = 30.0  # of training, when neither minutes nor epochs are given
 FEW_LINES = 100  # a tenth of fewer tells nothing, and would be missed in training
 FINE_TUNING = {"learning_rate": 2e-3, "average": 0.99}  # what `train --from` starts with instead of the preset's
-OWN_HAND = {"epochs": 30, "batch": 8, "photographed": 0.0}  # ... and with few lines: more passes bring nothing more
+# ... and with few lines: more passes bring nothing more, and the blend keeps what was read well before.
+OWN_HAND = {"epochs": 30, "batch": 8, "photographed": 0.0, "blend": 0.8, "checks": 5}
 
 
 class Commands(click.Group):
@@ -353,6 +354,8 @@ def train(
     network, training = configure(model.config if model else network, training, values)
     if model and network.replace({"dropout": model.config.dropout}) != model.config:
         raise BadConfig(f"--from {start} brings its own network: only settings of the training can be changed")
+    if training.blend < 1 and not model:
+        raise BadConfig(f"blend={training.blend}: there is nothing to blend with; name a model with --from")
     if not training.minutes and not training.epochs:
         training = training.replace({"minutes": MINUTES})
 

@@ -99,6 +99,7 @@ class TrainingConfig(Settings):
     distorted: float = 1.0  # share of the lines that are distorted at random, anew each time, see augment.py
     photographed: float = 0.3  # share of the lines that are made to look like photos, once
     average: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones
+    blend: float = 1.0  # with --from: share of what was learned in the weights that are kept; the rest is the start's
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: measured at the start
     checks: int = 20  # times the error rate on the development lines is measured
     seed: int = 0
@@ -117,6 +118,7 @@ class TrainingConfig(Settings):
         _check(0 <= self.distorted <= 1, f"distorted={self.distorted}: must be from 0 to 1")
         _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")
+        _check(0 < self.blend <= 1, f"blend={self.blend}: must be more than 0, and at most 1")
         _check(self.weight_decay >= 0 and self.shortcut >= 0, "weight_decay and shortcut must not be negative")
         _check(self.checks >= 1, f"checks={self.checks}: must be at least 1")
         _check(0 <= self.seed < 2**32, f"seed={self.seed}: must be from 0 up to 2^32")

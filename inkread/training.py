@@ -149,7 +149,8 @@ class Run:
         self.network = Network(config, alphabet.size)
         if start is not None:
             adopt(self.network, start)
-        self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.origin = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.average = {name: value.clone() for name, value in self.origin.items()}
         self.standing = Standing(bfloat16=self._agree_on_precision())
         self.optimizer = Muon(self.network, config, training, self.standing.bfloat16)
 
@@ -268,11 +269,23 @@ class Run:
             else:
                 self.average[name].copy_(value)
 
+    def learned(self) -> dict[str, Tensor]:
+        """The weights to keep: the average, blended with what it started from.
+
+        The mean of a model and what it has become by a few lines more reads those as well as the latter, and others
+        better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+        """
+        blend = self.training.blend
+        return {
+            name: torch.lerp(self.origin[name], value, blend) if value.is_floating_point() else value
+            for name, value in self.average.items()
+        }
+
     @torch.inference_mode()
     def check(self) -> float:
-        """The character error rate of the averaged weights on the development lines, greedy; the best are kept."""
+        """The character error rate of the weights to keep on the development lines, greedy; the best are kept."""
         reader = copy.deepcopy(self.network)
-        reader.load_state_dict(self.average)
+        reader.load_state_dict(self.learned())
         reader.for_reading()
         lines, (rank, world) = self.dev_lines, (self.processes.rank, self.processes.world)
         chosen = np.linspace(0, len(lines) - 1, min(len(lines), DEV_LINES)).astype(int)
@@ -303,7 +316,7 @@ class Run:
                 "trained_lines": self.standing.samples,
                 "training": self.training.to_dict(),
             }
-            save_model(self.out, Model(self.config, self.alphabet, self.average, facts))
+            save_model(self.out, Model(self.config, self.alphabet, self.learned(), facts))
 
     def _write_log(self, progress: Progress) -> None:
         if self.processes.first:

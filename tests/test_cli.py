@@ -347,6 +347,8 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
         ("--from latin --preset small", 2, "leave --preset out"),
         ("--from latin --set cell=gru", 1, "--from latin brings its own network"),
         ("--from lost", 1, "lost: no such model"),
+        ("--set blend=0.5", 1, "blend=0.5: there is nothing to blend with; name a model with --from"),
+        ("--set crossed=2", 1, "crossed=2.0: must be from 0 to 1"),
         ("--dev lost", 1, "lost: no such file or folder"),
         ("--resume --epochs 1 " + " ".join(TINY), 1, "m.checkpoint: no checkpoint to resume from"),
     ],

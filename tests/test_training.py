@@ -123,6 +123,22 @@ def test_the_same_seed_gives_the_same_losses(strokes: Path, tmp_path: Path) -> N
     assert first == again != other
 
 
+def test_the_blend_is_of_the_start_and_of_what_was_learned(strokes: Path, tmp_path: Path) -> None:
+    learn(strokes, tmp_path / "start.safetensors")
+    start = load_model(str(tmp_path / "start.safetensors"))
+    samples = open_dataset(str(strokes)).samples
+    weights = {}
+    for blend in (0.25, 1):
+        out = tmp_path / f"{blend}.safetensors"
+        train(samples, samples[:8], out, TINY, BRIEF.replace({"blend": blend}), start=start)
+        weights[blend] = load_model(str(out)).weights
+    for name, learned in weights[1].items():
+        if learned.is_floating_point():
+            expected = 0.75 * start.weights[name].float() + 0.25 * learned.float()
+            torch.testing.assert_close(weights[0.25][name].float(), expected, atol=2e-3, rtol=2e-3)  # kept as float16
+    assert any(not torch.equal(weights[0.25][name], weights[1][name]) for name in weights[1])
+
+
 class Killed(Exception):
     pass
 
