@@ -237,20 +237,19 @@ def walk(strokes: Sequence[Stroke]) -> tuple[NDArray[np.float64], NDArray[np.flo
     The place 2.5 is half way from the third point of all strokes to the fourth. Above the paper the pen goes straight,
     in at most MOST_UP steps.
     """
-    path: list[NDArray[np.float64]] = []
-    places: list[NDArray[np.float64]] = []
-    first = 0  # point of the stroke
-    for stroke in strokes:
-        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
-        steps = np.linspace(0, along[-1], max(DOT, int(np.ceil(along[-1] / STEP)) + 1))
-        place = np.interp(steps, along, np.arange(len(along)))
-        if path:
-            gap = stroke[0] - path[-1][-1, :2]
-            count = int(np.clip(np.ceil(np.hypot(*gap) / STEP), FEWEST_UP, MOST_UP))
-            share = np.arange(1, count + 1) / (count + 1)
-            path.append(np.column_stack([path[-1][-1, :2] + share[:, None] * gap, np.zeros(count)]))
-            places.append(first - 1 + share)
-        path.append(np.column_stack([np.interp(steps, along, axis) for axis in stroke.T] + [np.ones(len(steps))]))
-        places.append(first + place)
-        first += len(stroke)
-    return np.concatenate(path), np.concatenate(places)
+    points = np.concatenate(strokes)
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    sizes = np.array([len(stroke) for stroke in strokes])
+    lasts = np.cumsum(sizes) - 1
+    # Strokes and the ways between them by turns, each from one place along the path to another.
+    turns = np.column_stack([lasts - sizes + 1, lasts]).ravel()
+    begins, ends = along[turns[:-1]], along[turns[1:]]
+    counts = np.ceil((ends - begins) / STEP - 1e-9).astype(int)
+    counts[::2] = np.maximum(counts[::2] + 1, DOT)
+    counts[1::2] = counts[1::2].clip(FEWEST_UP, MOST_UP)
+    turn = np.repeat(np.arange(len(counts)), counts)
+    above = turn % 2  # the ways above the paper begin and end within it, strokes on their ends
+    share = (np.arange(len(turn)) - (np.cumsum(counts) - counts)[turn] + above) / (counts[turn] - 1 + 2 * above)
+    place = begins[turn] + share * (ends - begins)[turn]
+    x, y, places = (np.interp(place, along, axis) for axis in (*points.T, np.arange(len(points))))
+    return np.column_stack([x, y, 1 - above]), places
