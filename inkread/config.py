@@ -95,7 +95,7 @@ class TrainingConfig(Settings):
     truncate: int = 0  # k: backpropagation through time is cut to k steps; 0 = whole
     loss: Literal["ctc", "frames"] = "ctc"  # frames: cross-entropy a step, needs data with an alignment
     shortcut: float = 0.1  # conv: weight of a second CTC loss on the columns alone (Retsinas 2022); 0 = none
-    crossed: float = 0.3  # share of the lines that end as another of their writer does, see crossing.py
+    crossed: float = 0.0  # share of the lines that end as another of their writer does, see crossing.py
     distorted: float = 1.0  # share of the lines that are distorted at random, anew each time, see augment.py
     photographed: float = 0.3  # share of the lines that are made to look like photos, once
     average: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones

@@ -294,6 +294,7 @@ LEARNS = [
     ["bidirectional=false"],
     ["truncate=20", "cell=elman"],
     ["distorted=0", "photographed=0", "average=0"],
+    ["crossed=1"],
 ]
 
 
