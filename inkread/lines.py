@@ -4,7 +4,8 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,6 @@ class Lines:
     rows: int
     kind: type[np.uint8] | type[np.float32]
     ready: list[ReadyLine]
-    of_writer: dict[str | None, list[int]] = field(init=False)  # the lines that can be cut, by writer
-
-    def __post_init__(self) -> None:
-        of_writer: dict[str | None, list[int]] = defaultdict(list)
-        for index, line in enumerate(self.ready):
-            if line.gaps:
-                of_writer[line.writer].append(index)
-        object.__setattr__(self, "of_writer", of_writer)
 
     def __len__(self) -> int:
         return len(self.ready)
@@ -63,6 +56,15 @@ class Lines:
         line = self.ready[index]
         start = line.first * self.rows * self.kind().nbytes
         return np.memmap(line.file, self.kind, "r", start, (line.width, self.rows)).T
+
+    @cached_property
+    def of_writer(self) -> dict[str | None, list[int]]:
+        """The lines of each writer that can be cut."""
+        of_writer: dict[str | None, list[int]] = defaultdict(list)
+        for index, line in enumerate(self.ready):
+            if line.gaps:
+                of_writer[line.writer].append(index)
+        return of_writer
 
     def crossed(self, index: int, rng: np.random.Generator) -> tuple[NDArray[Any], list[int]]:
         """The columns and labels of the beginning of this line and the end of another of its writer, about as wide.

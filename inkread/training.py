@@ -234,17 +234,16 @@ class Run:
 
         Where each step has its label already it stays as it is.
         """
-        line = self.lines[index]
-        columns, labels = self.lines.columns(index), line.labels
         rng = np.random.default_rng((self.training.seed, epoch, index))
-        if self.training.loss == "ctc":
-            if rng.random() < self.training.crossed:
-                columns, labels = self.lines.crossed(index, rng)
-            if rng.random() < self.training.distorted:
-                change = distort_path if self.config.features == "strokes" else distort
-                distorted = change(columns, rng)
-                if self.config.steps(distorted.shape[1]) >= steps_needed(labels):
-                    columns = distorted
+        if self.training.loss == "ctc" and rng.random() < self.training.crossed:
+            columns, labels = self.lines.crossed(index, rng)
+        else:
+            columns, labels = self.lines.columns(index), self.lines[index].labels
+        if self.training.loss == "ctc" and rng.random() < self.training.distorted:
+            change = distort_path if self.config.features == "strokes" else distort
+            distorted = change(columns, rng)
+            if self.config.steps(distorted.shape[1]) >= steps_needed(labels):
+                columns = distorted
         return extract(columns, self.config), labels
 
     def _sum_gradients(self, loss: float, seconds: float) -> tuple[float, float]:
@@ -285,7 +284,8 @@ class Run:
     def check(self) -> float:
         """The character error rate of the weights to keep on the development lines, greedy; the best are kept."""
         reader = copy.deepcopy(self.network)
-        reader.load_state_dict(self.learned())
+        weights = self.learned()
+        reader.load_state_dict(weights)
         reader.for_reading()
         lines, (rank, world) = self.dev_lines, (self.processes.rank, self.processes.world)
         chosen = np.linspace(0, len(lines) - 1, min(len(lines), DEV_LINES)).astype(int)
@@ -304,10 +304,10 @@ class Run:
         cer = float(errors / max(characters, 1))
         if self.standing.best is None or cer <= self.standing.best:  # of equals the last, which has learned longest
             self.standing.best = cer
-            self._keep(cer)
+            self._keep(weights, cer)
         return cer
 
-    def _keep(self, cer: float) -> None:
+    def _keep(self, weights: dict[str, Tensor], cer: float) -> None:
         if self.processes.first:
             facts = {
                 **self.facts,
@@ -316,7 +316,7 @@ class Run:
                 "trained_lines": self.standing.samples,
                 "training": self.training.to_dict(),
             }
-            save_model(self.out, Model(self.config, self.alphabet, self.learned(), facts))
+            save_model(self.out, Model(self.config, self.alphabet, weights, facts))
 
     def _write_log(self, progress: Progress) -> None:
         if self.processes.first:
