@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.network import Network
+from inkread.processes import Processes
 from inkread.rnn import GATES
 
 MOMENTUM = 0.95
@@ -26,8 +27,11 @@ class Muon(torch.optim.Optimizer):
     large as Adam's, so that both have one learning rate. Weights decay as in AdamW.
     """
 
-    def __init__(self, network: Network, config: NetworkConfig, training: TrainingConfig, bfloat16: bool) -> None:
+    def __init__(
+        self, network: Network, config: NetworkConfig, training: TrainingConfig, bfloat16: bool, processes: Processes
+    ) -> None:
         self.precision = torch.bfloat16 if bfloat16 else torch.float32
+        self.processes = processes
         groups: dict[int, list[Tensor]] = {0: [], 1: [], GATES[config.cell]: []}
         for name, parameter in network.named_parameters():
             inside = parameter.ndim > 1 and name.startswith(("front.", "rnn."))
@@ -40,22 +44,41 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Change every weight that has a gradient."""
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    state, gates = self.state[weight], group["gates"]
-                    step = self._orthogonal_step(weight.grad, state, gates) if gates else adam_step(weight.grad, state)
-                    weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step, alpha=group["lr"])
+        learned = [
+            (weight, group) for group in self.param_groups for weight in group["params"] if weight.grad is not None
+        ]
+        steps, shared, turn = [], [], 0
+        for weight, group in learned:
+            gradient, state, gates = weight.grad, self.state[weight], group["gates"]
+            if gates:
+                matrices = nesterov(gradient, state).reshape(gates, len(weight) // gates, -1)
+                steps.append(self._mine_orthogonal(matrices, turn).view_as(weight))
+                shared.append(steps[-1])
+                turn += gates
+            else:
+                steps.append(adam_step(gradient, state))
+        self.processes.sum_all(shared)
+        for (weight, group), step in zip(learned, steps, strict=True):
+            weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step, alpha=group["lr"])
 
-    def _orthogonal_step(self, gradient: Tensor, state: dict[str, Any], gates: int) -> Tensor:
-        if not state:
-            state["momentum"] = torch.zeros_like(gradient)
-        state["momentum"].lerp_(gradient, 1 - MOMENTUM)
-        ahead = gradient.lerp(state["momentum"], MOMENTUM)  # Nesterov's
-        matrices = ahead.reshape(gates, gradient.shape[0] // gates, -1)
-        size = ADAM_SIZE * max(matrices.shape[1:]) ** 0.5  # an orthogonal matrix has 1 / sqrt(longer side)
-        step = orthogonal(matrices.to(self.precision)).to(gradient.dtype)
-        return step.reshape(gradient.shape).mul_(size)
+    def _mine_orthogonal(self, matrices: Tensor, turn: int) -> Tensor:
+        """The steps of a weight's matrices (gates, M, N) whose turn, counted from `turn`, is this process's; else 0."""
+        steps = torch.zeros_like(matrices)
+        processes = self.processes
+        mine = [gate for gate in range(len(matrices)) if (turn + gate) % processes.world == processes.rank]
+        if mine:
+            size = ADAM_SIZE * max(matrices.shape[1:]) ** 0.5  # an orthogonal matrix has 1 / sqrt(longer side)
+            steps[mine] = orthogonal(matrices[mine].to(self.precision)).to(steps.dtype).mul_(size)
+        return steps
+
+
+def nesterov(gradient: Tensor, state: dict[str, Any]) -> Tensor:
+    """The gradient, carried on by the moving average of those before it; `state` keeps the average."""
+    if not state:
+        state["momentum"] = torch.zeros_like(gradient)
+    state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+    ahead: Tensor = gradient.lerp(state["momentum"], MOMENTUM)
+    return ahead
 
 
 def adam_step(gradient: Tensor, state: dict[str, Any]) -> Tensor:

@@ -42,6 +42,14 @@ class Processes:
             dist.all_reduce(values)
         return values
 
+    def sum_all(self, tensors: list[Tensor]) -> None:
+        """The sums of many tensors over all processes, put in their places, in one message."""
+        if self.world > 1 and tensors:
+            message = self.sum(torch.cat([tensor.flatten() for tensor in tensors]))
+            parts = torch.split(message, [tensor.numel() for tensor in tensors])
+            for tensor, part in zip(tensors, parts, strict=True):
+                tensor.copy_(part.view_as(tensor))
+
     def most(self, value: int) -> int:
         """The largest of all processes' numbers."""
         if self.world == 1:

@@ -97,6 +97,9 @@ def train(
     processes = join()
     _keep_memory()
     alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters if start else "")
+    identity = _identity(len(samples), alphabet, config, training)
+    if resume:  # told before the lines are read, which takes minutes where they are many
+        _check_checkpoint(out.with_suffix(".checkpoint"), identity)
     with processes.shared_folder() as folder, ThreadPoolExecutor(torch.get_num_threads()) as pool:
         try:
             photographed, crossed = (training.photographed, training.crossed) if training.loss == "ctc" else (0.0, 0.0)
@@ -111,7 +114,7 @@ def train(
             raise BadDataset(f"{len(lines)} lines are too few for {processes.world} processes")
         if training.loss == "frames" and any(line.frames is None for line in lines.ready):
             raise BadDataset("loss=frames needs an alignment for every line; see datasets/README.md, or use loss=ctc")
-        run = Run(lines, dev_lines, alphabet, config, training, processes, pool, out, start, facts or {})
+        run = Run(lines, dev_lines, alphabet, config, training, processes, pool, out, start, facts or {}, identity)
         if resume:
             run.restore()
         elif processes.first:
@@ -138,12 +141,13 @@ class Run:
         out: Path,
         start: Model | None,
         facts: dict[str, Any],
+        identity: dict[str, Any],
     ) -> None:
         self.lines, self.dev_lines, self.alphabet = lines, dev_lines, alphabet
         self.config, self.training = config, training
         self.processes, self.pool = processes, pool
         self.out, self.checkpoint, self.log = out, out.with_suffix(".checkpoint"), out.with_suffix(".log.jsonl")
-        self.facts = facts
+        self.facts, self.identity = facts, identity
         self.steps_per_epoch = -(-len(lines) // training.batch)
         torch.manual_seed(training.seed)
         self.network = Network(config, alphabet.size)
@@ -152,7 +156,7 @@ class Run:
         self.origin = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.average = {name: value.clone() for name, value in self.origin.items()}
         self.standing = Standing(bfloat16=self._agree_on_precision())
-        self.optimizer = Muon(self.network, config, training, self.standing.bfloat16)
+        self.optimizer = Muon(self.network, config, training, self.standing.bfloat16, processes)
 
     def loop(self, report: Callable[[Progress], None]) -> None:
         """Learn, batch after batch, until the share of the training that is done is 1."""
@@ -248,14 +252,9 @@ class Run:
 
     def _sum_gradients(self, loss: float, seconds: float) -> tuple[float, float]:
         """Sum the gradients and the loss over all processes, in one message, and agree on the time that has passed."""
-        if self.processes.world == 1:
-            return loss, seconds
         gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
         last = torch.tensor([loss, seconds / self.processes.world])
-        message = self.processes.sum(torch.cat([*(gradient.flatten() for gradient in gradients), last]))
-        *parts, last = torch.split(message, [*(gradient.numel() for gradient in gradients), 2])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+        self.processes.sum_all([*gradients, last])
         return float(last[0]), float(last[1])
 
     def _follow(self) -> None:
@@ -338,15 +337,11 @@ class Run:
         tensors |= {f"average.{name}": value.contiguous() for name, value in self.average.items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in moments.items()}
-        write_tensors(self.checkpoint, tensors, {**self._identity(), "standing": vars(self.standing)})
+        write_tensors(self.checkpoint, tensors, {**self.identity, "standing": vars(self.standing)})
 
     def restore(self) -> None:
-        """Put everything back as the checkpoint has it. Raises BadModel when there is none, or of another training."""
-        if not self.checkpoint.is_file():
-            raise BadModel(f"{self.checkpoint}: no checkpoint to resume from; start without --resume")
+        """Put everything back as the checkpoint has it. Raises BadModel when it is damaged."""
         description, tensors = read_tensors(self.checkpoint)
-        if {name: description.get(name) for name in self._identity()} != json.loads(json.dumps(self._identity())):
-            raise BadModel(f"{self.checkpoint}: of another network or other data; resume with the command that made it")
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
@@ -358,19 +353,8 @@ class Run:
         for name, value in parts["optimizer"].items():
             index, _, moment = name.partition(".")
             state.setdefault(int(index), {})[moment] = value
-        self.optimizer = Muon(self.network, self.config, self.training, self.standing.bfloat16)
+        self.optimizer = Muon(self.network, self.config, self.training, self.standing.bfloat16, self.processes)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be of this training."""
-        return {
-            "format": "inkread checkpoint 1",
-            "network": self.config.to_dict(),
-            "alphabet": self.alphabet.characters,
-            "lines": len(self.lines),
-            "batch": self.training.batch,
-            "seed": self.training.seed,
-        }
 
     def _agree_on_precision(self) -> bool:
         """Whether to train in bfloat16: measured on blank lines, not assumed; it must be a tenth faster."""
@@ -386,6 +370,29 @@ class Run:
                     trial(columns, lengths)[0].sum().backward()
                 fastest[bfloat16] = min(fastest[bfloat16], time.perf_counter() - began)
         return bool(self.processes.all(fastest[True] < 0.9 * fastest[False])[0])
+
+
+def _identity(lines: int, alphabet: Alphabet, config: NetworkConfig, training: TrainingConfig) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be of this training."""
+    network = config.to_dict()
+    del network["dropout"]  # as free to change as any setting of the training
+    return {
+        "format": "inkread checkpoint 2",
+        "network": network,
+        "alphabet": alphabet.characters,
+        "lines": lines,
+        "batch": training.batch,
+        "seed": training.seed,
+    }
+
+
+def _check_checkpoint(checkpoint: Path, identity: dict[str, Any]) -> None:
+    """Raises BadModel when there is no checkpoint to go on from, or one of another training."""
+    if not checkpoint.is_file():
+        raise BadModel(f"{checkpoint}: no checkpoint to resume from; start without --resume")
+    description, _ = read_tensors(checkpoint, with_weights=False)
+    if {name: description.get(name) for name in identity} != json.loads(json.dumps(identity)):
+        raise BadModel(f"{checkpoint}: of another network or other data; resume with the command that made it")
 
 
 def learning_rate_at(share: float, config: TrainingConfig) -> float:

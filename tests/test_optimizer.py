@@ -6,6 +6,7 @@ import torch
 from inkread.config import CELLS, NetworkConfig, TrainingConfig
 from inkread.network import Network
 from inkread.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
+from inkread.processes import Processes
 from inkread.rnn import GATES
 
 
@@ -43,7 +44,7 @@ def test_every_gate_and_convolution_takes_a_step_of_the_same_size(cell: str) -> 
     torch.manual_seed(0)
     config = NetworkConfig(channels=(8, 8, 8), hidden=12, layers=1, cell=cell)  # type: ignore[arg-type]
     network = Network(config, labels=5)
-    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.01, weight_decay=0.0), bfloat16=False)
+    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.01, weight_decay=0.0), False, Processes())
     before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     for weight in network.parameters():
         weight.grad = torch.randn_like(weight)
@@ -62,10 +63,35 @@ def test_every_gate_and_convolution_takes_a_step_of_the_same_size(cell: str) -> 
 def test_what_has_no_gradient_stays_and_weights_decay() -> None:
     config = NetworkConfig(features="pixels", cell="elman", layers=1, hidden=4)
     network = Network(config, labels=3)
-    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.1, weight_decay=0.5), bfloat16=False)
+    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.1, weight_decay=0.5), False, Processes())
     output, before = network.output.weight, network.rnn.layers[0].forwards.input.weight.detach().clone()
     had = output.detach().clone()
     output.grad = torch.zeros_like(output)
     optimizer.step()
     assert torch.allclose(output, 0.95 * had)
     assert torch.equal(network.rnn.layers[0].forwards.input.weight, before)
+
+
+def test_two_processes_make_half_of_the_matrices_each() -> None:
+    """Without a second process the sum is what this one made: added up by hand they are what one process makes."""
+    config = NetworkConfig(channels=(8, 8, 8), hidden=12, layers=1)
+
+    class Half(Processes):
+        def sum_all(self, tensors: list[torch.Tensor]) -> None:
+            pass
+
+    moved = []
+    for processes in (Processes(), Half(0, 2), Half(1, 2)):
+        torch.manual_seed(0)
+        network = Network(config, labels=5)
+        before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+        for weight in network.parameters():
+            weight.grad = torch.randn_like(weight)
+        Muon(network, config, TrainingConfig(weight_decay=0.0), False, processes).step()
+        moved.append({name: weight.detach() - before[name] for name, weight in network.named_parameters()})
+    whole, first, second = moved
+    inside = [name for name in whole if whole[name].ndim > 1 and name.startswith(("front", "rnn"))]
+    for name in inside:
+        assert torch.allclose(whole[name], first[name] + second[name], atol=1e-6), name
+    busy = [sum(int(half[name].count_nonzero()) for name in inside) for half in (first, second)]
+    assert 0.4 < busy[0] / sum(busy) < 0.6

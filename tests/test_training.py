@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.dataset import Sample, open_dataset, read_strokes
-from inkread.errors import BadDataset
+from inkread.errors import BadDataset, BadModel
 from inkread.model_file import load_model
 from inkread.recognizer import Recognizer
 from inkread.training import Progress, train
@@ -165,6 +165,24 @@ def test_resuming_gives_the_losses_of_an_unbroken_run(
     assert losses == unbroken
     whole, broken = (load_model(str(tmp_path / f"{name}.safetensors")).weights for name in ("whole", "broken"))
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+def test_what_can_not_be_resumed_is_told_before_the_lines_are_read(strokes: Path, tmp_path: Path) -> None:
+    out, samples = tmp_path / "m.safetensors", open_dataset(str(strokes)).samples
+
+    def stop(step: Progress) -> None:
+        if step.cer is not None:  # a check, which writes a checkpoint
+            raise Killed
+
+    def no_line(done: int, count: int) -> None:
+        raise AssertionError("lines are read")
+
+    with pytest.raises(Killed):
+        train(samples, samples[:8], out, TINY, BRIEF.replace({"checks": 2}), report=stop)
+    for other, lines in ((TINY.replace({"hidden": 8}), samples), (TINY, samples[1:])):
+        with pytest.raises(BadModel, match=r"m\.checkpoint: of another network or other data"):
+            train(lines, samples[:8], out, other, BRIEF, resume=True, loading=no_line)
+    learn(strokes, out, TINY.replace({"dropout": 0.5}), resume=True)  # not the network's shape
 
 
 def command(*arguments: object) -> list[str]:
