@@ -127,22 +127,32 @@ def _take(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def distort_path(columns: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A pen's path (3, T) in body heights -> another hand's (3, T'): slant, size, slope, drift, tremor, points lost.
+    """A pen's path (3, T) in body heights -> another hand's (3, T'): slant, size, haste, drift, tremor, lost points.
 
-    The points that a pen skips leave a longer step, as a fast hand does on a slow tablet.
+    A hasty hand cuts the corners of its loops, a slow one draws them out. The points that a pen skips leave a longer
+    step, as a fast hand does on a slow tablet.
     """
     path = columns[:, rng.random(columns.shape[1]) >= rng.uniform(0, 0.08)] if columns.shape[1] > 8 else columns
     points = path[:2].astype(np.float64)
     count = points.shape[1]
-    width, height = np.exp(rng.normal(0, (0.12, 0.08)))
-    slant, slope, lift = rng.normal(0, (0.18, 0.02, 0.1))
+    width, height = np.exp(rng.normal(0, (0.16, 0.1)))
+    slant, slope, lift = rng.normal(0, (0.22, 0.02, 0.1))
     points = np.array([[width, -slant], [slope, height]]) @ points
     points[1] += lift - slope * points[0].mean()
+    haste, reach = rng.normal(0, 0.5), rng.uniform(0.5, 2)
+    points += haste * (_smooth(points, reach) - points)
     places = np.arange(count) / 25  # the drift turns about once a character
-    knots = rng.normal(0, rng.uniform(0, 0.12), (2, int(places[-1]) + 2))
+    knots = rng.normal(0, rng.uniform(0, 0.15), (2, int(places[-1]) + 2))
     points += [np.interp(places, np.arange(knots.shape[1]), axis) for axis in knots]
     points += rng.normal(0, rng.uniform(0, 0.03), points.shape)
     return np.concatenate([points, path[2:]]).astype(np.float32)
+
+
+def _smooth(points: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """A path's coordinates (2, T), each point the mean of its neighbours, weighed by a Gaussian of `reach` points."""
+    window = np.exp(-0.5 * (np.arange(-5, 6) / reach) ** 2)
+    padded = np.pad(points, ((0, 0), (5, 5)), mode="edge")
+    return np.stack([np.convolve(axis, window / window.sum(), mode="valid") for axis in padded])
 
 
 def distort(pixels: Pixels, rng: np.random.Generator) -> Pixels:
