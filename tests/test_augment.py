@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkread.augment import PHOTO_HEIGHT, distort, distort_path, photograph
+from inkread.augment import PHOTO_HEIGHT, _smooth, distort, distort_path, photograph
 from inkread.preprocess import normalise
 
 Pixels = NDArray[np.uint8]
@@ -119,6 +119,14 @@ def test_a_distorted_path_is_another_hand_s() -> None:
         assert abs(np.log(np.ptp(changed[0]) / np.ptp(path[0]))) < 0.6
         steps = np.hypot(*np.diff(changed[:2]))
         assert np.median(steps) < 0.6 and np.ptp(changed[1]) < 6
+
+
+def test_haste_cuts_corners_and_leaves_straight_ways() -> None:
+    straight = np.stack([np.arange(30.0), 2 * np.arange(30.0)])
+    np.testing.assert_allclose(_smooth(straight, 2.0)[:, 5:-5], straight[:, 5:-5])
+    waves = np.sin(np.arange(200) * 2 * np.pi / 20)[None].repeat(2, axis=0)
+    shrunk = np.ptp(_smooth(waves, 1.5)[0]) / np.ptp(waves[0])
+    assert shrunk == pytest.approx(np.exp(-0.5 * (1.5 * 2 * np.pi / 20) ** 2), abs=0.01)  # its Fourier transform
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
