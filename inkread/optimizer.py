@@ -47,28 +47,24 @@ class Muon(torch.optim.Optimizer):
         learned = [
             (weight, group) for group in self.param_groups for weight in group["params"] if weight.grad is not None
         ]
-        steps, shared, turn = [], [], 0
+        steps: dict[Tensor, Tensor] = {}
+        turn = 0
         for weight, group in learned:
-            gradient, state, gates = weight.grad, self.state[weight], group["gates"]
-            if gates:
-                matrices = nesterov(gradient, state).reshape(gates, len(weight) // gates, -1)
-                steps.append(self._mine_orthogonal(matrices, turn).view_as(weight))
-                shared.append(steps[-1])
+            if gates := group["gates"]:
+                matrices = nesterov(weight.grad, self.state[weight]).reshape(gates, len(weight) // gates, -1)
+                steps[weight] = self._own_steps(matrices, turn).view_as(weight)
                 turn += gates
-            else:
-                steps.append(adam_step(gradient, state))
-        self.processes.sum_all(shared)
-        for (weight, group), step in zip(learned, steps, strict=True):
+        self.processes.sum_all([*steps.values()])
+        for weight, group in learned:
+            step = steps[weight] if group["gates"] else adam_step(weight.grad, self.state[weight])
             weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step, alpha=group["lr"])
 
-    def _mine_orthogonal(self, matrices: Tensor, turn: int) -> Tensor:
-        """The steps of a weight's matrices (gates, M, N) whose turn, counted from `turn`, is this process's; else 0."""
+    def _own_steps(self, matrices: Tensor, turn: int) -> Tensor:
+        """The steps of a weight's matrices (gates, M, N), counted from `turn`; 0 where it is another process's turn."""
         steps = torch.zeros_like(matrices)
-        processes = self.processes
-        mine = [gate for gate in range(len(matrices)) if (turn + gate) % processes.world == processes.rank]
-        if mine:
-            size = ADAM_SIZE * max(matrices.shape[1:]) ** 0.5  # an orthogonal matrix has 1 / sqrt(longer side)
-            steps[mine] = orthogonal(matrices[mine].to(self.precision)).to(steps.dtype).mul_(size)
+        own = slice((self.processes.rank - turn) % self.processes.world, None, self.processes.world)
+        size = ADAM_SIZE * max(matrices.shape[1:]) ** 0.5  # an orthogonal matrix has 1 / sqrt(longer side)
+        steps[own] = orthogonal(matrices[own].to(self.precision)).to(steps.dtype).mul_(size)
         return steps
 
 
