@@ -15,11 +15,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from inkread.preprocess import at_most
+from inkread.strokes import Stroke
+from inkread.trajectory import walk
 
 Pixels = NDArray[np.uint8]
 Light = NDArray[np.float32]
 
 WIDEST_JPEG = 65_500  # pixels; libjpeg refuses more
+LETTER_GAP = 0.3  # body heights without ink, from side to side, that are within a letter or between two
+NEAR = 0.8  # body heights from the end of a letter to the start of another that the pen may go on to
 PHOTO_HEIGHT = 112  # rows of a photographed line at most: more than the preprocessor looks at
 
 
@@ -127,14 +131,20 @@ def _take(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def distort_path(columns: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A pen's path (3, T) in body heights -> another hand's (3, T'): slant, size, haste, drift, tremor, lost points.
+    """A pen's path (3, T) in body heights -> another hand's (3, T'), walked anew in even steps.
 
-    A hasty hand cuts the corners of its loops, a slow one draws them out. The points that a pen skips leave a longer
-    step, as a fast hand does on a slow tablet.
+    What differs: slant, size, how far letters reach above and below the small ones, the space between them, whether
+    the pen leaves the paper between them, haste, drift, tremor. A hasty hand cuts the corners of its loops, a slow one
+    draws them out. Points that are lost straighten the path, as a fast hand does on a slow tablet.
     """
-    path = columns[:, rng.random(columns.shape[1]) >= rng.uniform(0, 0.08)] if columns.shape[1] > 8 else columns
-    points = path[:2].astype(np.float64)
+    kept = rng.random(columns.shape[1]) >= rng.uniform(0, 0.08)
+    kept[0] = True
+    path = columns[:, kept] if len(kept) > 8 else columns
+    points, pen = path[:2].astype(np.float64), path[2] > 0.5
     count = points.shape[1]
+    ascenders, descenders = np.exp(rng.normal(0, (0.15, 0.2)))
+    points[1] += (ascenders - 1) * np.minimum(points[1] + 1, 0) + (descenders - 1) * np.maximum(points[1], 0)
+    points[0] = _space(points[0], pen, np.exp(rng.normal(0, 0.3)))
     width, height = np.exp(rng.normal(0, (0.16, 0.1)))
     slant, slope, lift = rng.normal(0, (0.22, 0.02, 0.1))
     points = np.array([[width, -slant], [slope, height]]) @ points
@@ -145,7 +155,30 @@ def distort_path(columns: NDArray[np.float32], rng: np.random.Generator) -> NDAr
     knots = rng.normal(0, rng.uniform(0, 0.15), (2, int(places[-1]) + 2))
     points += [np.interp(places, np.arange(knots.shape[1]), axis) for axis in knots]
     points += rng.normal(0, rng.uniform(0, 0.03), points.shape)
-    return np.concatenate([points, path[2:]]).astype(np.float32)
+    return walk(_joined(points, pen, rng))[0].T.astype(np.float32)
+
+
+def _space(x: NDArray[np.float64], pen: NDArray[np.bool_], factor: float) -> NDArray[np.float64]:
+    """The x of points, with the places where nothing is written so much wider or narrower: x (T,), pen (T,) -> (T,)."""
+    inked = np.sort(x[pen])
+    gaps = np.diff(inked)
+    moved = np.where(gaps > LETTER_GAP, (factor - 1) * (gaps - LETTER_GAP), 0).cumsum()
+    return x + np.interp(x, inked, np.concatenate([[0.0], moved]))
+
+
+def _joined(points: NDArray[np.float64], pen: NDArray[np.bool_], rng: np.random.Generator) -> list[Stroke]:
+    """A path as strokes, some of them run together: a pen that stays on the paper from one letter to the next."""
+    edges = np.flatnonzero(np.diff(pen, prepend=False, append=False)).reshape(-1, 2)
+    strokes = [points[:, first:last].T for first, last in edges.tolist()]
+    share = max(rng.uniform(-0.5, 0.5), 0)
+    joined = strokes[:1]
+    for stroke in strokes[1:]:
+        right, down = stroke[0] - joined[-1][-1]
+        if 0 < right < NEAR and abs(down) < NEAR and rng.random() < share:
+            joined[-1] = np.concatenate([joined[-1], stroke])
+        else:
+            joined.append(stroke)
+    return joined
 
 
 def _smooth(points: NDArray[np.float64], reach: float) -> NDArray[np.float64]:

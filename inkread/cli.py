@@ -324,6 +324,7 @@ def train(
     Examples:
       inkread train iam:trainset --dev iam:validationset1 --out iam.safetensors --minutes 60
       inkread train my-lines --from latin --out mine.safetensors --minutes 10
+      inkread train more-lines --from latin --set hidden=256 --out larger.safetensors --minutes 600
       inkread train lines.tsv --preset elman --set activation=relu --set truncate=50 --out elman.safetensors
       torchrun --nproc-per-node 2 -m inkread train lines.tsv --out model.safetensors
     """
@@ -352,8 +353,11 @@ def train(
         _tell("pen strokes alone: preset strokes; --preset base learns to read their drawing")
     network, training = PRESETS[preset or "base"]
     network, training = configure(model.config if model else network, training, values)
-    if model and network.replace({"dropout": model.config.dropout}) != model.config:
-        raise BadConfig(f"--from {start} brings its own network: only settings of the training can be changed")
+    if model and (
+        network.hidden < model.config.hidden
+        or network.replace({"dropout": model.config.dropout, "hidden": model.config.hidden}) != model.config
+    ):
+        raise BadConfig(f"--from {start} brings its own network: only its dropout can be changed, and hidden raised")
     if training.blend < 1 and not model:
         raise BadConfig(f"blend={training.blend}: there is nothing to blend with; name a model with --from")
     if not training.minutes and not training.epochs:

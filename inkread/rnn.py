@@ -113,6 +113,7 @@ class DeepRNN(nn.Module):
 
     def __init__(self, config: NetworkConfig, inputs: int) -> None:
         super().__init__()
+        self.cells = config.hidden
         self.outputs = config.hidden * (2 if config.bidirectional else 1)
         self.dropout = config.dropout
         self.layers = nn.ModuleList(

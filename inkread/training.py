@@ -432,14 +432,32 @@ def frames_loss(log_probs: Tensor, frames: list[NDArray[np.int64] | None]) -> Te
 
 
 def adopt(network: Network, start: Model) -> None:
-    """Put a model's weights into a network whose alphabet begins with the model's; what is beyond starts afresh."""
+    """Put a model's weights into a network of its kind whose alphabet begins with the model's.
+
+    What is beyond starts afresh: the scores of new characters, and new cells where the network has more of them. No
+    old cell and no old score listens to the new cells yet, so that the network reads as the model did (Chen et al.
+    2016, "Net2Net").
+    """
     own = network.state_dict()
+    cells = start.config.hidden, network.rnn.cells
     for name, weight in start.network().state_dict().items():
-        if name.startswith(("output.", "shortcut.")):
-            own[name][: len(weight)] = weight
-        else:
+        if weight.shape == own[name].shape:
             own[name] = weight
+            continue
+        scores = name.startswith(("output.", "shortcut."))
+        rows = torch.arange(len(weight)) if scores else _places(len(weight), len(own[name]), *cells)
+        if weight.ndim == 2:
+            own[name][rows] = 0
+            own[name][rows.unsqueeze(1), _places(weight.shape[1], own[name].shape[1], *cells)] = weight
+        else:
+            own[name][rows] = weight
     network.load_state_dict(own)
+
+
+def _places(old: int, new: int, fewer: int, more: int) -> Tensor:
+    """Where `old` rows are among `new`: 4, 6 -> 0, 1, 3, 4 when each gate or direction grows from 2 to 3 cells."""
+    places = torch.arange(old)
+    return places if old == new else places // fewer * more + places % fewer
 
 
 def _keep_memory() -> None:

@@ -13,12 +13,14 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.dataset import Sample, open_dataset, read_strokes
 from inkread.errors import BadDataset, BadModel
-from inkread.model_file import load_model
+from inkread.model_file import Model, load_model
+from inkread.network import Network
 from inkread.recognizer import Recognizer
-from inkread.training import Progress, train
+from inkread.training import Progress, adopt, train
 
 TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
 # Few epochs, weights averaged over few steps, no measuring of precision: float32, so that sums can be compared.
@@ -137,6 +139,21 @@ def test_the_blend_is_of_the_start_and_of_what_was_learned(strokes: Path, tmp_pa
             expected = 0.75 * start.weights[name].float() + 0.25 * learned.float()
             torch.testing.assert_close(weights[0.25][name].float(), expected, atol=2e-3, rtol=2e-3)  # kept as float16
     assert any(not torch.equal(weights[0.25][name], weights[1][name]) for name in weights[1])
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_a_network_that_grows_reads_as_before(cell: str, bidirectional: bool) -> None:
+    values = {"cell": cell, "bidirectional": bidirectional, "activation": "prelu", "layers": 2}
+    config = TINY.replace(values)
+    alphabet = Alphabet("abc")
+    small = Network(config, alphabet.size).eval()
+    start = Model(config, alphabet, small.state_dict(), {})
+    larger = Network(config.replace({"hidden": 24}), Alphabet("abcd").size).eval()
+    adopt(larger, start)
+    columns, lengths = torch.rand(2, 64, config.height), torch.tensor([64, 40])
+    before, after = small(columns, lengths)[0], larger(columns, lengths)[0][:, :, : alphabet.size]
+    torch.testing.assert_close(after.log_softmax(2), before.log_softmax(2))
 
 
 class Killed(Exception):
