@@ -59,8 +59,7 @@ strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw 
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev --preset strokes $(LONG) \
 		--out $(WORK)/strokes-1.safetensors
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev \
-		--from $(WORK)/strokes-1.safetensors --set hidden=208 --set dropout=0.15 --set batch=32 --set crossed=0.3 \
-		--set learning_rate=3e-3 --set average=0.999 --set distorted=0.8 --minutes 45 --out $(WORK)/strokes.safetensors
+		--from $(WORK)/strokes-1.safetensors --set batch=32 $(LAST_LAP) --out $(WORK)/strokes.safetensors
 
 wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build
