@@ -137,9 +137,9 @@ def distort_path(columns: NDArray[np.float32], rng: np.random.Generator) -> NDAr
     the pen leaves the paper between them, haste, drift, tremor. A hasty hand cuts the corners of its loops, a slow one
     draws them out. Points that are lost straighten the path, as a fast hand does on a slow tablet.
     """
-    kept = rng.random(columns.shape[1]) >= rng.uniform(0, 0.08)
-    kept[0] = True
-    path = columns[:, kept] if len(kept) > 8 else columns
+    chances = rng.random(len(columns[0]))
+    chances[0] = 1  # one point at least is kept
+    path = columns[:, chances >= rng.uniform(0, 0.08)] if len(chances) > 8 else columns
     points, pen = path[:2].astype(np.float64), path[2] > 0.5
     count = points.shape[1]
     ascenders, descenders = np.exp(rng.normal(0, (0.15, 0.2)))
@@ -163,7 +163,8 @@ def _space(x: NDArray[np.float64], pen: NDArray[np.bool_], factor: float) -> NDA
     inked = np.sort(x[pen])
     gaps = np.diff(inked)
     moved = np.where(gaps > LETTER_GAP, (factor - 1) * (gaps - LETTER_GAP), 0).cumsum()
-    return x + np.interp(x, inked, np.concatenate([[0.0], moved]))
+    spread: NDArray[np.float64] = x + np.interp(x, inked, np.concatenate([[0.0], moved]))
+    return spread
 
 
 def _joined(points: NDArray[np.float64], pen: NDArray[np.bool_], rng: np.random.Generator) -> list[Stroke]:
