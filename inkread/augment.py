@@ -22,9 +22,9 @@ Pixels = NDArray[np.uint8]
 Light = NDArray[np.float32]
 
 WIDEST_JPEG = 65_500  # pixels; libjpeg refuses more
+PHOTO_HEIGHT = 112  # rows of a photographed line at most: more than the preprocessor looks at
 LETTER_GAP = 0.3  # body heights without ink, from side to side, that are within a letter or between two
 NEAR = 0.8  # body heights from the end of a letter to the start of another that the pen may go on to
-PHOTO_HEIGHT = 112  # rows of a photographed line at most: more than the preprocessor looks at
 
 
 def photograph(grey: Pixels, rng: np.random.Generator) -> Pixels:

@@ -117,7 +117,7 @@ def test_a_distorted_path_is_another_hand_s() -> None:
         changed = distort_path(path, np.random.default_rng(seed))
         assert changed.dtype == np.float32 and np.isfinite(changed).all()
         assert set(changed[2].tolist()) == {0.0, 1.0} and np.ptp(changed[1]) < 6
-        assert abs(np.log(np.ptp(changed[0]) / np.ptp(path[0]))) < 0.8
+        assert abs(np.log(np.ptp(changed[0]) / np.ptp(path[0]))) < 0.6
         ways = np.hypot(*np.diff(changed[:2]))[(changed[2, 1:] > 0) & (changed[2, :-1] > 0)]
         assert ways.max() < 1.001 * STEP < 1.3 * np.median(ways)  # walked anew: as even as what is read
 
@@ -130,8 +130,7 @@ def test_another_hand_s_spaces_are_wider_and_its_letters_are_not() -> None:
 
 def test_a_pen_that_stays_on_the_paper_joins_what_is_near_to_the_right() -> None:
     points = np.array([[0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.5, 0.1, 3.0], [0, 0, 0, 0, 0, 0, -1, -1, 0]])
-    pen = np.array([1, 1, 0, 1, 1, 1, 0, 1, 1]) > 0
-    pen[-1] = False
+    pen = np.array([1, 1, 0, 1, 1, 1, 0, 1, 0]) > 0
     sizes = {tuple(map(len, _joined(points, pen, np.random.default_rng(seed)))) for seed in range(50)}
     assert sizes == {(2, 3, 1), (5, 1)}  # the dot at the end, back to the left, is always one of its own
 
