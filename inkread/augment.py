@@ -24,6 +24,7 @@ Light = NDArray[np.float32]
 WIDEST_JPEG = 65_500  # pixels; libjpeg refuses more
 PHOTO_HEIGHT = 112  # rows of a photographed line at most: more than the preprocessor looks at
 LETTER_GAP = 0.3  # body heights without ink, from side to side, that are within a letter or between two
+HALF_BODY = 8  # rows of a normalised line, above and below its middle, that the small letters take
 NEAR = 0.8  # body heights from the end of a letter to the start of another that the pen may go on to
 
 
@@ -199,16 +200,21 @@ def distort(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _warp(ink: Tensor, rng: np.random.Generator) -> Tensor:
-    """Stretch, slant, lift, lean, and let every part wander a little: (H, W) -> (H, W')."""
+    """Stretch, slant, lift, lean, let ascenders and descenders reach farther or less far, and every part wander a
+    little: (H, W) -> (H, W').
+    """
     height, width = ink.shape
     stretch_x, stretch_y = np.exp(rng.normal(0, (0.12, 0.08)))
     slant, lean = rng.normal(0, 0.18), rng.normal(0, 3 / max(width, 200))
     lift = rng.normal(0, 1.5)
+    ascenders, descenders = np.exp(rng.normal(0, (0.15, 0.2)))
     new_width = max(8, round(width * stretch_x))
     v = torch.arange(height).unsqueeze(1) - (height - 1) / 2 - lift  # (H, 1)
     u = torch.arange(new_width).unsqueeze(0) - (new_width - 1) / 2  # (1, W')
     x = u / stretch_x + slant * v
     y = v / stretch_y + lean * u
+    above, below = (y + HALF_BODY).clamp(max=0), (y - HALF_BODY).clamp(min=0)
+    y += (1 / ascenders - 1) * above + (1 / descenders - 1) * below
     # A smooth random field, a knot every 20 columns and every third of the height: no two letters come out alike.
     knots = torch.from_numpy(rng.normal(0, 1, (1, 2, 4, max(2, new_width // 20 + 1))).astype(np.float32))
     field = functional.interpolate(knots, (height, new_width), mode="bicubic", align_corners=True)[0]

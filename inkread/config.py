@@ -95,6 +95,7 @@ class TrainingConfig(Settings):
     truncate: int = 0  # k: backpropagation through time is cut to k steps; 0 = whole
     loss: Literal["ctc", "frames"] = "ctc"  # frames: cross-entropy a step, needs data with an alignment
     shortcut: float = 0.1  # conv: weight of a second CTC loss on the columns alone (Retsinas 2022); 0 = none
+    agreement: float = 0.0  # weight of how alike two views of a line must be read (CR-CTC, Yao 2025); 0 = one view
     crossed: float = 0.0  # share of the lines that end as another of their writer does, see crossing.py
     distorted: float = 1.0  # share of the lines that are distorted at random, anew each time, see augment.py
     photographed: float = 0.3  # share of the lines that are made to look like photos, once
@@ -119,7 +120,8 @@ class TrainingConfig(Settings):
         _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")
         _check(0 < self.blend <= 1, f"blend={self.blend}: must be more than 0, and at most 1")
-        _check(self.weight_decay >= 0 and self.shortcut >= 0, "weight_decay and shortcut must not be negative")
+        weights = self.weight_decay, self.shortcut, self.agreement
+        _check(min(weights) >= 0, "weight_decay, shortcut and agreement must not be negative")
         _check(self.checks >= 1, f"checks={self.checks}: must be at least 1")
         _check(0 <= self.seed < 2**32, f"seed={self.seed}: must be from 0 up to 2^32")
 

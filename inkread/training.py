@@ -40,6 +40,7 @@ from inkread.recognizer import pad
 CHECKPOINT_SECONDS = 60.0
 DEV_LINES = 1000  # the error rate is measured on so many development lines at most, the same ones each time
 DEV_BATCH = 16
+HIDDEN, HIDDEN_RUN = 0.1, 4  # share of the steps that a view hides, and how many in a row: about a letter
 
 
 @dataclass(frozen=True)
@@ -221,14 +222,18 @@ class Run:
         network.train()
         network.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.standing.bfloat16):
-            hidden, steps = network.columns(columns, lengths)
-            log_probs = network.scores(hidden, steps, training.truncate)
+            columns, steps = network.columns(columns, lengths)
+            views = 2 if training.agreement else 1
+            seen = torch.cat([hide(columns), hide(columns)], dim=1) if training.agreement else columns
+            log_probs = network.scores(seen, steps.repeat(views), training.truncate)
             if training.loss == "frames":
-                loss = frames_loss(log_probs, [self.lines[index].frames for index in mine])
+                loss = frames_loss(log_probs, [self.lines[index].frames for index in mine] * views) / views
             else:
-                loss = ctc_loss(log_probs, steps, labels)
+                loss = ctc_loss(log_probs, steps.repeat(views), labels * views) / views
+            if training.agreement:
+                loss = loss + training.agreement * disagreement(log_probs, steps)
             if network.shortcut is not None and training.shortcut:
-                log_probs = functional.log_softmax(network.shortcut(hidden).float(), dim=2)
+                log_probs = functional.log_softmax(network.shortcut(columns).float(), dim=2)
                 loss = loss + training.shortcut * ctc_loss(log_probs, steps, labels)
         (loss / characters).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()) / characters
@@ -364,7 +369,8 @@ class Run:
         if self.training.precision != "auto":
             return self.training.precision == "bfloat16"
         blank = extract(np.zeros((self.lines.rows, 640), self.lines.kind), self.config)
-        columns, lengths = pad([blank] * -(-self.training.batch // self.processes.world))
+        views = 2 if self.training.agreement else 1
+        columns, lengths = pad([blank] * (views * -(-self.training.batch // self.processes.world)))
         trial = copy.deepcopy(self.network)
         fastest = {False: math.inf, True: math.inf}
         for _ in range(3):
@@ -422,6 +428,26 @@ def ctc_loss(log_probs: Tensor, steps: Tensor, labels: Sequence[list[int]]) -> T
     targets = torch.tensor([label for line in labels for label in line])
     lengths = torch.tensor([len(line) for line in labels])
     return functional.ctc_loss(log_probs, targets, steps, lengths, BLANK, reduction="sum", zero_infinity=True)
+
+
+def hide(x: Tensor) -> Tensor:
+    """x (T, B, D) with a share HIDDEN of each line's steps set to 0, in runs of HIDDEN_RUN (Park et al. 2019)."""
+    runs = torch.rand(len(x) // HIDDEN_RUN + 2, x.shape[1], 1) >= HIDDEN
+    start = int(torch.randint(HIDDEN_RUN, ()))
+    return x * runs.repeat_interleave(HIDDEN_RUN, 0)[start : start + len(x)].to(x.dtype)
+
+
+def disagreement(log_probs: Tensor, steps: Tensor) -> Tensor:
+    """How far two views of lines are from each other: log_probs (T, 2 B, C), first views before second, steps (B,).
+
+    At each step the mean of both Kullback-Leibler divergences, each view learning from the other as it stands; summed
+    over steps and lines (Yao et al. 2025, "CR-CTC: Consistency regularization on CTC").
+    """
+    first, second = log_probs.chunk(2, dim=1)
+    here = torch.arange(len(first)).unsqueeze(1) < steps  # (T, B)
+    both = functional.kl_div(first, second.detach(), reduction="none", log_target=True)
+    both = both + functional.kl_div(second, first.detach(), reduction="none", log_target=True)
+    return (both.sum(dim=2) * here).sum() / 2
 
 
 def frames_loss(log_probs: Tensor, frames: list[NDArray[np.int64] | None]) -> Tensor:

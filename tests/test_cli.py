@@ -295,6 +295,7 @@ LEARNS = [
     ["truncate=20", "cell=elman"],
     ["distorted=0", "photographed=0", "average=0"],
     ["crossed=1"],
+    ["agreement=0.2"],
 ]
 
 

@@ -10,7 +10,16 @@ import torch
 from torch.nn import functional
 
 from inkread.config import TrainingConfig
-from inkread.training import ctc_loss, learning_rate_at, make_batches, scale_gradient
+from inkread.training import (
+    HIDDEN,
+    HIDDEN_RUN,
+    ctc_loss,
+    disagreement,
+    hide,
+    learning_rate_at,
+    make_batches,
+    scale_gradient,
+)
 
 CASES = [(4, 3, [1, 2]), (4, 3, [1, 1]), (3, 4, [3]), (3, 3, []), (5, 3, [2, 1, 2]), (5, 3, [1, 1, 1]), (1, 2, [1])]
 
@@ -58,6 +67,37 @@ def test_ctc_of_a_line_too_long_for_its_steps_teaches_nothing() -> None:
     loss = ctc_loss(log_probs, torch.tensor([2]), [[1, 1]])  # needs a blank between: 3 steps
     loss.backward()
     assert loss.item() == 0 and log_probs.grad is not None and not log_probs.grad.any()
+
+
+def test_disagreement_is_the_mean_of_both_divergences_up_to_each_end() -> None:
+    first, second = random_log_probs(5, 2, 4), random_log_probs(5, 3, 4)[:, 1:]
+    expected = 0.0
+    for line, end in enumerate((5, 3)):
+        for p, q in zip(first[:end, line].exp().tolist(), second[:end, line].exp().tolist(), strict=True):
+            expected += sum((a - b) * math.log(a / b) / 2 for a, b in zip(p, q, strict=True))  # KL(p|q) + KL(q|p)
+    both, steps = torch.cat([first, second], dim=1), torch.tensor([5, 3])
+    assert disagreement(both, steps).item() == pytest.approx(expected, rel=1e-10)
+    assert disagreement(torch.cat([first, first], dim=1), steps).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_views_that_disagree_come_nearer() -> None:
+    scores = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    steps = torch.tensor([5])
+    before = disagreement(scores.log_softmax(2), steps)
+    before.backward()
+    assert scores.grad is not None and not torch.equal(scores.grad[:, 0], scores.grad[:, 1])
+    with torch.no_grad():
+        assert disagreement((scores - 0.1 * scores.grad).log_softmax(2), steps) < before
+
+
+def test_what_is_hidden_is_a_share_of_each_line_in_runs() -> None:
+    torch.manual_seed(0)
+    seen = hide(torch.ones(1003, 50, 2))
+    assert seen.shape == (1003, 50, 2) and torch.equal(seen[..., 0], seen[..., 1])
+    hidden = seen[..., 0] == 0
+    assert hidden.float().mean().item() == pytest.approx(HIDDEN, abs=0.01)
+    runs = [len(list(run)) for of, run in groupby(hidden[8:-8, 0].tolist()) if of]
+    assert runs[1:-1] and all(run % HIDDEN_RUN == 0 for run in runs[1:-1])
 
 
 @pytest.mark.parametrize(
