@@ -120,8 +120,8 @@ class TrainingConfig(Settings):
         _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")
         _check(0 < self.blend <= 1, f"blend={self.blend}: must be more than 0, and at most 1")
-        weights = self.weight_decay, self.shortcut, self.agreement
-        _check(min(weights) >= 0, "weight_decay, shortcut and agreement must not be negative")
+        _check(self.weight_decay >= 0 and self.shortcut >= 0, "weight_decay and shortcut must not be negative")
+        _check(0 <= self.agreement < math.inf, f"agreement={self.agreement}: must be a number that is not negative")
         _check(self.checks >= 1, f"checks={self.checks}: must be at least 1")
         _check(0 <= self.seed < 2**32, f"seed={self.seed}: must be from 0 up to 2^32")
 

@@ -344,7 +344,7 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
         ("--minutes inf", 1, "minutes=inf: must be a number"),
         ("--set learning_rate=1e999", 1, "learning_rate=inf: must be more than 0, and finite"),
         ("--set hidden", 2, "--set hidden: write NAME=VALUE"),
-        ("--set hiden=3", 1, "hiden: no such setting; there are activation, average,"),
+        ("--set hiden=3", 1, "hiden: no such setting; there are activation, agreement,"),
         ("--set cell=gnu", 1, "cell=gnu: must be one of elman, gru, lstm"),
         ("--from latin --preset small", 2, "leave --preset out"),
         ("--from latin --set cell=gru", 1, "--from latin brings its own network"),

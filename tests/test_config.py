@@ -61,6 +61,8 @@ def test_a_value_becomes_its_settings_own_type(name: str, value: Any, expected: 
         ("learning_rate", "nan", "more than 0"),
         ("weight_decay", -0.1, "negative"),
         ("shortcut", "nan", "negative"),
+        ("agreement", "nan", "not negative"),
+        ("agreement", "-0.1", "not negative"),
         ("warmup", 1, "from 0 up to 1"),
         ("clip", -1, "negative"),
         ("truncate", -1, "negative"),
