@@ -49,8 +49,9 @@ model: $(VENV)  ## train the shipped model again, from the raw data in RAW
 	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
 	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6,$(WORK)/copiste:train) $(WORK)/fonts:train \
 		--dev $(WORK)/copiste:dev --set dropout=0.1 --set crossed=0.5 $(LONG) --out $(WORK)/latin-1.safetensors
-	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3,$(WORK)/copiste:train) $(WORK)/fonts:train \
-		--dev $(WORK)/copiste:dev --from $(WORK)/latin-1.safetensors $(LAST_LAP) --set crossed=0.3 --set blend=0.5 --out $(WORK)/latin.safetensors
+	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6 7,$(WORK)/copiste:train) $(WORK)/fonts:train \
+		--dev $(WORK)/copiste:dev --from $(WORK)/latin-1.safetensors $(LONG) --set dropout=0.15 --set photographed=0.2 \
+		--set crossed=0.4 --set agreement=0.2 --out $(WORK)/latin.safetensors
 
 strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw data in RAW
 	mkdir -p $(WORK)/raw
