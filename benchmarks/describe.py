@@ -37,9 +37,9 @@ def main() -> None:
                 "on": name,
                 "lines": len(evaluation.lines),
                 "writers": evaluation.writers,
-                "cer": round(evaluation.cer, 4),
-                "cer_interval": [round(low, 4), round(high, 4)],
-                "wer": round(evaluation.wer, 4),
+                "cer": round(evaluation.cer, 6),
+                "cer_interval": [round(low, 6), round(high, 6)],
+                "wer": round(evaluation.wer, 6),
             }
         )
         print(
