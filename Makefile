@@ -9,8 +9,6 @@ TORCH ?= torch==2.13.0
 RAW ?= ../shared/data
 WORK ?= work
 MINUTES ?= 80
-# The last minutes, on lines as they are for the most part: a training that is short of time learns more from them.
-LAST_LAP := --set average=0.999 --set distorted=0.3 --set photographed=0.15 --minutes 8
 # The defaults are for minutes; hours want smaller steps.
 LONG := --set learning_rate=3e-3 --set distorted=0.5 --minutes $(MINUTES)
 
@@ -60,7 +58,8 @@ strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw 
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev --preset strokes $(LONG) \
 		--out $(WORK)/strokes-1.safetensors
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev \
-		--from $(WORK)/strokes-1.safetensors --set batch=32 $(LAST_LAP) --out $(WORK)/strokes.safetensors
+		--from $(WORK)/strokes-1.safetensors $(LONG) --set batch=24 --set dropout=0.15 --set distorted=0.7 \
+		--set crossed=0.3 --set agreement=0.2 --out $(WORK)/strokes.safetensors
 
 wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build

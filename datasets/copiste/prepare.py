@@ -68,7 +68,7 @@ def cut_page(alto: Path, pictures: Path, out: Path) -> list[tuple[str, str, str,
     return rows
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
@@ -86,10 +86,8 @@ def main() -> int:
     counts = Counter(row[3] for row in rows)
     print(len(pages), "pages,", len({row[2] for row in rows}), "writers, lines:", dict(counts))
     if counts != EXPECTED:
-        print(f"unexpected counts; expected {EXPECTED}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

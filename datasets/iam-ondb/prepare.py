@@ -63,7 +63,7 @@ def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:
     return sample.id, name, form_of(sample), SPLITS[sample.split or ""], sample.text
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
@@ -87,10 +87,8 @@ def main() -> int:
     print(len({sample.path.parent.name for sample in samples}), "forms, lines:", dict(counts))
     expected = EXPECTED[bool(left_out)]
     if counts != expected:
-        print(f"unexpected counts; expected {expected}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"unexpected counts; expected {expected}; are the raw files the same?")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

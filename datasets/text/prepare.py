@@ -40,7 +40,7 @@ def lines_of_copiste(manifest: Path) -> list[str]:
         return [row["text"] for row in rows if row["split"] == "train"]
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
@@ -59,9 +59,8 @@ def main() -> int:
         found[language] = tuple(sum(map(len, paragraphs)) // 1000 for paragraphs in parts.values())
         print(f"{language}: {found[language][0]} thousand characters to learn from, {found[language][1]} to measure on")
     if found != EXPECTED:
-        print(f"expected {EXPECTED}; are the raw files the same?", file=sys.stderr)
-    return int(found != EXPECTED)
+        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
