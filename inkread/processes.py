@@ -20,8 +20,12 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from inkread.errors import TrainingFailed
+
+MEETING = timedelta(minutes=1)  # all start at once; who is not there by then has died
+LONGEST_WAIT = timedelta(minutes=10)  # for another one's share of the work, as of the lines to be made ready
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def join() -> Processes:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
     if world > 1 and not dist.is_initialized():
-        dist.init_process_group("gloo", timeout=timedelta(minutes=10))
+        store, rank, world = next(rendezvous("env://", timeout=MEETING))
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=LONGEST_WAIT)
     return Processes(int(os.environ.get("RANK", "0")), world)
 
 
@@ -104,7 +109,7 @@ def alone_or_together() -> Iterator[None]:
         os.environ.update(together, RANK="0")
         try:
             yield
-        except RuntimeError as error:  # gloo lost the other one
+        except RuntimeError as error:  # the other one was lost, or never came
             with contextlib.suppress(subprocess.TimeoutExpired):
                 second.wait(5)
             if second.returncode is None:
