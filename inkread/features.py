@@ -147,19 +147,20 @@ def trace(path: Path) -> Features:
     """
     points, pen = path[:, :2].astype(np.float64), path[:, 2]
     offset = np.diff(points, axis=0, prepend=points[:1])
-    before, after = _shifted(points, AROUND)
-    chord = after[AROUND] - before[AROUND]
-    window = np.stack([*before[:0:-1], points, *after[1:]])  # (2 AROUND + 1, T, 2)
+    padded = np.concatenate([points[:1].repeat(AROUND, 0), points, points[-1:].repeat(AROUND, 0)])
+    window = np.stack([padded[first : first + len(points)] for first in range(2 * AROUND + 1)])  # (2 AROUND + 1, T, 2)
+    second_before, before, _, after, second_after = window[AROUND - 2 : AROUND + 3]
+    chord = window[-1] - window[0]
     box = np.ptp(window, axis=0)
     longer = np.maximum(box.max(axis=1), 1e-6)
     ways = np.hypot(*np.moveaxis(np.diff(window, axis=0), -1, 0)).sum(axis=0)
     along = _unit(chord)
-    across = (window - before[AROUND]) @ np.array([[0, -1], [1, 0]])  # turned by 90 degrees
-    distance = (across * along).sum(axis=2)
+    x, y = np.moveaxis(window - window[0], 2, 0)
+    distance = y * along[:, 0] - x * along[:, 1]
     columns = [
         (offset / STEP).clip(-10, 10),
-        _unit(after[1] - before[1]),
-        _turn(_unit(points - before[2]), _unit(after[2] - points)),
+        _unit(after - before),
+        _turn(_unit(points - second_before), _unit(second_after - points)),
         pen,
         -points[:, 1],
         points[:, 0] - _moving_mean(points[:, 0], 12),
@@ -171,14 +172,6 @@ def trace(path: Path) -> Features:
         _ink_around(points, pen),
     ]
     return np.column_stack(columns).clip(-10, 10).astype(np.float32)
-
-
-def _shifted(points: NDArray[np.float64], most: int) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """The points 0 to `most` steps before, and after, each point."""
-    places = np.arange(len(points))
-    last = len(points) - 1
-    before = [points[np.maximum(places - steps, 0)] for steps in range(most + 1)]
-    return before, [points[np.minimum(places + steps, last)] for steps in range(most + 1)]
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -212,16 +205,12 @@ def _ink_around(points: NDArray[np.float64], pen: NDArray[np.float32]) -> NDArra
     ink = np.bincount(cells[:, 0] * height + cells[:, 1], weights=pen, minlength=width * height) * STEP
     sums = np.pad(ink.reshape(width, height).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
 
-    def within(left: NDArray[Any], right: NDArray[Any], top: NDArray[Any] | int, bottom: NDArray[Any] | int) -> Any:
-        return sums[right, bottom] - sums[left, bottom] - sums[right, top] + sums[left, top]
-
     x, y = cells.T
-    edges = np.array([-1.5, -0.5, 0.5, 1.5]) * CELL / GRID
-    columns = [x + int(edge) for edge in edges]
-    rows = [y + int(edge) for edge in edges]
-    around = [within(*columns[i : i + 2], *rows[j : j + 2]) for j in range(3) for i in range(3)]
+    edges = np.rint(np.array([-1.5, -0.5, 0.5, 1.5]) * CELL / GRID).astype(int)[:, None]
+    corners = sums[x + edges, (y + edges)[:, None]]  # (4, 4, T), row by row
+    around = np.diff(np.diff(corners, axis=0), axis=1).reshape(9, -1)
     side = int(CELL / GRID)
     ascenders, descenders = (int(np.clip((line - low[1]) / GRID, 0, height)) for line in (-1.3, 0.3))
-    above = within(x - side, x + side, 0, ascenders)
-    below = within(x - side, x + side, descenders, height)
-    return np.column_stack([*around, above, below])
+    beyond = sums[:, [0, ascenders, descenders, height]]  # where the ink above and below the small letters begins, ends
+    reach = np.diff(beyond[x + side] - beyond[x - side], axis=1)[:, ::2]
+    return np.column_stack([around.T, reach])

@@ -39,12 +39,12 @@ def normalise_strokes(strokes: Sequence[Stroke]) -> Track:
     Delayed strokes - the dots and crosses that a hand adds when a word is done - stay where they are in time. Ink
     without height, a dash or a dot, counts as one body height long; what is far too long for a line is squeezed.
     """
-    original = without_strays([without_duplicates(stroke) for stroke in strokes])
+    original = without_strays(without_duplicates(strokes))
     level = rotate(original, -slope(original))
     baseline, body = measure_body(level)
-    leaning = np.array([[1, 0], [slant(level), 1]])
-    upright = [(stroke - [0, baseline]) @ leaning for stroke in level]
-    along = sum(map(length, upright))
+    leaning, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
+    upright = [(stroke - origin) @ leaning for stroke in level]
+    along = float(lengths(*segments(upright)).sum())
     body = max(body or float(np.ptp(np.concatenate(upright), axis=0).max()), along / (LONGEST * STEP)) or 1.0
     upright = [stroke / body for stroke in upright]
     path, source = walk(upright)
@@ -98,14 +98,14 @@ def usual_body(strokes: Sequence[Stroke]) -> float:
     return max(float(np.median(bodies)), 0.01 * extent) or 1.0
 
 
-def length(stroke: Stroke) -> float:
-    return float(np.hypot(*np.diff(stroke, axis=0).T).sum())
-
-
-def without_duplicates(stroke: Stroke) -> Stroke:
-    """A stroke without the points that repeat the one before: the pen rested."""
-    moved: Stroke = stroke[np.concatenate([[True], (np.diff(stroke, axis=0) != 0).any(axis=1)])]
-    return moved
+def without_duplicates(strokes: Sequence[Stroke]) -> list[Stroke]:
+    """The strokes without the points that repeat the one before: the pen rested."""
+    points, firsts = joined(strokes)
+    x, y = points.T
+    moved = np.ones(len(points), bool)
+    moved[1:] = (x[1:] != x[:-1]) | (y[1:] != y[:-1])
+    moved[firsts] = True
+    return np.split(points[moved], np.cumsum(np.add.reduceat(moved, firsts, dtype=int))[:-1])
 
 
 def without_strays(strokes: Sequence[Stroke]) -> list[Stroke]:
@@ -113,19 +113,16 @@ def without_strays(strokes: Sequence[Stroke]) -> list[Stroke]:
 
     Far is more than the height of all the rest.
     """
-    boxes = [(stroke.min(axis=0), stroke.max(axis=0)) for stroke in strokes]
-    sizes = np.array([np.hypot(*(high - low)) for low, high in boxes])
+    points, firsts = joined(strokes)
+    lows, highs = np.minimum.reduceat(points, firsts), np.maximum.reduceat(points, firsts)  # (strokes, 2)
+    sizes = lengths(lows, highs)
     if not sizes.any():
         return list(strokes)
-    writing = np.flatnonzero(sizes >= 0.1 * np.median(sizes[sizes > 0])).tolist()
-    top = min(boxes[index][0][1] for index in writing)
-    bottom = max(boxes[index][1][1] for index in writing)
+    writing = sizes >= 0.1 * np.median(sizes[sizes > 0])
+    top, bottom = lows[writing, 1].min(), highs[writing, 1].max()
     far = bottom - top
-    return [
-        stroke
-        for index, stroke in enumerate(strokes)
-        if index in writing or (boxes[index][1][1] > top - far and boxes[index][0][1] < bottom + far)
-    ]
+    near = (highs[:, 1] > top - far) & (lows[:, 1] < bottom + far)
+    return [stroke for stroke, stays in zip(strokes, writing | near, strict=True) if stays]
 
 
 def rotate(strokes: Sequence[Stroke], angle: float) -> list[Stroke]:
@@ -141,7 +138,7 @@ def slope(strokes: Sequence[Stroke]) -> float:
     of them that lie farthest from it, descenders mostly, do not count.
     """
     starts, ends = segments(strokes)
-    weights = np.hypot(*(ends - starts).T)
+    weights = lengths(starts, ends)
     if not weights.any():
         return 0.0
     middles = (starts + ends) / 2 - np.average((starts + ends) / 2, axis=0, weights=weights)
@@ -156,14 +153,22 @@ def slope(strokes: Sequence[Stroke]) -> float:
     bottoms = np.array([point for stroke in level for point in turning_points(stroke, 0.15 * height)[0]])
     if len(bottoms) < 5 or np.ptp(bottoms[:, 0]) < 3 * height:
         return coarse
+    rise, offset = straight_line(bottoms)
     for _ in range(3):
-        x, y = bottoms.T
-        off = np.abs(y - np.polyval(np.polyfit(x, y, 1), x))
-        bottoms = bottoms[off <= np.quantile(off, 0.8) + 1e-9 * height]
+        off = np.abs(bottoms[:, 1] - rise * bottoms[:, 0] - offset)
+        bottoms = bottoms[off <= np.sort(off)[int(0.8 * (len(off) - 1))] + 1e-9 * height]
         if len(bottoms) < 4 or np.ptp(bottoms[:, 0]) == 0:
             return coarse
-    x, y = bottoms.T
-    return coarse + float(np.arctan(np.polyfit(x, y, 1)[0]))
+        rise, offset = straight_line(bottoms)
+    return coarse + float(np.arctan(rise))
+
+
+def straight_line(points: NDArray[np.float64]) -> tuple[float, float]:
+    """The a and b of the line y = a x + b that is nearest to points (N, 2), not all of one x, by least squares."""
+    middle = points.mean(axis=0)
+    x, y = (points - middle).T
+    rise = float(x @ y / (x @ x))
+    return rise, float(middle[1] - rise * middle[0])
 
 
 def slant(strokes: Sequence[Stroke]) -> float:
@@ -181,6 +186,17 @@ def slant(strokes: Sequence[Stroke]) -> float:
     order = np.argsort(leans)
     reached = np.cumsum(weights[order])
     return float(leans[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def joined(strokes: Sequence[Stroke]) -> tuple[Stroke, NDArray[np.int64]]:
+    """The points of all strokes, (N, 2), and where each stroke begins among them."""
+    return np.concatenate(strokes), np.cumsum([0, *map(len, strokes[:-1])])
+
+
+def lengths(starts: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lengths (N,) of the ways from some points (N, 2) to others."""
+    far: NDArray[np.float64] = np.hypot(*(ends - starts).T)
+    return far
 
 
 def segments(strokes: Sequence[Stroke]) -> tuple[Stroke, Stroke]:

@@ -91,7 +91,8 @@ def test_the_slant_of_sheared_uprights_is_found(lean: float) -> None:
 
 
 def test_points_that_repeat_and_strokes_far_off_are_dropped() -> None:
-    assert without_duplicates(np.array([[0.0, 0], [0, 0], [1, 0], [0, 0]])).tolist() == [[0, 0], [1, 0], [0, 0]]
+    rested = without_duplicates([np.array([[0.0, 0], [0, 0], [1, 0], [0, 0]]), np.array([[0.0, 0], [0, 0]])])
+    assert [stroke.tolist() for stroke in rested] == [[[0, 0], [1, 0], [0, 0]], [[0, 0]]]
     word, full_stop, stray = zigzag([0, 0]), np.array([[9.0, 0.0]]), np.array([[4.0, 60.0]])
     assert [len(stroke) for stroke in without_strays([word, full_stop, stray])] == [5, 1]
     dots = [np.array([[float(x), 0.0]]) for x in range(3)]

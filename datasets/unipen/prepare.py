@@ -273,7 +273,8 @@ def write_writer(out: Path, task: Task) -> list[tuple[Row, str]]:
     writer = task[0]
     rows = []
     for name, line in named_lines(task, seeded(writer)):
-        strokes = [without_duplicates(np.round(100 * stroke)).astype(int).tolist() for stroke in line.strokes]
+        rounded = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
+        strokes = [stroke.astype(int).tolist() for stroke in rounded]
         facts = {"id": name, "text": line.text, "writer": writer, "split": split_of("unipen", writer)}
         json_line = json.dumps({**facts, "strokes": strokes}, ensure_ascii=False, separators=(",", ":"))
         rows.append(((name, "", writer, facts["split"], line.text), json_line))
