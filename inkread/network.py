@@ -74,7 +74,7 @@ class Block(nn.Module):
         """x (B, C, H, W), mask (B, 1, 1, W // shrink) -> (B, C', H', W // shrink)."""
         x = self.convolution(x)
         if self.pool != (1, 1):  # before the normalisation, which then has less to do
-            x = functional.max_pool2d(x, self.pool)
+            x = functional.max_pool2d(x, self.pool) if self.training else maxima(x, self.pool)
         # Without the mask the next convolution would read, beyond a line's end, what its longer neighbours left there.
         return functional.relu(self.norm(x).mul_(mask.to(x.dtype)), inplace=True)
 
@@ -84,6 +84,12 @@ class Block(nn.Module):
         if isinstance(norm, BatchNorm) and (self.pool == (1, 1) or bool((norm.weight > 0).all())):  # else no maximum
             self.convolution = fuse_conv_bn_eval(self.convolution, norm)
             self.norm = nn.Identity()
+
+
+def maxima(x: Tensor, pool: tuple[int, int]) -> Tensor:
+    """max_pool2d of two rows, and two columns or one; five times as fast in bfloat16, but slow to learn through."""
+    x = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return torch.maximum(x[..., ::2], x[..., 1::2]) if pool == (2, 2) else x
 
 
 class ConvFront(nn.Module):

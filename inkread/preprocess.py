@@ -44,10 +44,11 @@ def normalise(grey: Grey, height: int) -> Line:
     box, reduced = _shrink(grey)
     ink = _darkness(reduced)
     writing = _without_rules(ink > 0.3)
-    rows, columns = np.nonzero(writing)
-    if len(rows) < 3:
+    places = np.flatnonzero(writing)
+    if len(places) < 3:
         return Line(np.zeros((height, 4 * MARGIN), np.uint8), grey.shape[1] / (4 * MARGIN), 0.0)
-    x, y, weights = columns.astype(np.float32), rows.astype(np.float32), ink[rows, columns]
+    rows, columns = np.divmod(places, writing.shape[1])
+    x, y, weights = columns.astype(np.float32), rows.astype(np.float32), ink.ravel()[places]
     slope = _slope(x, y, weights)
     own = _own_rows(y - slope * x)
     if not own.all():
@@ -117,12 +118,15 @@ def _darkness(grey: Grey) -> NDArray[np.float32]:
     if _bright_on_dark(grey):
         grey = 255 - grey
     paper = _paper(grey)
-    depth = np.maximum(paper - grey, 0) / np.maximum(paper, 1)
+    depth = np.subtract(paper, grey)
+    depth = np.maximum(depth, 0, out=depth)
+    depth /= np.maximum(paper, 1, out=paper)
     # Full ink is what the darkest strokes reach; below 0.12 it would be the grain of empty paper.
     full = max(_percentile((depth * 255).astype(np.uint8), 0.99) / 255 * 0.8, 0.12)
     noise = 0.15 * full
-    ink: NDArray[np.float32] = np.clip((depth - noise) / (full - noise), 0, 1, dtype=np.float32)
-    return ink
+    depth -= noise
+    depth /= full - noise
+    return np.clip(depth, 0, 1, out=depth)
 
 
 def _bright_on_dark(grey: Grey) -> bool:
@@ -211,6 +215,7 @@ def _slope(x: NDArray[np.float32], y: NDArray[np.float32], weights: NDArray[np.f
 def _slant(x: NDArray[np.float32], y: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
     """The tangent of the letters' slant: the shear after which the ink stands in the sharpest columns."""
     best, best_score = 0.0, 0.0
+    weights = weights.astype(np.float64)  # as bincount would with each slant
     for slant in SLANTS:
         columns = (x - slant * y).astype(np.int64)
         profile = np.bincount(columns - columns.min(), weights=weights)

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inkread.config import PRESETS, NetworkConfig
 from inkread.features import extract
-from inkread.network import BatchNorm, Network, multiply_adds
+from inkread.network import BatchNorm, Network, maxima, multiply_adds
 from inkread.recognizer import pad
 
 LABELS = 7
@@ -149,3 +149,10 @@ def test_norm_of_one_process_is_torchs() -> None:
 
 def test_norm_over_processes_has_the_same_formula(process_group: None) -> None:
     check_norm()
+
+
+@pytest.mark.parametrize("pool", [(2, 1), (2, 2)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_maxima_are_those_of_max_pool2d(pool: tuple[int, int], kind: torch.dtype) -> None:
+    x = torch.randn(2, 3, 6, 8).to(kind)
+    assert torch.equal(maxima(x, pool), nn.functional.max_pool2d(x, pool))
