@@ -3,7 +3,8 @@ text drawn with a handwriting font. All of it is black ink on white; augment.py 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,18 @@ SIGNS: dict[str, list[list[tuple[float, float]]]] = {
     "-": [[(0.0, -0.5), (0.3, -0.52), (0.6, -0.5)]],
     "(": [[(0.35, -1.9), (0.06, -1.3), (0.0, -0.6), (0.1, 0.0), (0.35, 0.4)]],
     ")": [[(0.0, -1.9), (0.29, -1.3), (0.35, -0.6), (0.25, 0.0), (0.0, 0.4)]],
+}
+
+Hand = Mapping[str, Sequence[Sequence[Stroke]]]  # the ink of a writer's single letters and digits, several of each
+
+# Accents as combining marks, in body heights from the top of their letter and the middle of its width; the cedilla
+# hangs from the baseline.
+ACCENTS: dict[str, list[list[tuple[float, float]]]] = {
+    "\u0300": [[(-0.2, -0.4), (0.15, -0.15)]],  # grave
+    "\u0301": [[(0.2, -0.4), (-0.15, -0.15)]],  # acute
+    "\u0302": [[(-0.25, -0.15), (0.0, -0.4), (0.25, -0.15)]],  # circumflex
+    "\u0308": [[(-0.2, -0.2), (-0.17, -0.22)], [(0.2, -0.2), (0.23, -0.22)]],  # diaeresis
+    "\u0327": [[(0.0, 0.0), (-0.02, 0.1), (0.15, 0.2), (-0.1, 0.35)]],  # cedilla
 }
 
 
@@ -130,6 +143,65 @@ def settle_tall(text: str, strokes: Sequence[Stroke], height: float = 1.75) -> W
     wide, high = np.ptp(points, axis=0).tolist()
     scale = height / max(high, 0.3 * wide, 1e-6)  # a digit that lies flat is mislabelled; blown up, it fills the line
     return Word(text, [(stroke - corner) * scale for stroke in strokes])
+
+
+def settle_small(text: str, strokes: Sequence[Stroke], ascender: float, descender: float) -> Word:
+    """A small letter as it was written by itself, brought to where such a letter reaches on a line.
+
+    That is from 1 body height above the baseline, or `ascender`, or about 1.5 to the dot of an i, down to the baseline
+    or to `descender` below it. By itself a letter does not tell: an o may be as large as an l.
+    """
+    dotted = text in "ij" and len(strokes) > 1
+    above = ascender if text in "bdfhkl" else 1.5 if text == "t" or dotted else 1.0
+    below = descender if text in "gjpqy" else 0.0
+    stood = settle_tall(text, strokes, above + below)
+    return Word(text, [stroke + [0.0, below] for stroke in stood.strokes])
+
+
+def with_accent(letter: Word, mark: str, rng: np.random.Generator) -> Word:
+    """A letter with a combining mark of ACCENTS over it, in place of its dot, or under it."""
+    strokes = list(letter.strokes)
+    if letter.text in "ij" and len(strokes) > 1:
+        strokes = [stroke for stroke in strokes if stroke[:, 1].max() > -0.7] or strokes
+    points = np.concatenate(strokes)
+    place = [float(points[:, 0].mean()), 0.0 if mark == "\u0327" else float(points[:, 1].min())]
+    size = rng.uniform(0.7, 1.3)
+    drawn = [np.array(line) * size + rng.normal(0, 0.03, (len(line), 2)) + place for line in ACCENTS[mark]]
+    return Word(unicodedata.normalize("NFC", letter.text + mark), [*strokes, *drawn])
+
+
+def spell_line(text: str, hand: Hand, manner: str, rng: np.random.Generator) -> Word:
+    """A line of text set from the single letters of one hand, with signs from SIGNS and accents from ACCENTS.
+
+    In the `manner` "small" small letters stand for themselves, in "capitals" a lower capital stands for each of them,
+    and in "mixed" for about a third of the alphabet. The text keeps its small letters: who copies a text in block
+    capitals, and who writes it down again, mostly means it so.
+
+    Raises KeyError for a character that neither has.
+    """
+    share = {"small": 0.0, "capitals": 1.0, "mixed": 0.35}[manner]
+    in_capitals = {letter for letter in "abcdefghijklmnopqrstuvwxyz" if rng.random() < share}
+    ascender, descender = rng.uniform(1.5, 2.0), rng.uniform(0.6, 1.0)
+    capital = rng.uniform(1.0, 1.4) if manner == "capitals" else ascender
+
+    def piece(character: str) -> Word:
+        decomposed = unicodedata.normalize("NFD", character)
+        base, marks = decomposed[0], decomposed[1:]
+        if base in SIGNS:
+            return draw_sign(base, rng)
+        shapes = hand[base.upper() if base in in_capitals else base]
+        strokes = shapes[int(rng.integers(len(shapes)))]
+        if base in in_capitals:
+            letter = settle_tall(base, strokes, float(rng.normal(1.0, 0.05)))
+        elif base.islower():
+            letter = settle_small(base, strokes, ascender, descender)
+        else:
+            letter = settle_tall(base, strokes, capital * float(rng.normal(1.0, 0.04)))
+        for mark in marks:
+            letter = with_accent(letter, mark, rng)
+        return letter
+
+    return compose_line([[piece(character) for character in word] for word in text.split()], rng)
 
 
 def draw_sign(text: str, rng: np.random.Generator) -> Word:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
+from inkread.dataset import split_of
 from inkread.synthesis import (
     SIGNS,
     Word,
@@ -17,7 +18,10 @@ from inkread.synthesis import (
     draw_strokes,
     draw_text,
     settle,
+    settle_small,
     settle_tall,
+    spell_line,
+    with_accent,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -89,6 +93,51 @@ def test_words_are_set_apart_in_order_and_signs_close() -> None:
     assert abs(first[:, 1].max() - second[:, 1].max()) < 0.5  # a common baseline
 
 
+@pytest.mark.parametrize(
+    ("letter", "reach"),
+    {
+        "o": (-1, 0),
+        "d": (-1.8, 0),
+        "t": (-1.5, 0),
+        "g": (-1, 0.7),
+        "j": (-1, 0.7),
+        "p": (-1, 0.7),
+        "f": (-1.8, 0),
+    }.items(),
+)
+def test_small_letters_reach_where_their_kind_does(letter: str, reach: tuple[float, float]) -> None:
+    ys = settle_small(letter, [zigzag([90, 80], top=30)], ascender=1.8, descender=0.7).strokes[0][:, 1]
+    assert (ys.min(), ys.max()) == (pytest.approx(reach[0]), pytest.approx(reach[1]))
+
+
+def test_a_letter_without_its_dot_is_no_taller_than_others() -> None:
+    stem, dot = np.array([[0.0, -6], [0, 0]]), np.array([[0.0, -9], [0.5, -9]])
+    assert min(s[:, 1].min() for s in settle_small("i", [stem, dot], 1.8, 0.7).strokes) == pytest.approx(-1.5)
+    assert settle_small("i", [stem], 1.8, 0.7).strokes[0][:, 1].min() == pytest.approx(-1)
+
+
+def test_accents_stand_over_their_letters_and_cedillas_hang() -> None:
+    acute = with_accent(Word("e", [zigzag([0, 0], top=-1)]), "\u0301", rng())
+    assert acute.text == "é" and acute.strokes[-1][:, 1].max() < -1
+    cedilla = with_accent(Word("C", [zigzag([0, 0], top=-1.7)]), "\u0327", rng())
+    assert cedilla.text == "Ç" and cedilla.strokes[-1][:, 1].max() > 0.1
+    dotted = Word("i", [np.array([[0.0, -1], [0, 0]]), np.array([[0.0, -1.5], [0.1, -1.5]])])
+    assert len(with_accent(dotted, "\u0308", rng()).strokes) == 3  # two dots for the one
+
+
+@pytest.mark.parametrize("manner", ["small", "capitals"])
+def test_lines_are_spelt_with_the_letters_of_a_hand(manner: str) -> None:
+    """Small letters are written with one stroke here, capitals with two."""
+    one = zigzag([0, 0], top=-1)
+    hand = {**{c: [[one]] for c in "aet"}, **{c: [[one, one + 1]] for c in "AET"}}
+    line = spell_line("Ta tête", hand, manner, rng())
+    assert line.text == "Ta tête"
+    letters = {"small": 2 + 5, "capitals": 2 * 6}[manner]
+    assert len(line.strokes) == letters + 1  # and the circumflex
+    with pytest.raises(KeyError):
+        spell_line("Ta b", hand, manner, rng())
+
+
 @pytest.mark.parametrize("text", SIGNS)
 def test_signs_have_ink_near_the_line(text: str) -> None:
     ys = np.concatenate(draw_sign(text, rng()).strokes)[:, 1]
@@ -116,6 +165,24 @@ def test_unipen_words_of_one_line_are_run_together() -> None:
     segments = [segment("one", 0, 0), segment("two", 15, 1), segment("new", 0, 40), segment("line", 20, 40)]
     lines = unipen.running_lines([(each, None) for each in segments], body=10)
     assert [line.text for line in lines] == ["one two", "new line"]
+
+
+def test_letters_are_lent_within_a_split_only() -> None:
+    letters = prepare_script("letters")
+    small, large = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+    def hand(mark: int, lacking: str = "") -> dict[str, list[int]]:
+        return {letter: [mark] for letter in small + large if letter not in lacking}
+
+    names = [f"kar/{number}" for number in range(40)]
+    train = [name for name in names if split_of("unipen", name) == "train"][:2]
+    dev = next(name for name in names if split_of("unipen", name) == "dev")
+    hands = {train[0]: hand(0, lacking="qZ"), train[1]: hand(1, lacking="x"), dev: hand(2), "kar/few": {"a": [3]}}
+    whole = letters.complete(hands)
+    assert set(whole) == {*train, dev}
+    assert whole[train[0]]["q"] == [1] and whole[train[0]]["Z"] == [1] and whole[train[0]]["a"] == [0]
+    assert whole[train[1]]["x"] == [0] and whole[dev] == hand(2)
+    assert letters.can_be_spelt("Où vas-tu, François ?") and not letters.can_be_spelt("5 €")
 
 
 @pytest.mark.skipif(not (SHARED / "fonts").is_dir(), reason="the fonts are not in ../shared/data")

@@ -1,0 +1,151 @@
+"""Spell lines of text with the single letters that UNIPEN's writers left: printed, in block capitals, or in both.
+
+python datasets/letters/prepare.py RAW OUT --text FOLDER [--strokes]     (RAW as for unipen; 2 minutes on two cores)
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from functools import partial
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.dataset import split_of, write_manifest
+from inkread.errors import BadInput
+from inkread.files import write_whole
+from inkread.language import lines_of
+from inkread.strokes import Stroke, read_segments
+from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, draw_line, spell_line
+from inkread.trajectory import without_duplicates
+
+EXPECTED = {"train": 5680, "dev": 600}  # lines
+LINES_A_WRITER = 40
+ENOUGH = 18  # of the 26 letters, small or capital; the others are borrowed
+MANNERS = {"small": 0.35, "capitals": 0.45, "mixed": 0.2}
+SHORT = 0.25  # of the lines have one to four words
+FLAT = 2.2  # times wider than high: a stray or a neighbour's stroke, not the letter of the label
+CHARACTERS = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def read_letters(path: Path) -> list[tuple[str, str, tuple[Stroke, ...]]]:
+    """Writer, character and ink of the single characters of a label file; none of the few whose ink is missing."""
+    try:
+        segments = read_segments(path)
+    except BadInput:
+        return []
+    return [
+        # The writers are named as in the lines of UNIPEN, so that they fall into the same split.
+        (f"{segment.provider[:2]}/{segment.writer or path.stem}", segment.text, segment.strokes)
+        for segment in segments
+        if segment.unit == "CHARACTER" and segment.text in CHARACTERS and not is_flat(segment.strokes)
+    ]
+
+
+def is_flat(strokes: tuple[Stroke, ...]) -> bool:
+    wide, high = np.ptp(np.concatenate(strokes), axis=0)
+    return bool(wide > FLAT * high)
+
+
+def can_be_spelt(text: str) -> bool:
+    parts = unicodedata.normalize("NFD", text.replace(" ", ""))
+    return CHARACTERS | SIGNS.keys() | ACCENTS.keys() >= set(parts)
+
+
+def pick_text(texts: list[list[str]], rng: np.random.Generator) -> str:
+    """A line of English or French, or a few words of one."""
+    lines = texts[int(rng.integers(len(texts)))]
+    words = lines[int(rng.integers(len(lines)))].split()
+    if rng.random() < SHORT:
+        start = int(rng.integers(len(words)))
+        words = words[start : start + int(rng.integers(1, 5))]
+    return " ".join(words)
+
+
+def spelt_lines(hand: Hand, texts: list[list[str]], rng: np.random.Generator) -> Iterator[Word]:
+    """LINES_A_WRITER lines in one hand."""
+    for _ in range(LINES_A_WRITER):
+        manner = str(rng.choice(list(MANNERS), p=list(MANNERS.values())))
+        yield spell_line(pick_text(texts, rng), hand, manner, rng)
+
+
+Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
+
+
+def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, as_strokes: bool) -> list[tuple[Row, str]]:
+    """One writer's lines: their rows for lines.tsv, whose pictures are drawn below `out`; or their strokes as JSON."""
+    writer, hand = task
+    rng = np.random.default_rng(int(hashlib.sha256(f"letters/{writer}".encode()).hexdigest()[:8], 16))
+    folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
+    (out / folder).mkdir(parents=True, exist_ok=True)
+    made = []
+    for number, line in enumerate(spelt_lines(hand, texts, rng)):
+        name, strokes_as_json = f"{folder}/{number:02}", ""
+        if as_strokes:
+            rounded = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
+            strokes = [stroke.astype(int).tolist() for stroke in rounded]
+            facts = {"id": name, "text": line.text, "writer": writer, "split": split, "strokes": strokes}
+            strokes_as_json = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+        else:
+            Image.fromarray(draw_line(line, rng)).save(out / f"{name}.png", compress_level=4)
+        made.append(((name, f"{name}.png", writer, split, line.text), strokes_as_json))
+    return made
+
+
+def complete(hands: Mapping[str, Hand]) -> dict[str, Hand]:
+    """The hands that have ENOUGH letters, each lent what it lacks by the next of its split that has it."""
+    whole: dict[str, Hand] = {}
+    for split in ("train", "dev"):
+        able = [
+            writer
+            for writer, hand in sorted(hands.items())
+            if min(sum(map(str.islower, hand)), sum(map(str.isupper, hand))) >= ENOUGH
+            and split_of("unipen", writer) == split
+        ]
+        for number, writer in enumerate(able):
+            lenders = [hands[name] for name in able[number:] + able[:number]]
+            whole[writer] = {letter: ink for lender in reversed(lenders) for letter, ink in lender.items()}
+    return whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--text", type=Path, required=True, help="what datasets/text/prepare.py made")
+    parser.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
+    options = parser.parse_args()
+    texts = [
+        list(filter(can_be_spelt, lines_of((options.text / f"{language}-train.txt").read_text("utf-8"))))
+        for language in ("english", "french")
+    ]
+    hands: dict[str, dict[str, list[tuple[Stroke, ...]]]] = defaultdict(lambda: defaultdict(list))
+    with Pool() as pool:
+        for letters in pool.imap(read_letters, sorted(options.raw.glob("data/*/**/*.dat")), chunksize=20):
+            for writer, character, strokes in letters:
+                hands[writer][character].append(strokes)
+        tasks = list(complete(hands).items())
+        make = partial(make_writer, texts=texts, out=options.out, as_strokes=options.strokes)
+        made = [line for lines in pool.imap(make, tasks) for line in lines]
+    if options.strokes:
+        write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in made).encode("utf-8"))
+    else:
+        write_manifest(options.out / "lines.tsv", [row for row, _ in made])
+    counts = Counter(row[3] for row, _ in made)
+    print(len(tasks), "writers, lines:", dict(counts))
+    if counts != EXPECTED:
+        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
+
+
+if __name__ == "__main__":
+    main()
