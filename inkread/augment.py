@@ -6,6 +6,7 @@ batch or the process.
 """
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from inkread.preprocess import at_most
 from inkread.strokes import Stroke
-from inkread.trajectory import walk
+from inkread.trajectory import normalise_strokes, walk
 
 Pixels = NDArray[np.uint8]
 Light = NDArray[np.float32]
@@ -159,6 +160,22 @@ def distort_path(columns: NDArray[np.float32], rng: np.random.Generator) -> NDAr
     return walk(_joined(points, pen, rng))[0].T.astype(np.float32)
 
 
+def other_hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> list[Stroke]:
+    """A line of ink as another hand might have written it, see distort_path; in body heights, and smooth, for drawing.
+
+    What was walked in even steps has corners; they are cut twice (Chaikin 1974).
+    """
+    path = distort_path(normalise_strokes(strokes).path.T, rng)
+    return [_cut_corners(_cut_corners(stroke)) for stroke in _on_paper(path[:2].astype(np.float64), path[2] > 0.5)]
+
+
+def _cut_corners(stroke: Stroke) -> Stroke:
+    """Two points for each piece between two, a quarter of it from its ends; first and last stay."""
+    before, after = stroke[:-1], stroke[1:]
+    cut = np.stack([0.75 * before + 0.25 * after, 0.25 * before + 0.75 * after], axis=1).reshape(-1, 2)
+    return np.concatenate([stroke[:1], cut, stroke[-1:]])
+
+
 def _space(x: NDArray[np.float64], pen: NDArray[np.bool_], factor: float) -> NDArray[np.float64]:
     """The x of points, with the places where nothing is written so much wider or narrower: x (T,), pen (T,) -> (T,)."""
     inked = np.sort(x[pen])
@@ -168,10 +185,15 @@ def _space(x: NDArray[np.float64], pen: NDArray[np.bool_], factor: float) -> NDA
     return spread
 
 
+def _on_paper(points: NDArray[np.float64], pen: NDArray[np.bool_]) -> list[Stroke]:
+    """A path (2, T) as the strokes that its pen (T,) makes on the paper."""
+    edges = np.flatnonzero(np.diff(pen, prepend=False, append=False)).reshape(-1, 2)
+    return [points[:, first:last].T for first, last in edges.tolist()]
+
+
 def _joined(points: NDArray[np.float64], pen: NDArray[np.bool_], rng: np.random.Generator) -> list[Stroke]:
     """A path as strokes, some of them run together: a pen that stays on the paper from one letter to the next."""
-    edges = np.flatnonzero(np.diff(pen, prepend=False, append=False)).reshape(-1, 2)
-    strokes = [points[:, first:last].T for first, last in edges.tolist()]
+    strokes = _on_paper(points, pen)
     share = max(rng.uniform(-0.5, 0.5), 0)
     joined = strokes[:1]
     for stroke in strokes[1:]:

@@ -5,7 +5,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkread.augment import PHOTO_HEIGHT, _joined, _smooth, _space, distort, distort_path, photograph
+from inkread.augment import (
+    PHOTO_HEIGHT,
+    _cut_corners,
+    _joined,
+    _smooth,
+    _space,
+    distort,
+    distort_path,
+    other_hand,
+    photograph,
+)
 from inkread.preprocess import normalise
 from inkread.trajectory import STEP
 
@@ -133,6 +143,23 @@ def test_a_pen_that_stays_on_the_paper_joins_what_is_near_to_the_right() -> None
     pen = np.array([1, 1, 0, 1, 1, 1, 0, 1, 0]) > 0
     sizes = {tuple(map(len, _joined(points, pen, np.random.default_rng(seed)))) for seed in range(50)}
     assert sizes == {(2, 3, 1), (5, 1)}  # the dot at the end, back to the left, is always one of its own
+
+
+def test_corners_are_cut_and_ends_stay() -> None:
+    corner = np.array([[0.0, 0], [4, 0], [4, 4]])
+    np.testing.assert_array_equal(_cut_corners(corner), [[0, 0], [1, 0], [3, 0], [4, 1], [4, 3], [4, 4]])
+    dot = np.array([[2.0, 1]])
+    np.testing.assert_array_equal(np.unique(_cut_corners(dot), axis=0), dot)
+
+
+def test_another_hand_s_ink_is_in_body_heights_and_smooth() -> None:
+    path = loops(100)
+    strokes = [40 * path[:2, start : start + 9].T.astype(float) for start in range(0, 100, 10)]
+    first, again = (other_hand(strokes, np.random.default_rng(3)) for _ in range(2))
+    assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
+    assert 0.5 < np.ptp(np.concatenate(first)[:, 1]) < 4
+    turns = [np.diff(np.unwrap(np.arctan2(*np.diff(stroke, axis=0).T[::-1]))) for stroke in first if len(stroke) > 9]
+    assert np.quantile(np.abs(np.concatenate(turns)), 0.9) < np.radians(30)
 
 
 def test_haste_cuts_corners_and_leaves_straight_ways() -> None:

@@ -1,6 +1,6 @@
 """Spell lines of text with the single letters that UNIPEN's writers left: printed, in block capitals, or in both.
 
-python datasets/letters/prepare.py RAW OUT --text FOLDER [--strokes]     (RAW as for unipen; 2 minutes on two cores)
+python datasets/letters/prepare.py RAW OUT --text FOLDER [--strokes|--hands]   (RAW as for unipen; 2 minutes)
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.augment import other_hand
 from inkread.dataset import split_of, write_manifest
 from inkread.errors import BadInput
 from inkread.files import write_whole
@@ -35,6 +36,10 @@ ENOUGH = 18  # of the 26 letters, small or capital; the others are borrowed
 MANNERS = {"small": 0.35, "capitals": 0.45, "mixed": 0.2}
 SHORT = 0.25  # of the lines have one to four words
 FLAT = 2.2  # times wider than high: a stray or a neighbour's stroke, not the letter of the label
+KINDS = {
+    "strokes": "write the strokes, not pictures: OUT/lines.jsonl",
+    "hands": "draw each line as another hand might have written it",
+}
 CHARACTERS = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
@@ -82,8 +87,8 @@ def spelt_lines(hand: Hand, texts: list[list[str]], rng: np.random.Generator) ->
 Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
 
 
-def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, as_strokes: bool) -> list[tuple[Row, str]]:
-    """One writer's lines: their rows for lines.tsv, whose pictures are drawn below `out`; or their strokes as JSON."""
+def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind: str) -> list[tuple[Row, str]]:
+    """One writer's lines: their rows for lines.tsv, and their strokes as JSON; but for those, pictures are drawn."""
     writer, hand = task
     rng = np.random.default_rng(int(hashlib.sha256(f"letters/{writer}".encode()).hexdigest()[:8], 16))
     folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
@@ -91,13 +96,14 @@ def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, as_st
     made = []
     for number, line in enumerate(spelt_lines(hand, texts, rng)):
         name, strokes_as_json = f"{folder}/{number:02}", ""
-        if as_strokes:
+        if kind == "strokes":
             rounded = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
             strokes = [stroke.astype(int).tolist() for stroke in rounded]
             facts = {"id": name, "text": line.text, "writer": writer, "split": split, "strokes": strokes}
             strokes_as_json = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
         else:
-            Image.fromarray(draw_line(line, rng)).save(out / f"{name}.png", compress_level=4)
+            drawn = line if kind == "pictures" else Word(line.text, other_hand(line.strokes, rng))
+            Image.fromarray(draw_line(drawn, rng)).save(out / f"{name}.png", compress_level=4)
         made.append(((name, f"{name}.png", writer, split, line.text), strokes_as_json))
     return made
 
@@ -123,7 +129,9 @@ def main() -> None:
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--text", type=Path, required=True, help="what datasets/text/prepare.py made")
-    parser.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
+    kind = parser.add_mutually_exclusive_group()
+    for name, text in KINDS.items():
+        kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, default="pictures", help=text)
     options = parser.parse_args()
     texts = [
         list(filter(can_be_spelt, lines_of((options.text / f"{language}-train.txt").read_text("utf-8"))))
@@ -135,9 +143,9 @@ def main() -> None:
             for writer, character, strokes in letters:
                 hands[writer][character].append(strokes)
         tasks = list(complete(hands).items())
-        make = partial(make_writer, texts=texts, out=options.out, as_strokes=options.strokes)
+        make = partial(make_writer, texts=texts, out=options.out, kind=options.kind)
         made = [line for lines in pool.imap(make, tasks) for line in lines]
-    if options.strokes:
+    if options.kind == "strokes":
         write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in made).encode("utf-8"))
     else:
         write_manifest(options.out / "lines.tsv", [row for row, _ in made])

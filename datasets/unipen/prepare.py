@@ -1,6 +1,6 @@
 """Make lines of the pen strokes of UNIPEN: single words, running words, text segments, composed lines.
 
-python datasets/unipen/prepare.py RAW OUT [--strokes]     (RAW holds data/ and include/; 4 minutes on two cores)
+python datasets/unipen/prepare.py RAW OUT [--strokes|--hands]   (RAW holds data/ and include/; 4 minutes on two cores)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.augment import other_hand
 from inkread.dataset import split_of, write_manifest
 from inkread.errors import BadInput
 from inkread.files import write_whole
@@ -256,14 +257,15 @@ def seeded(writer: str) -> np.random.Generator:
     return np.random.default_rng(int(hashlib.sha256(writer.encode()).hexdigest()[:8], 16))
 
 
-def draw_writer(out: Path, task: Task) -> list[tuple[Row, str]]:
-    """Draw one writer's lines below `out`: their rows for lines.tsv."""
+def draw_writer(out: Path, hands: bool, task: Task) -> list[tuple[Row, str]]:
+    """Draw one writer's lines below `out`, with `hands` as others might have written them: their rows for lines.tsv."""
     writer, rng = task[0], seeded(task[0])
     rows = []
     for name, line in named_lines(task, rng):
         picture = out / f"{name}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw_line(Word(line.text, line.strokes), rng)).save(picture, compress_level=4)
+        strokes = other_hand(line.strokes, rng) if hands else line.strokes
+        Image.fromarray(draw_line(Word(line.text, strokes), rng)).save(picture, compress_level=4)
         rows.append(((name, f"{name}.png", writer, split_of("unipen", writer), line.text), ""))
     return rows
 
@@ -285,7 +287,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
+    kind.add_argument("--hands", action="store_true", help="draw each line as another hand might have written it")
     options = parser.parse_args()
     files = sorted(options.raw.glob("data/*/**/*.dat"))
     files = [file for file in files if file.relative_to(options.raw).parts[2] not in GERMAN]
@@ -304,7 +308,7 @@ def main() -> None:
             mine = donors[split_of("unipen", writer)]
             tasks.append((writer, segments, mine[number_ % len(mine)]))
         options.out.mkdir(parents=True, exist_ok=True)
-        do = partial(write_writer if options.strokes else draw_writer, options.out)
+        do = partial(write_writer, options.out) if options.strokes else partial(draw_writer, options.out, options.hands)
         done = [line for lines in pool.imap(do, tasks, chunksize=2) for line in lines]
     rows = [row for row, _ in done]
     if options.strokes:
