@@ -445,6 +445,13 @@ def _from_json(name: str, data: bytes) -> list[Ink]:
     return [_json_ink(f"{name}, line {number}", _load(f"{name}, line {number}", line)) for number, line in rows]
 
 
+def to_json_line(name: str, ink: Ink) -> str:
+    """Ink as one line of a dataset, its coordinates rounded to whole units; `name` becomes the line's id."""
+    strokes = [np.rint(stroke).astype(int).tolist() for stroke in ink.strokes]
+    facts = {"id": name, "text": ink.text, "writer": ink.writer, "split": ink.split, "strokes": strokes}
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+
+
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)

@@ -1,5 +1,6 @@
-"""Line pictures that nobody wrote as lines: pen strokes drawn with ink, words of one writer set on one baseline, and
-text drawn with a handwriting font. All of it is black ink on white; augment.py makes it look like paper and cameras."""
+"""Line pictures that nobody wrote as lines: pen strokes drawn with ink, words or single letters of one writer set on
+one baseline, and text drawn with a handwriting font. All of it is black ink on white; augment.py makes it look like
+paper and cameras."""
 
 from __future__ import annotations
 

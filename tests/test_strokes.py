@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inkread.errors import BadInput
-from inkread.strokes import Ink, looks_like_ink, read_inks, read_segments
+from inkread.strokes import Ink, looks_like_ink, read_inks, read_segments, to_json_line
 
 DATA = Path(__file__).parents[2] / "data"  # the sets, unpacked; see datasets/README.md
 IAM = """<?xml version="1.0" encoding="ISO-8859-1"?>
@@ -223,6 +223,15 @@ def test_bad_unipen(tmp_path: Path) -> None:
 
 
 # ---- JSON
+
+
+def test_ink_is_written_as_it_is_read() -> None:
+    ink = Ink((np.array([[0.4, 1.6], [-3, 7]]), np.array([[5.0, 5]])), 'Ça "va"?', "anna", "train")
+    line = to_json_line("a/1", ink)
+    assert "\n" not in line and json.loads(line)["id"] == "a/1"
+    (read,) = read_inks("ink.jsonl", line.encode())
+    assert (read.text, read.writer, read.split) == (ink.text, ink.writer, ink.split)
+    np.testing.assert_array_equal(np.concatenate(read.strokes), [[0, 2], [-3, 7], [5, 5]])
 
 
 def test_json_of_every_shape() -> None:

@@ -7,7 +7,6 @@ python datasets/iam-ondb/prepare.py RAW OUT [--strokes] [--leave-out FORMS.txt]
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from functools import partial
@@ -21,7 +20,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import Sample, open_dataset, write_manifest
 from inkread.files import write_whole
-from inkread.strokes import Stroke, read_inks
+from inkread.strokes import Ink, Stroke, read_inks, to_json_line
 from inkread.synthesis import Word, draw_line
 from inkread.trajectory import measure_body
 
@@ -47,10 +46,8 @@ def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
 
 def as_json(sample: Sample) -> str:
     """A line with its strokes, in the units of the whiteboard, as a line of JSON."""
-    strokes = [stroke.astype(int).tolist() for stroke in read_inks(sample.path)[0].strokes]
-    facts = {"id": sample.id, "text": sample.text, "writer": form_of(sample), "split": SPLITS[sample.split or ""]}
-    facts |= {"strokes": strokes}
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+    strokes = read_inks(sample.path)[0].strokes
+    return to_json_line(sample.id, Ink(strokes, sample.text, form_of(sample), SPLITS[sample.split or ""]))
 
 
 def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import sys
 import unicodedata
@@ -26,7 +25,7 @@ from inkread.dataset import split_of, write_manifest
 from inkread.errors import BadInput
 from inkread.files import write_whole
 from inkread.language import lines_of
-from inkread.strokes import Stroke, read_segments
+from inkread.strokes import Ink, Stroke, read_segments, to_json_line
 from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, draw_line, spell_line
 from inkread.trajectory import without_duplicates
 
@@ -95,16 +94,14 @@ def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind:
     (out / folder).mkdir(parents=True, exist_ok=True)
     made = []
     for number, line in enumerate(spelt_lines(hand, texts, rng)):
-        name, strokes_as_json = f"{folder}/{number:02}", ""
+        name, json_line = f"{folder}/{number:02}", ""
         if kind == "strokes":
             rounded = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
-            strokes = [stroke.astype(int).tolist() for stroke in rounded]
-            facts = {"id": name, "text": line.text, "writer": writer, "split": split, "strokes": strokes}
-            strokes_as_json = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+            json_line = to_json_line(name, Ink(tuple(rounded), line.text, writer, split))
         else:
             drawn = line if kind == "pictures" else Word(line.text, other_hand(line.strokes, rng))
             Image.fromarray(draw_line(drawn, rng)).save(out / f"{name}.png", compress_level=4)
-        made.append(((name, f"{name}.png", writer, split, line.text), strokes_as_json))
+        made.append(((name, f"{name}.png", writer, split, line.text), json_line))
     return made
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import sys
 from collections import Counter, defaultdict
@@ -26,7 +25,7 @@ from inkread.augment import other_hand
 from inkread.dataset import split_of, write_manifest
 from inkread.errors import BadInput
 from inkread.files import write_whole
-from inkread.strokes import Stroke, read_segments
+from inkread.strokes import Ink, Stroke, read_segments, to_json_line
 from inkread.synthesis import (
     Word,
     compose_line,
@@ -276,10 +275,8 @@ def write_writer(out: Path, task: Task) -> list[tuple[Row, str]]:
     rows = []
     for name, line in named_lines(task, seeded(writer)):
         rounded = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
-        strokes = [stroke.astype(int).tolist() for stroke in rounded]
-        facts = {"id": name, "text": line.text, "writer": writer, "split": split_of("unipen", writer)}
-        json_line = json.dumps({**facts, "strokes": strokes}, ensure_ascii=False, separators=(",", ":"))
-        rows.append(((name, "", writer, facts["split"], line.text), json_line))
+        ink = Ink(tuple(rounded), line.text, writer, split_of("unipen", writer))
+        rows.append(((name, "", writer, split_of("unipen", writer), line.text), to_json_line(name, ink)))
     return rows
 
 
