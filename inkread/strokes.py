@@ -345,6 +345,15 @@ class Segment:
     strokes: tuple[Stroke, ...]
 
 
+def person(segment: Segment, file: Path) -> str:
+    """Who wrote a segment, as "ap/Bill_Cleveland": UNIPEN's writers are split by it, wherever their ink is used.
+
+    The same people wrote for several sets of one provider, apb and apd, cee and ced: its first two letters tell whose.
+    A writer who is not named is told by the file.
+    """
+    return f"{segment.provider[:2]}/{segment.writer or file.stem}"
+
+
 def read_segments(path: Path) -> list[Segment]:
     """The labelled parts of a UNIPEN file, of every unit; the files it includes lie below a folder include/ above it.
 

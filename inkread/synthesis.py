@@ -4,6 +4,7 @@ paper and cameras."""
 
 from __future__ import annotations
 
+import string
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from inkread.strokes import Stroke
-from inkread.trajectory import measure_body, usual_body
+from inkread.strokes import Ink, Stroke, to_json_line
+from inkread.trajectory import measure_body, usual_body, without_duplicates
 
 Picture = NDArray[np.uint8]  # (H, W) grey, 0 = black
 
@@ -80,6 +81,12 @@ def draw_line(line: Word, rng: np.random.Generator) -> Picture:
     pen = min(float(np.clip(rng.lognormal(np.log(0.15), 0.35), 0.07, 0.3)), 0.3 * width / len(line.text))
     scale = min(BODY, TALLEST / (height + 2 * pen))
     return draw_strokes(line.strokes, scale, pen * scale, rng)
+
+
+def line_as_json(name: str, line: Word, writer: str, split: str) -> str:
+    """A line of ink for a dataset of strokes, see to_json_line, in hundredths of body heights."""
+    strokes = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
+    return to_json_line(name, Ink(tuple(strokes), line.text, writer, split))
 
 
 def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.random.Generator) -> Picture:
@@ -181,7 +188,7 @@ def spell_line(text: str, hand: Hand, manner: str, rng: np.random.Generator) -> 
     Raises KeyError for a character that neither has.
     """
     share = {"small": 0.0, "capitals": 1.0, "mixed": 0.35}[manner]
-    in_capitals = {letter for letter in "abcdefghijklmnopqrstuvwxyz" if rng.random() < share}
+    in_capitals = {letter for letter in string.ascii_lowercase if rng.random() < share}
     ascender, descender = rng.uniform(1.5, 2.0), rng.uniform(0.6, 1.0)
     capital = rng.uniform(1.0, 1.4) if manner == "capitals" else ascender
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import string
 import sys
 import unicodedata
 from collections import Counter, defaultdict
@@ -25,9 +26,8 @@ from inkread.dataset import split_of, write_manifest
 from inkread.errors import BadInput
 from inkread.files import write_whole
 from inkread.language import lines_of
-from inkread.strokes import Ink, Stroke, read_segments, to_json_line
-from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, draw_line, spell_line
-from inkread.trajectory import without_duplicates
+from inkread.strokes import Stroke, person, read_segments
+from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, draw_line, line_as_json, spell_line
 
 EXPECTED = {"train": 5680, "dev": 600}  # lines
 LINES_A_WRITER = 40
@@ -39,7 +39,8 @@ KINDS = {
     "strokes": "write the strokes, not pictures: OUT/lines.jsonl",
     "hands": "draw each line as another hand might have written it",
 }
-CHARACTERS = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+CHARACTERS = set(string.ascii_letters + string.digits)
+PARTS = CHARACTERS | SIGNS.keys() | ACCENTS.keys() | {" "}  # of what can be spelt, in NFD
 
 
 def read_letters(path: Path) -> list[tuple[str, str, tuple[Stroke, ...]]]:
@@ -49,8 +50,7 @@ def read_letters(path: Path) -> list[tuple[str, str, tuple[Stroke, ...]]]:
     except BadInput:
         return []
     return [
-        # The writers are named as in the lines of UNIPEN, so that they fall into the same split.
-        (f"{segment.provider[:2]}/{segment.writer or path.stem}", segment.text, segment.strokes)
+        (person(segment, path), segment.text, segment.strokes)
         for segment in segments
         if segment.unit == "CHARACTER" and segment.text in CHARACTERS and not is_flat(segment.strokes)
     ]
@@ -62,8 +62,7 @@ def is_flat(strokes: tuple[Stroke, ...]) -> bool:
 
 
 def can_be_spelt(text: str) -> bool:
-    parts = unicodedata.normalize("NFD", text.replace(" ", ""))
-    return CHARACTERS | SIGNS.keys() | ACCENTS.keys() >= set(parts)
+    return PARTS.issuperset(unicodedata.normalize("NFD", text))
 
 
 def pick_text(texts: list[list[str]], rng: np.random.Generator) -> str:
@@ -91,15 +90,14 @@ def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind:
     writer, hand = task
     rng = np.random.default_rng(int(hashlib.sha256(f"letters/{writer}".encode()).hexdigest()[:8], 16))
     folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
-    (out / folder).mkdir(parents=True, exist_ok=True)
     made = []
     for number, line in enumerate(spelt_lines(hand, texts, rng)):
         name, json_line = f"{folder}/{number:02}", ""
         if kind == "strokes":
-            rounded = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
-            json_line = to_json_line(name, Ink(tuple(rounded), line.text, writer, split))
+            json_line = line_as_json(name, line, writer, split)
         else:
             drawn = line if kind == "pictures" else Word(line.text, other_hand(line.strokes, rng))
+            (out / folder).mkdir(exist_ok=True)
             Image.fromarray(draw_line(drawn, rng)).save(out / f"{name}.png", compress_level=4)
         made.append(((name, f"{name}.png", writer, split, line.text), json_line))
     return made
@@ -130,6 +128,7 @@ def main() -> None:
     for name, text in KINDS.items():
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, default="pictures", help=text)
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     texts = [
         list(filter(can_be_spelt, lines_of((options.text / f"{language}-train.txt").read_text("utf-8"))))
         for language in ("english", "french")
@@ -140,8 +139,9 @@ def main() -> None:
             for writer, character, strokes in letters:
                 hands[writer][character].append(strokes)
         tasks = list(complete(hands).items())
+        # By tens, for the texts are sent to another process with every chunk.
         make = partial(make_writer, texts=texts, out=options.out, kind=options.kind)
-        made = [line for lines in pool.imap(make, tasks) for line in lines]
+        made = [line for lines in pool.imap(make, tasks, chunksize=10) for line in lines]
     if options.kind == "strokes":
         write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in made).encode("utf-8"))
     else:

@@ -25,16 +25,17 @@ from inkread.augment import other_hand
 from inkread.dataset import split_of, write_manifest
 from inkread.errors import BadInput
 from inkread.files import write_whole
-from inkread.strokes import Ink, Stroke, read_segments, to_json_line
+from inkread.strokes import Stroke, person, read_segments
 from inkread.synthesis import (
     Word,
     compose_line,
     draw_line,
     draw_sign,
+    line_as_json,
     settle,
     settle_tall,
 )
-from inkread.trajectory import measure_body, without_duplicates
+from inkread.trajectory import measure_body
 
 EXPECTED = {  # pictures
     "words train": 26662,
@@ -82,11 +83,10 @@ def read_file(path: Path, root: Path) -> list[Segment]:
     except BadInput:
         return []
     return [
-        # The same people wrote for several sets of one provider: apb and apd, cee and ced.
         Segment(
             kind=segment.unit,
             text=segment.text,
-            writer=f"{segment.provider[:2]}/{segment.writer or path.stem}",
+            writer=person(segment, path),
             provider=segment.provider,
             file=str(path.relative_to(root)),
             strokes=list(segment.strokes),
@@ -271,12 +271,11 @@ def draw_writer(out: Path, hands: bool, task: Task) -> list[tuple[Row, str]]:
 
 def write_writer(out: Path, task: Task) -> list[tuple[Row, str]]:
     """One writer's lines as JSON, in hundredths of their small letters' height."""
-    writer = task[0]
+    writer, split = task[0], split_of("unipen", task[0])
     rows = []
     for name, line in named_lines(task, seeded(writer)):
-        rounded = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
-        ink = Ink(tuple(rounded), line.text, writer, split_of("unipen", writer))
-        rows.append(((name, "", writer, split_of("unipen", writer), line.text), to_json_line(name, ink)))
+        json_line = line_as_json(name, Word(line.text, line.strokes), writer, split)
+        rows.append(((name, "", writer, split, line.text), json_line))
     return rows
 
 
