@@ -26,7 +26,7 @@ MINUTES = 30.0  # of training, when neither minutes nor epochs are given
 FEW_LINES = 100  # a tenth of fewer tells nothing, and would be missed in training
 FINE_TUNING = {"learning_rate": 2e-3, "average": 0.99}  # what `train --from` starts with instead of the preset's
 # ... and with few lines: more passes bring nothing more, and the blend keeps what was read well before.
-OWN_HAND = {"epochs": 30, "batch": 8, "photographed": 0.0, "crossed": 0.3, "blend": 0.8, "checks": 5}
+OWN_HAND = {"epochs": 30, "batch": 8, "photographed": 0.0, "crossed": 0.3, "blend": 0.7, "checks": 5}
 
 
 class Commands(click.Group):
