@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from inkread import __version__
-from inkread.config import DEFAULT_MODEL, NO_LM, PRESETS, STROKE_MODEL, configure, read_config
+from inkread.config import DEFAULT_MODEL, NO_LM, PRESETS, STROKE_MODEL, NetworkConfig, configure, read_config
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
 
 if TYPE_CHECKING:
@@ -353,11 +353,10 @@ def train(
         _tell("pen strokes alone: preset strokes; --preset base learns to read their drawing")
     network, training = PRESETS[preset or "base"]
     network, training = configure(model.config if model else network, training, values)
-    if model and (
-        network.hidden < model.config.hidden
-        or network.replace({"dropout": model.config.dropout, "hidden": model.config.hidden}) != model.config
-    ):
-        raise BadConfig(f"--from {start} brings its own network: only its dropout can be changed, and hidden raised")
+    if model and not _is_grown(network, model.config):
+        raise BadConfig(
+            f"--from {start} brings its own network: only its dropout can be changed, and hidden and channels raised"
+        )
     if training.blend < 1 and not model:
         raise BadConfig(f"blend={training.blend}: there is nothing to blend with; name a model with --from")
     if not training.minutes and not training.epochs:
@@ -391,6 +390,16 @@ def train(
             _tell("stopped; the same command with --resume goes on from the last minute")
         raise
     _tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
+
+
+def _is_grown(network: NetworkConfig, start: NetworkConfig) -> bool:
+    """Is a network the one it starts from, but for dropout, more cells and wider convolutions?"""
+    sizes, least = ((config.hidden, *config.channels) for config in (network, start))
+    return (
+        network.replace({name: getattr(start, name) for name in ("dropout", "hidden", "channels")}) == start
+        and len(sizes) == len(least)
+        and all(size >= old for size, old in zip(sizes, least, strict=True))
+    )
 
 
 @main.command()

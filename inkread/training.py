@@ -464,30 +464,33 @@ def frames_loss(log_probs: Tensor, frames: list[NDArray[np.int64] | None]) -> Te
 def adopt(network: Network, start: Model) -> None:
     """Put a model's weights into a network of its kind whose alphabet begins with the model's.
 
-    What is beyond starts afresh: the scores of new characters, and new cells where the network has more of them. No
-    old cell and no old score listens to the new cells yet, so that the network reads as the model did (Chen et al.
-    2016, "Net2Net").
+    What is beyond starts afresh: the scores of new characters, and new cells and channels where the network has more
+    of them. Nothing old listens to anything new yet, so that the network reads as the model did (Chen et al. 2016,
+    "Net2Net").
     """
     own = network.state_dict()
-    cells = start.config.hidden, network.rnn.cells
+    fewer, more = start.config.hidden, network.rnn.cells
     for name, weight in start.network().state_dict().items():
         if weight.shape == own[name].shape:
             own[name] = weight
             continue
-        scores = name.startswith(("output.", "shortcut."))
-        rows = torch.arange(len(weight)) if scores else _places(len(weight), len(own[name]), *cells)
-        if weight.ndim == 2:
-            own[name][rows] = 0
-            own[name][rows.unsqueeze(1), _places(weight.shape[1], own[name].shape[1], *cells)] = weight
-        else:
+        rows = torch.arange(len(weight))
+        if name.startswith("rnn."):
+            rows = _spread(rows, fewer, more)
+        if weight.ndim == 1:
             own[name][rows] = weight
+            continue
+        columns = torch.arange(weight.shape[1])
+        if not name.startswith(("front.", "shortcut.", "rnn.layers.0.")):  # these read channels, the others cells
+            columns = _spread(columns, fewer, more)
+        own[name][rows] = 0
+        own[name][rows.unsqueeze(1), columns] = weight
     network.load_state_dict(own)
 
 
-def _places(old: int, new: int, fewer: int, more: int) -> Tensor:
-    """Where `old` rows are among `new`: 4, 6 -> 0, 1, 3, 4 when each gate or direction grows from 2 to 3 cells."""
-    places = torch.arange(old)
-    return places if old == new else places // fewer * more + places % fewer
+def _spread(places: Tensor, fewer: int, more: int) -> Tensor:
+    """Where cells go when each gate or direction grows: 0, 1, 2, 3 -> 0, 1, 3, 4 from 2 to 3 cells."""
+    return places // fewer * more + places % fewer
 
 
 def _keep_memory() -> None:

@@ -17,6 +17,7 @@ from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.dataset import Sample, open_dataset, read_strokes
 from inkread.errors import BadDataset, BadModel
+from inkread.features import feature_size
 from inkread.model_file import Model, load_model
 from inkread.network import Network
 from inkread.recognizer import Recognizer
@@ -143,16 +144,19 @@ def test_the_blend_is_of_the_start_and_of_what_was_learned(strokes: Path, tmp_pa
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_a_network_that_grows_reads_as_before(cell: str, bidirectional: bool) -> None:
-    values = {"cell": cell, "bidirectional": bidirectional, "activation": "prelu", "layers": 2}
-    config = TINY.replace(values)
+@pytest.mark.parametrize("values", [{"channels": "8,8,8"}, {"channels": "8,8", "features": "strokes"}])
+@pytest.mark.parametrize("larger", ["channels", "hidden", "both"])
+def test_a_network_that_grows_reads_as_before(
+    cell: str, bidirectional: bool, values: dict[str, str], larger: str
+) -> None:
+    config = TINY.replace({**values, "cell": cell, "bidirectional": bidirectional, "activation": "prelu", "layers": 2})
+    more = {"hidden": 24, "channels": tuple(range(12, 12 + len(config.channels)))}
+    grown = config.replace(more if larger == "both" else {larger: more[larger]})
     alphabet = Alphabet("abc")
-    small = Network(config, alphabet.size).eval()
-    start = Model(config, alphabet, small.state_dict(), {})
-    larger = Network(config.replace({"hidden": 24}), Alphabet("abcd").size).eval()
-    adopt(larger, start)
-    columns, lengths = torch.rand(2, 64, config.height), torch.tensor([64, 40])
-    before, after = small(columns, lengths)[0], larger(columns, lengths)[0][:, :, : alphabet.size]
+    small, large = Network(config, alphabet.size).eval(), Network(grown, Alphabet("abcd").size).eval()
+    adopt(large, Model(config, alphabet, small.state_dict(), {}))
+    columns, lengths = torch.rand(2, 64, feature_size(config)), torch.tensor([64, 40])
+    before, after = small(columns, lengths)[0], large(columns, lengths)[0][:, :, : alphabet.size]
     torch.testing.assert_close(after.log_softmax(2), before.log_softmax(2))
 
 
