@@ -4,10 +4,12 @@ paper and cameras."""
 
 from __future__ import annotations
 
+import hashlib
 import string
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +85,21 @@ def draw_line(line: Word, rng: np.random.Generator) -> Picture:
     return draw_strokes(line.strokes, scale, pen * scale, rng)
 
 
+def write_picture(file: Path, line: Word, rng: np.random.Generator) -> None:
+    """Draw a line of ink into a PNG, for a dataset of pictures."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_line(line, rng)).save(file, compress_level=4)
+
+
 def line_as_json(name: str, line: Word, writer: str, split: str) -> str:
     """A line of ink for a dataset of strokes, see to_json_line, in hundredths of body heights."""
     strokes = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
     return to_json_line(name, Ink(tuple(strokes), line.text, writer, split))
+
+
+def seeded(name: str) -> np.random.Generator:
+    """Random numbers that are another's for every name, and the same on every machine."""
+    return np.random.default_rng(int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))
 
 
 def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.random.Generator) -> Picture:

@@ -6,7 +6,6 @@ python datasets/fonts/prepare.py RAW OUT --text FOLDER      (RAW holds *.woff2; 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 import sys
 from collections import Counter
@@ -21,7 +20,7 @@ from PIL import Image, ImageFont
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import split_of, write_manifest
 from inkread.preprocess import at_most
-from inkread.synthesis import draw_text
+from inkread.synthesis import draw_text, seeded
 
 EXPECTED = {"train": 24480, "dev": 1360}  # lines
 LINES_A_FONT = 340
@@ -110,7 +109,7 @@ def pick_text(words: dict[str, list[str]], rng: np.random.Generator) -> str:
 def draw_font(path: Path, words: dict[str, list[str]], out: Path) -> list[tuple[str, str, str, str, str]]:
     """Draw LINES_A_FONT lines below `out`, of characters the font has, and return their rows for lines.tsv."""
     name = path.stem
-    rng = np.random.default_rng(int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))
+    rng = seeded(name)
     covered = {chr(code) for code in TTFont(path).getBestCmap()} | {" "}
     fonts = {size: ImageFont.truetype(str(path), size) for size in range(30, 54, 4)}
     (out / name).mkdir(parents=True, exist_ok=True)

@@ -10,18 +10,16 @@ import argparse
 import sys
 from collections import Counter
 from functools import partial
-from hashlib import sha256
 from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import Sample, open_dataset, write_manifest
 from inkread.files import write_whole
 from inkread.strokes import Ink, Stroke, read_inks, to_json_line
-from inkread.synthesis import Word, draw_line
+from inkread.synthesis import Word, seeded, write_picture
 from inkread.trajectory import measure_body
 
 SPLITS = {"trainset": "train", "testset_t": "train", "testset_v": "dev"}
@@ -52,11 +50,9 @@ def as_json(sample: Sample) -> str:
 
 def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:
     """Draw one line below `out` and return its row for lines.tsv."""
-    rng = np.random.default_rng(int(sha256(sample.id.encode()).hexdigest()[:8], 16))
     name = f"{sample.path.parent.name}/{sample.id}.png"
-    (out / name).parent.mkdir(parents=True, exist_ok=True)
     line = Word(sample.text, in_body_heights(read_inks(sample.path)[0].strokes))
-    Image.fromarray(draw_line(line, rng)).save(out / name, compress_level=4)
+    write_picture(out / name, line, seeded(sample.id))
     return sample.id, name, form_of(sample), SPLITS[sample.split or ""], sample.text
 
 

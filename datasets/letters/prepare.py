@@ -6,7 +6,6 @@ python datasets/letters/prepare.py RAW OUT --text FOLDER [--strokes|--hands]   (
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 import string
 import sys
@@ -18,7 +17,6 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.augment import other_hand
@@ -27,7 +25,7 @@ from inkread.errors import BadInput
 from inkread.files import write_whole
 from inkread.language import lines_of
 from inkread.strokes import Stroke, person, read_segments
-from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, draw_line, line_as_json, spell_line
+from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, line_as_json, seeded, spell_line, write_picture
 
 EXPECTED = {"train": 5680, "dev": 600}  # lines
 LINES_A_WRITER = 40
@@ -88,8 +86,8 @@ Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
 def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind: str) -> list[tuple[Row, str]]:
     """One writer's lines: their rows for lines.tsv, and their strokes as JSON; but for those, pictures are drawn."""
     writer, hand = task
-    rng = np.random.default_rng(int(hashlib.sha256(f"letters/{writer}".encode()).hexdigest()[:8], 16))
     folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
+    rng = seeded(f"letters/{writer}")
     made = []
     for number, line in enumerate(spelt_lines(hand, texts, rng)):
         name, json_line = f"{folder}/{number:02}", ""
@@ -97,8 +95,7 @@ def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind:
             json_line = line_as_json(name, line, writer, split)
         else:
             drawn = line if kind == "pictures" else Word(line.text, other_hand(line.strokes, rng))
-            (out / folder).mkdir(exist_ok=True)
-            Image.fromarray(draw_line(drawn, rng)).save(out / f"{name}.png", compress_level=4)
+            write_picture(out / f"{name}.png", drawn, rng)
         made.append(((name, f"{name}.png", writer, split, line.text), json_line))
     return made
 

@@ -6,7 +6,6 @@ python datasets/unipen/prepare.py RAW OUT [--strokes|--hands]   (RAW holds data/
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 import sys
 from collections import Counter, defaultdict
@@ -18,7 +17,6 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.augment import other_hand
@@ -29,11 +27,12 @@ from inkread.strokes import Stroke, person, read_segments
 from inkread.synthesis import (
     Word,
     compose_line,
-    draw_line,
     draw_sign,
     line_as_json,
+    seeded,
     settle,
     settle_tall,
+    write_picture,
 )
 from inkread.trajectory import measure_body
 
@@ -53,6 +52,10 @@ C_CODE = {"att"}  # tokens of programs: words, but no text
 MOST_WORDS = 120  # pictures of single words a writer
 MOST_LINES = 45  # composed lines a writer
 LONGEST = 100  # characters a line
+KINDS = {
+    "strokes": "write the strokes, not pictures: OUT/lines.jsonl",
+    "hands": "draw each line as another hand might have written it",
+}
 
 ONE_LINE = 5.5  # body heights a line of text reaches from its lowest to its highest point
 # Labels that do not say what stands there: crossed-out words, words run together, digits and letters set apart.
@@ -242,41 +245,26 @@ Task = tuple[str, list[Segment], dict[str, list[Word]]]  # a writer, what they w
 Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
 
 
-def named_lines(task: Task, rng: np.random.Generator) -> Iterator[tuple[str, Line]]:
-    """A writer's lines, each with its name: words/ap_Bill_Cleveland/0001."""
+def make_writer(task: Task, out: Path, kind: str) -> list[tuple[Row, str]]:
+    """One writer's lines: their rows for lines.tsv, and their strokes as JSON; but for those, pictures are drawn.
+
+    A line's name is words/ap_Bill_Cleveland/0001.
+    """
     writer, segments, borrowed = task
-    folder = re.sub(r"[^\w.-]+", "_", writer)
+    folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
+    rng = seeded(writer)
     numbers: Counter[str] = Counter()
+    made = []
     for line in lines_of(segments, borrowed, rng):
         numbers[line.kind] += 1
-        yield f"{line.kind}/{folder}/{numbers[line.kind]:04}", line
-
-
-def seeded(writer: str) -> np.random.Generator:
-    return np.random.default_rng(int(hashlib.sha256(writer.encode()).hexdigest()[:8], 16))
-
-
-def draw_writer(out: Path, hands: bool, task: Task) -> list[tuple[Row, str]]:
-    """Draw one writer's lines below `out`, with `hands` as others might have written them: their rows for lines.tsv."""
-    writer, rng = task[0], seeded(task[0])
-    rows = []
-    for name, line in named_lines(task, rng):
-        picture = out / f"{name}.png"
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        strokes = other_hand(line.strokes, rng) if hands else line.strokes
-        Image.fromarray(draw_line(Word(line.text, strokes), rng)).save(picture, compress_level=4)
-        rows.append(((name, f"{name}.png", writer, split_of("unipen", writer), line.text), ""))
-    return rows
-
-
-def write_writer(out: Path, task: Task) -> list[tuple[Row, str]]:
-    """One writer's lines as JSON, in hundredths of their small letters' height."""
-    writer, split = task[0], split_of("unipen", task[0])
-    rows = []
-    for name, line in named_lines(task, seeded(writer)):
-        json_line = line_as_json(name, Word(line.text, line.strokes), writer, split)
-        rows.append(((name, "", writer, split, line.text), json_line))
-    return rows
+        name, json_line = f"{line.kind}/{folder}/{numbers[line.kind]:04}", ""
+        if kind == "strokes":
+            json_line = line_as_json(name, Word(line.text, line.strokes), writer, split)
+        else:
+            strokes = line.strokes if kind == "pictures" else other_hand(line.strokes, rng)
+            write_picture(out / f"{name}.png", Word(line.text, strokes), rng)
+        made.append(((name, f"{name}.png", writer, split, line.text), json_line))
+    return made
 
 
 def main() -> None:
@@ -284,8 +272,8 @@ def main() -> None:
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
-    kind.add_argument("--hands", action="store_true", help="draw each line as another hand might have written it")
+    for name, text in KINDS.items():
+        kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, default="pictures", help=text)
     options = parser.parse_args()
     files = sorted(options.raw.glob("data/*/**/*.dat"))
     files = [file for file in files if file.relative_to(options.raw).parts[2] not in GERMAN]
@@ -304,11 +292,11 @@ def main() -> None:
             mine = donors[split_of("unipen", writer)]
             tasks.append((writer, segments, mine[number_ % len(mine)]))
         options.out.mkdir(parents=True, exist_ok=True)
-        do = partial(write_writer, options.out) if options.strokes else partial(draw_writer, options.out, options.hands)
-        done = [line for lines in pool.imap(do, tasks, chunksize=2) for line in lines]
-    rows = [row for row, _ in done]
-    if options.strokes:
-        write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in done).encode("utf-8"))
+        make = partial(make_writer, out=options.out, kind=options.kind)
+        made = [line for lines in pool.imap(make, tasks, chunksize=2) for line in lines]
+    rows = [row for row, _ in made]
+    if options.kind == "strokes":
+        write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in made).encode("utf-8"))
     else:
         write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(f"{row[0].split('/')[0]} {row[3]}" for row in rows)
