@@ -59,12 +59,17 @@ model: $(VENV)  ## train the shipped model again, from the raw data in RAW
 strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw data in RAW
 	mkdir -p $(WORK)/raw
 	tar -xf $(RAW)/unipen.tar.xz -C $(WORK)/raw
+	tar -xf $(RAW)/text.tar.xz -C $(WORK)/raw
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-strokes --strokes
-	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev --preset strokes $(LONG) \
-		--out $(WORK)/strokes-1.safetensors
-	$(BIN)/inkread train $(WORK)/unipen-strokes:train --dev $(WORK)/unipen-strokes:dev \
-		--from $(WORK)/strokes-1.safetensors $(LONG) --set batch=24 --set dropout=0.15 --set distorted=0.7 \
-		--set crossed=0.3 --set agreement=0.2 --out $(WORK)/strokes.safetensors
+	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
+	$(BIN)/python datasets/text/prepare.py $(WORK)/raw/text $(WORK)/text --copiste $(WORK)/copiste/lines.tsv
+	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-strokes --text $(WORK)/text --strokes
+	$(BIN)/inkread train $(WORK)/unipen-strokes:train $(WORK)/letters-strokes:train --dev $(WORK)/unipen-strokes:dev \
+		--preset strokes $(LONG) --out $(WORK)/strokes-1.safetensors
+	$(BIN)/inkread train $(WORK)/unipen-strokes:train $(foreach time,1 2,$(WORK)/letters-strokes:train) \
+		--dev $(WORK)/unipen-strokes:dev --from $(WORK)/strokes-1.safetensors $(LONG) --set batch=24 \
+		--set dropout=0.15 --set distorted=0.75 --set crossed=0.3 --set agreement=0.2 \
+		--out $(WORK)/strokes.safetensors
 
 wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build

@@ -314,7 +314,7 @@ def train(
       base    convolutions and three bidirectional LSTM layers; the default
       small   a third of the size and time
       elman   the plain lecture: pixel columns, Elman cells, no convolution
-      strokes reads pen strokes point by point, not pictures; 1.7 M weights
+      strokes reads pen strokes point by point, not pictures; 1.8 M weights
 
     Every setting of inkread/config.py can be changed with --set or --config: features (conv, pixels, geometry,
     strokes), cell (lstm, gru, elman), activation, layers, hidden, bidirectional, loss (ctc, frames), truncate, clip,

@@ -198,7 +198,7 @@ PRESETS: dict[str, tuple[NetworkConfig, TrainingConfig]] = {
     "base": (NetworkConfig(), TrainingConfig()),
     # Pen strokes: they tell much more than pixels do, so a small network will do.
     "strokes": (
-        NetworkConfig(features="strokes", channels=(64, 128), layers=3, hidden=160, dropout=0.2),
+        NetworkConfig(features="strokes", channels=(96, 160), layers=3, hidden=160, dropout=0.2),
         TrainingConfig(batch=32, learning_rate=3e-3, photographed=0.0),
     ),
 }

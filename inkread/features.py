@@ -3,7 +3,7 @@
 conv        the columns themselves, F = height: the network's own convolutions make the features
 pixels      a window of columns sliding over the line, F = height * window: the plain lecture
 geometry    the nine features of Marti and Bunke (2001), F = 9
-strokes     of a pen's path, a vector a step along it, F = 26
+strokes     of a pen's path, a vector a step along it, F = 89
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ Features = NDArray[np.float32]
 
 def feature_size(config: NetworkConfig) -> int:
     """F, the length of one vector."""
-    sizes = {"conv": config.height, "pixels": config.height * config.window, "geometry": 9, "strokes": 26}
+    sizes = {"conv": config.height, "pixels": config.height * config.window, "geometry": 9, "strokes": 89}
     return sizes[config.features]
 
 
@@ -121,12 +121,13 @@ def _gradient(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 AROUND = 4  # steps: the vicinity of a point reaches so far to both sides
-CELL = 0.8  # body heights: one of the three by three cells of the map around a point
 GRID = 0.2  # body heights: what maps are counted on
+CELL = 2  # grid squares to each side: one of the six by six cells of the maps around a point
+REACH = 3 * CELL  # grid squares from a point to a side of its maps
 
 
 def trace(path: Path) -> Features:
-    """A pen's path (T, 3) in body heights -> (T, 26), after Jaeger et al. 2001 (NPen++), Liwicki and Bunke 2006, Graves
+    """A pen's path (T, 3) in body heights -> (T, 89), after Jaeger et al. 2001 (NPen++), Liwicki and Bunke 2006, Graves
     et al. 2009; neighbours beyond an end are the end itself.
 
         0-1    offset          from the point before, in steps; long only above the paper (Graves)
@@ -141,9 +142,10 @@ def trace(path: Path) -> Features:
         11-12  vicinity slope  cosine and sine of the way from the vicinity's first to its last point (Jaeger)
         13     curliness       the vicinity's path over the longer side of its box, 0 for a straight line (Jaeger)
         14     linearity       mean squared distance of the vicinity from the line of 11-12 (Jaeger)
-        15-23  map             ink, as path in body heights, in three by three cells about the point, row by row from
-                               the top left: what was and will be written there, at whatever time (Jaeger, Liwicki)
-        24-25  reach           ink above and below the small letters within one cell to the sides (Liwicki)
+        15-50  map             ink, as path in body heights, in six by six cells about the point, row by row from the
+                               top left: what was and will be written there, at whatever time (Jaeger, Liwicki)
+        51-86  map across      the share of each cell that was written from side to side: the squared cosine of 2-3
+        87-88  reach           ink above and below the small letters within two cells to the sides (Liwicki)
     """
     points, pen = path[:, :2].astype(np.float64), path[:, 2]
     offset = np.diff(points, axis=0, prepend=points[:1])
@@ -157,9 +159,10 @@ def trace(path: Path) -> Features:
     along = _unit(chord)
     x, y = np.moveaxis(window - window[0], 2, 0)
     distance = y * along[:, 0] - x * along[:, 1]
+    direction = _unit(after - before)
     columns = [
         (offset / STEP).clip(-10, 10),
-        _unit(after - before),
+        direction,
         _turn(_unit(points - second_before), _unit(second_after - points)),
         pen,
         -points[:, 1],
@@ -169,7 +172,7 @@ def trace(path: Path) -> Features:
         along,
         ways / longer - 1,
         (distance**2).mean(axis=0),
-        _ink_around(points, pen),
+        _ink_around(points, pen, pen * direction[:, 0] ** 2),
     ]
     return np.column_stack(columns).clip(-10, 10).astype(np.float32)
 
@@ -197,20 +200,23 @@ def _moving_mean(values: NDArray[np.float64], around: int) -> NDArray[np.float64
     return means
 
 
-def _ink_around(points: NDArray[np.float64], pen: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Features 15 to 25: (T, 11), counted by a table of sums."""
-    low = points.min(axis=0) - 2 * CELL
-    cells = ((points - low) / GRID).astype(int)
-    width, height = (cells.max(axis=0) + int(2 * CELL / GRID) + 1).tolist()
-    ink = np.bincount(cells[:, 0] * height + cells[:, 1], weights=pen, minlength=width * height) * STEP
-    sums = np.pad(ink.reshape(width, height).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+def _ink_around(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Features 15 to 88: (T, 36) of each ink, counted by a table of sums, and (T, 2) of the first."""
+    low = points.min(axis=0) - REACH * GRID
+    x, y = cells = (((points - points.min(axis=0)) / GRID).astype(int) + REACH).T
+    width, height = (cells.max(axis=1) + REACH).tolist()
+    counted = [np.bincount(x * height + y, ink, width * height).reshape(width, height) * STEP for ink in inks]
+    sums = np.zeros((len(inks), width + 1, height + 1))  # of the ink to the left and above
+    np.cumsum(np.cumsum(counted, axis=1), axis=2, out=sums[:, 1:, 1:])
 
-    x, y = cells.T
-    edges = np.rint(np.array([-1.5, -0.5, 0.5, 1.5]) * CELL / GRID).astype(int)[:, None]
-    corners = sums[x + edges, (y + edges)[:, None]]  # (4, 4, T), row by row
-    around = np.diff(np.diff(corners, axis=0), axis=1).reshape(9, -1)
-    side = int(CELL / GRID)
+    columns = sums[:, CELL:] - sums[:, :-CELL]
+    squares = columns[:, :, CELL:] - columns[:, :, :-CELL]  # [:, x, y]: the ink of the cell from there on
+    away = np.arange(-REACH, REACH, CELL)
+    rows = squares.shape[2]
+    around = (x * rows + y)[:, None] + (away[:, None] + away * rows).ravel()  # (T, 36), places in a flat map
+    maps = [square.ravel()[around] for square in squares]
+
     ascenders, descenders = (int(np.clip((line - low[1]) / GRID, 0, height)) for line in (-1.3, 0.3))
-    beyond = sums[:, [0, ascenders, descenders, height]]  # where the ink above and below the small letters begins, ends
-    reach = np.diff(beyond[x + side] - beyond[x - side], axis=1)[:, ::2]
-    return np.column_stack([around.T, reach])
+    beyond = sums[0][:, [0, ascenders, descenders, height]]  # where ink above and below the small letters begins, ends
+    reach = np.diff(beyond[x + 2 * CELL] - beyond[x - 2 * CELL], axis=1)[:, ::2]
+    return np.column_stack([*maps, reach])

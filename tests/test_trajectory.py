@@ -169,7 +169,7 @@ def test_ink_that_is_no_line() -> None:
 @given(st.lists(st.lists(st.tuples(*[st.floats(-1e12, 1e12)] * 2).map(list), min_size=1, max_size=6), min_size=1))
 def test_any_ink_gives_finite_features(strokes: list[list[list[float]]]) -> None:
     features = trace(normalise_strokes([np.array(stroke) for stroke in strokes]).path)
-    assert np.isfinite(features).all() and features.shape[1] == 26
+    assert np.isfinite(features).all() and features.shape[1] == 89
 
 
 # ---- features
@@ -180,7 +180,7 @@ def test_features_of_a_hand_worked_path() -> None:
     right = [[STEP * i, 0.0, 1.0] for i in range(7)]
     down = [[STEP * 6, STEP * i, float(i < 6)] for i in range(1, 7)]
     features = trace(np.array(right + down, dtype=np.float32))
-    assert features.shape == (13, 26)
+    assert features.shape == (13, 89)
     assert features[0, :2].tolist() == [0, 0]
     assert features[3, :6] == pytest.approx([1, 0, 1, 0, 1, 0], abs=1e-5)  # on along x, no turn
     assert features[6, :6] == pytest.approx([1, 0, 0.5**0.5, 0.5**0.5, 0, 1], abs=1e-5)  # a quarter turn to the right
@@ -193,7 +193,12 @@ def test_features_of_a_hand_worked_path() -> None:
     assert features[[0, 6], 13] == pytest.approx([0, 1], abs=1e-5)  # straight; twice as long as its box
     # Distances from the chord, in steps: 0, 1, 2, 3, 4, 3, 2, 1, 0, each over the root of 2.
     assert features[6, 14] == pytest.approx(STEP**2 * 44 / 2 / 9, abs=1e-5)
-    assert features[:, 15:24].sum(axis=1).max() <= 12 * STEP + 1e-5
+    # At the corner, from the middle of its maps: six points of ink to the left, itself across and down, five below.
+    ink, across = features[6, 15:87].reshape(2, 6, 6)
+    assert ink[3, :4] == pytest.approx(STEP * np.array([2, 2, 2, 2]), abs=1e-5)
+    assert ink[4:, 3] == pytest.approx(STEP * np.array([2, 2]), abs=1e-5) and ink.sum() == pytest.approx(12 * STEP)
+    assert across[3, :4] == pytest.approx(STEP * np.array([2, 2, 2, 0.5]), abs=1e-5)  # half of the corner
+    assert across.sum() == pytest.approx(6.5 * STEP)
 
 
 def test_the_map_shows_what_is_written_later() -> None:
@@ -205,7 +210,9 @@ def test_the_map_shows_what_is_written_later() -> None:
     with_it, _ = walk([stem, word, cross])
     middle = 6  # y = -0.8 of the stem
     before, after = trace(without.astype(np.float32))[middle], trace(with_it.astype(np.float32))[middle]
-    assert before[[15, 17]].tolist() == [0, 0] and (after[[15, 17]] > 0).all()
+    before, after = before[15:51].reshape(6, 6), after[15:51].reshape(6, 6)
+    assert before[:, [0, 1, 2, 4, 5]].tolist() == [[0] * 5] * 6  # the stem alone
+    assert np.argwhere(after > before + 1e-6).tolist() == [[1, 1], [1, 2], [1, 3], [1, 4], [1, 5]]  # and its cross
     late = trace(with_it.astype(np.float32))[-1]
     assert late[9] == pytest.approx(with_it[:, 0].max() - 0.85, abs=1e-3)  # behind the farthest
 
