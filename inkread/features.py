@@ -202,8 +202,8 @@ def _moving_mean(values: NDArray[np.float64], around: int) -> NDArray[np.float64
 
 def _ink_around(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Features 15 to 88: (T, 36) of each ink, counted by a table of sums, and (T, 2) of the first."""
-    low = points.min(axis=0) - REACH * GRID
-    x, y = cells = (((points - points.min(axis=0)) / GRID).astype(int) + REACH).T
+    least = points.min(axis=0)
+    x, y = cells = (((points - least) / GRID).astype(int) + REACH).T
     width, height = (cells.max(axis=1) + REACH).tolist()
     counted = [np.bincount(x * height + y, ink, width * height).reshape(width, height) * STEP for ink in inks]
     sums = np.zeros((len(inks), width + 1, height + 1))  # of the ink to the left and above
@@ -216,7 +216,8 @@ def _ink_around(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -
     around = (x * rows + y)[:, None] + (away[:, None] + away * rows).ravel()  # (T, 36), places in a flat map
     maps = [square.ravel()[around] for square in squares]
 
-    ascenders, descenders = (int(np.clip((line - low[1]) / GRID, 0, height)) for line in (-1.3, 0.3))
+    top = least[1] - REACH * GRID
+    ascenders, descenders = (int(np.clip((line - top) / GRID, 0, height)) for line in (-1.3, 0.3))
     beyond = sums[0][:, [0, ascenders, descenders, height]]  # where ink above and below the small letters begins, ends
     reach = np.diff(beyond[x + 2 * CELL] - beyond[x - 2 * CELL], axis=1)[:, ::2]
     return np.column_stack([*maps, reach])
