@@ -39,14 +39,7 @@ def normalise_strokes(strokes: Sequence[Stroke]) -> Track:
     Delayed strokes - the dots and crosses that a hand adds when a word is done - stay where they are in time. Ink
     without height, a dash or a dot, counts as one body height long; what is far too long for a line is squeezed.
     """
-    original = without_strays(without_duplicates(strokes))
-    level = rotate(original, -slope(original))
-    baseline, body = measure_body(level)
-    leaning, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
-    upright = [(stroke - origin) @ leaning for stroke in level]
-    along = float(lengths(*segments(upright)).sum())
-    body = max(body or float(np.ptp(np.concatenate(upright), axis=0).max()), along / (LONGEST * STEP)) or 1.0
-    upright = [stroke / body for stroke in upright]
+    original, upright = stand(strokes)
     path, source = walk(upright)
     places = np.concatenate(original)[:, 0]
     before = np.floor(source).astype(int)
@@ -54,6 +47,18 @@ def normalise_strokes(strokes: Sequence[Stroke]) -> Track:
     x = places[before] + (source - before) * (places[after] - places[before])
     left = path[:, 0].min()
     return Track((path - [left, 0, 0]).astype(np.float32), x.astype(np.float32))
+
+
+def stand(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
+    """The strokes of a line that are writing, as they are and as they stand, levelled, upright and in body heights."""
+    original = without_strays(without_duplicates(strokes))
+    level = rotate(original, -slope(original))
+    baseline, body = measure_body(level)
+    leaning, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
+    upright = [(stroke - origin) @ leaning for stroke in level]
+    along = float(lengths(*segments(upright)).sum())
+    body = max(body or float(np.ptp(np.concatenate(upright), axis=0).max()), along / (LONGEST * STEP)) or 1.0
+    return original, [stroke / body for stroke in upright]
 
 
 def split_lines(strokes: Sequence[Stroke]) -> list[list[Stroke]]:

@@ -1,7 +1,6 @@
 """Strokes and fonts drawn as line pictures."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -36,16 +35,6 @@ def zigzag(bottoms: list[float], top: float = -10.0) -> np.ndarray:
     """A stroke that goes down to each of `bottoms` and back up to `top`."""
     ys = [top, *[y for bottom in bottoms for y in (bottom, top)]]
     return np.array([[float(x), y] for x, y in enumerate(ys)])
-
-
-def prepare_script(name: str) -> ModuleType:
-    """datasets/<name>/prepare.py as a module."""
-    spec = importlib.util.spec_from_file_location(f"prepare_{name}", ROOT / "datasets" / name / "prepare.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_settled_words_stand_on_zero_at_the_size_of_one() -> None:
@@ -156,7 +145,7 @@ def test_text_in_a_font_is_dark_on_white_and_seeded() -> None:
     assert longer.shape[1] > 1.3 * picture.shape[1]
 
 
-def test_unipen_words_of_one_line_are_run_together() -> None:
+def test_unipen_words_of_one_line_are_run_together(prepare_script: Callable[[str], ModuleType]) -> None:
     unipen = prepare_script("unipen")
 
     def segment(text: str, x: float, y: float) -> object:
@@ -167,7 +156,7 @@ def test_unipen_words_of_one_line_are_run_together() -> None:
     assert [line.text for line in lines] == ["one two", "new line"]
 
 
-def test_letters_are_lent_within_a_split_only() -> None:
+def test_letters_are_lent_within_a_split_only(prepare_script: Callable[[str], ModuleType]) -> None:
     letters = prepare_script("letters")
     small, large = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -186,7 +175,7 @@ def test_letters_are_lent_within_a_split_only() -> None:
 
 
 @pytest.mark.skipif(not (SHARED / "fonts").is_dir(), reason="the fonts are not in ../shared/data")
-def test_made_texts_are_short_and_varied() -> None:
+def test_made_texts_are_short_and_varied(prepare_script: Callable[[str], ModuleType]) -> None:
     pytest.importorskip("fontTools")
     fonts = prepare_script("fonts")
     texts = [fonts.make_text(rng(seed)) for seed in range(200)]

@@ -7,8 +7,11 @@ python datasets/iam-ondb/prepare.py RAW OUT [--strokes] [--leave-out FORMS.txt]
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
@@ -29,9 +32,37 @@ EXPECTED = {  # lines: as they are, and without the forms whose text also stands
 }
 
 
+CLOCK = re.compile(rb'(?:start_time|end_time)="([\d.]+)"')
+JUST_SET = 1e6  # seconds
+PAUSE = 600  # seconds between two forms of one writer at most
+
+Times = tuple[float, float]
+
+
 def form_of(sample: Sample) -> str:
-    """The form that a line stands on, which one writer filled in: who he was is not told."""
+    """The form that a line stands on, which one writer filled in."""
     return sample.id.rpartition("-")[0]
+
+
+def read_clock(sample: Sample) -> Times:
+    """When the first stroke of a line began and when the last ended, in seconds."""
+    times = [float(time) for time in CLOCK.findall(sample.path.read_bytes())]
+    return min(times), max(times)
+
+
+def writers_of(forms: Mapping[str, Times]) -> dict[str, str]:
+    """The writer of each form, called by the first that he filled in; from when it was begun and done, in seconds.
+
+    Who he was is not told, but most writers filled in eight forms one after another, with texts in the order of their
+    letters, and then came the next. A form whose clock had just been set is taken to be all that its writer left.
+    """
+    writers: dict[str, str] = {}
+    before, done = "", 0.0
+    for form, (begun, _) in sorted(forms.items(), key=lambda item: item[1]):
+        goes_on = begun > JUST_SET and begun - done < PAUSE and form[0] >= before[:1]
+        writers[form] = writers[before] if goes_on else form
+        before, done = form, forms[form][1]
+    return writers
 
 
 def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
@@ -45,7 +76,7 @@ def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
 def as_json(sample: Sample) -> str:
     """A line with its strokes, in the units of the whiteboard, as a line of JSON."""
     strokes = read_inks(sample.path)[0].strokes
-    return to_json_line(sample.id, Ink(strokes, sample.text, form_of(sample), SPLITS[sample.split or ""]))
+    return to_json_line(sample.id, Ink(strokes, sample.text, sample.writer, sample.split))
 
 
 def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:
@@ -53,7 +84,7 @@ def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:
     name = f"{sample.path.parent.name}/{sample.id}.png"
     line = Word(sample.text, in_body_heights(read_inks(sample.path)[0].strokes))
     write_picture(out / name, line, seeded(sample.id))
-    return sample.id, name, form_of(sample), SPLITS[sample.split or ""], sample.text
+    return sample.id, name, sample.writer or "", sample.split or "", sample.text
 
 
 def main() -> None:
@@ -64,9 +95,16 @@ def main() -> None:
     parser.add_argument("--leave-out", type=Path, help="a list of forms, one a line")
     options = parser.parse_args()
     left_out = set(options.leave_out.read_text().split()) if options.leave_out else set()
+    everything = open_dataset(str(options.raw)).samples
+    forms: dict[str, Times] = {}
+    with Pool() as pool:
+        for sample, (begun, done) in zip(everything, pool.map(read_clock, everything, chunksize=50), strict=True):
+            first, last = forms.get(form_of(sample), (begun, done))
+            forms[form_of(sample)] = min(first, begun), max(last, done)
+    writers = writers_of(forms)
     samples = [
-        sample
-        for sample in open_dataset(str(options.raw)).samples
+        replace(sample, writer=writers[form_of(sample)], split=SPLITS[sample.split])
+        for sample in everything
         if sample.split in SPLITS and "#" not in sample.text and form_of(sample) not in left_out
     ]
     options.out.mkdir(parents=True, exist_ok=True)
@@ -76,8 +114,8 @@ def main() -> None:
             write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for line in lines).encode("utf-8"))
         else:
             write_manifest(options.out / "lines.tsv", pool.map(partial(draw, options.out), samples, chunksize=50))
-    counts = Counter(SPLITS[sample.split or ""] for sample in samples)
-    print(len({sample.path.parent.name for sample in samples}), "forms, lines:", dict(counts))
+    counts = Counter(sample.split for sample in samples)
+    print(len({sample.writer for sample in samples}), "writers, lines:", dict(counts))
     expected = EXPECTED[bool(left_out)]
     if counts != expected:
         sys.exit(f"unexpected counts; expected {expected}; are the raw files the same?")
