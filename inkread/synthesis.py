@@ -9,14 +9,13 @@ import string
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from inkread.strokes import Ink, Stroke, to_json_line
-from inkread.trajectory import measure_body, usual_body, without_duplicates
+from inkread.strokes import Stroke
+from inkread.trajectory import measure_body, usual_body
 
 Picture = NDArray[np.uint8]  # (H, W) grey, 0 = black
 
@@ -83,18 +82,6 @@ def draw_line(line: Word, rng: np.random.Generator) -> Picture:
     pen = min(float(np.clip(rng.lognormal(np.log(0.15), 0.35), 0.07, 0.3)), 0.3 * width / len(line.text))
     scale = min(BODY, TALLEST / (height + 2 * pen))
     return draw_strokes(line.strokes, scale, pen * scale, rng)
-
-
-def write_picture(file: Path, line: Word, rng: np.random.Generator) -> None:
-    """Draw a line of ink into a PNG, for a dataset of pictures."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(draw_line(line, rng)).save(file, compress_level=4)
-
-
-def line_as_json(name: str, line: Word, writer: str, split: str) -> str:
-    """A line of ink for a dataset of strokes, see to_json_line, in hundredths of body heights."""
-    strokes = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
-    return to_json_line(name, Ink(tuple(strokes), line.text, writer, split))
 
 
 def seeded(name: str) -> np.random.Generator:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from inkread.dataset import split_of
+from inkread.dataset import open_dataset, read_line, read_strokes, split_of
+from inkread.made_lines import make_line, write_lines
 from inkread.synthesis import (
     SIGNS,
     Word,
@@ -187,3 +188,18 @@ def test_the_sample_pictures_have_their_texts() -> None:
     assert len(pictures) == 20
     assert all(picture.with_suffix(".gt.txt").read_text("utf-8").strip() for picture in pictures)
     assert sum(picture.stat().st_size for picture in pictures) < 400_000
+
+
+@pytest.mark.parametrize("kind", ["strokes", "pictures", "hands"])
+def test_lines_made_are_a_dataset(kind: str, tmp_path: Path) -> None:
+    ink = [np.array([[0.0, -1.0], [0.25, -0.5], [0.25, 0.0]]), np.array([[0.6, -1.0], [0.6, 0.0]])]
+    line = make_line("w/00", Word("il", ink), "anna", "train", tmp_path, kind, rng())
+    write_lines(tmp_path, [line], kind)
+    [sample] = open_dataset(f"{tmp_path}:train").samples
+    assert (sample.id, sample.text, sample.writer) == ("w/00", "il", "anna")
+    if kind == "strokes":
+        for stroke, hundredths in zip(ink, read_strokes(sample), strict=True):
+            np.testing.assert_allclose(hundredths, 100 * stroke)
+    else:
+        picture = read_line(sample)
+        assert picture.min() < 40 and picture.shape[0] < 92

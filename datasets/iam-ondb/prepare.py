@@ -21,8 +21,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import Sample, open_dataset, write_manifest
 from inkread.files import write_whole
+from inkread.made_lines import write_picture
 from inkread.strokes import Ink, Stroke, read_inks, to_json_line
-from inkread.synthesis import Word, seeded, write_picture
+from inkread.synthesis import Word, seeded
 from inkread.trajectory import measure_body
 
 SPLITS = {"trainset": "train", "testset_t": "train", "testset_v": "dev"}

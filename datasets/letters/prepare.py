@@ -19,13 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.augment import other_hand
-from inkread.dataset import split_of, write_manifest
+from inkread.dataset import split_of
 from inkread.errors import BadInput
-from inkread.files import write_whole
 from inkread.language import lines_of
+from inkread.made_lines import MadeLine, add_kinds, make_line, write_lines
 from inkread.strokes import Stroke, person, read_segments
-from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, line_as_json, seeded, spell_line, write_picture
+from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, seeded, spell_line
 
 EXPECTED = {"train": 5680, "dev": 600}  # lines
 LINES_A_WRITER = 40
@@ -33,10 +32,6 @@ ENOUGH = 18  # of the 26 letters, small or capital; the others are borrowed
 MANNERS = {"small": 0.35, "capitals": 0.45, "mixed": 0.2}
 SHORT = 0.25  # of the lines have one to four words
 FLAT = 2.2  # times wider than high: a stray or a neighbour's stroke, not the letter of the label
-KINDS = {
-    "strokes": "write the strokes, not pictures: OUT/lines.jsonl",
-    "hands": "draw each line as another hand might have written it",
-}
 CHARACTERS = set(string.ascii_letters + string.digits)
 PARTS = CHARACTERS | SIGNS.keys() | ACCENTS.keys() | {" "}  # of what can be spelt, in NFD
 
@@ -80,24 +75,13 @@ def spelt_lines(hand: Hand, texts: list[list[str]], rng: np.random.Generator) ->
         yield spell_line(pick_text(texts, rng), hand, manner, rng)
 
 
-Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
-
-
-def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind: str) -> list[tuple[Row, str]]:
-    """One writer's lines: their rows for lines.tsv, and their strokes as JSON; but for those, pictures are drawn."""
+def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind: str) -> list[MadeLine]:
+    """One writer's lines."""
     writer, hand = task
     folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
     rng = seeded(f"letters/{writer}")
-    made = []
-    for number, line in enumerate(spelt_lines(hand, texts, rng)):
-        name, json_line = f"{folder}/{number:02}", ""
-        if kind == "strokes":
-            json_line = line_as_json(name, line, writer, split)
-        else:
-            drawn = line if kind == "pictures" else Word(line.text, other_hand(line.strokes, rng))
-            write_picture(out / f"{name}.png", drawn, rng)
-        made.append(((name, f"{name}.png", writer, split, line.text), json_line))
-    return made
+    lines = enumerate(spelt_lines(hand, texts, rng))
+    return [make_line(f"{folder}/{number:02}", line, writer, split, out, kind, rng) for number, line in lines]
 
 
 def complete(hands: Mapping[str, Hand]) -> dict[str, Hand]:
@@ -121,9 +105,7 @@ def main() -> None:
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--text", type=Path, required=True, help="what datasets/text/prepare.py made")
-    kind = parser.add_mutually_exclusive_group()
-    for name, text in KINDS.items():
-        kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, default="pictures", help=text)
+    add_kinds(parser)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     texts = [
@@ -139,10 +121,7 @@ def main() -> None:
         # By tens, for the texts are sent to another process with every chunk.
         make = partial(make_writer, texts=texts, out=options.out, kind=options.kind)
         made = [line for lines in pool.imap(make, tasks, chunksize=10) for line in lines]
-    if options.kind == "strokes":
-        write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in made).encode("utf-8"))
-    else:
-        write_manifest(options.out / "lines.tsv", [row for row, _ in made])
+    write_lines(options.out, made, options.kind)
     counts = Counter(row[3] for row, _ in made)
     print(len(tasks), "writers, lines:", dict(counts))
     if counts != EXPECTED:

@@ -1,11 +1,12 @@
 """Set lines of English text with the pieces of a dataset of pen strokes, each line in the hand of one of its writers.
 
-python datasets/respelt/prepare.py DATASET:train OUT --text FOLDER [--model NAME] [--lines N]   (2 minutes)
+python datasets/respelt/prepare.py DATASET:train OUT --text FOLDER [--strokes|--hands]   (2 minutes)
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import defaultdict
 from functools import partial
@@ -17,11 +18,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.dataset import Sample, open_dataset, read_strokes
 from inkread.decoder import align
-from inkread.files import write_whole
 from inkread.language import lines_of
+from inkread.made_lines import MadeLine, add_kinds, make_line, write_lines
 from inkread.recognizer import Recognizer
 from inkread.respelling import FEWEST_GAPS, Hand, cut_line, respell
-from inkread.synthesis import line_as_json, seeded
+from inkread.synthesis import seeded
 from inkread.trajectory import stand, walk
 
 BATCH = 64
@@ -56,17 +57,18 @@ def hands_of(samples: tuple[Sample, ...], model: Recognizer) -> dict[str, Hand]:
     }
 
 
-def make_lines(task: tuple[str, Hand], texts: list[str], count: int) -> list[str]:
-    """So many lines in one hand, as JSON; fewer where it can spell but little."""
+def make_lines(task: tuple[str, Hand], texts: list[str], count: int, out: Path, kind: str) -> list[MadeLine]:
+    """So many lines in one hand; fewer where it can spell but little."""
     writer, hand = task
+    folder = re.sub(r"[^\w.-]+", "_", writer)
     rng = seeded(f"respelt/{writer}")
-    made: list[str] = []
+    made: list[MadeLine] = []
     for _ in range(TRIALS * count):
         words = texts[int(rng.integers(len(texts)))].split()
         rest = " ".join(words[int(rng.integers(len(words))) :])
         line = respell(rest, int(rng.integers(*LENGTH)), hand, rng)
         if len(line.text) >= SHORTEST and len(made) < count:
-            made.append(line_as_json(f"{writer}/respelt-{len(made):03}", line, writer, "train"))
+            made.append(make_line(f"{folder}/{len(made):03}", line, writer, "train", out, kind, rng))
     return made
 
 
@@ -77,15 +79,16 @@ def main() -> None:
     parser.add_argument("--text", type=Path, required=True, help="what datasets/text/prepare.py made")
     parser.add_argument("--model", default="strokes", help="reads where the characters stand")
     parser.add_argument("--lines", type=int, default=90, help="for each writer")
+    add_kinds(parser)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     samples = open_dataset(options.dataset).samples
     hands = hands_of(samples, Recognizer.load(options.model, "greedy", "none"))
     texts = list(lines_of((options.text / "english-train.txt").read_text("utf-8"), 10 * LENGTH[1]))
     with Pool() as pool:
-        make = partial(make_lines, texts=texts, count=options.lines)
+        make = partial(make_lines, texts=texts, count=options.lines, out=options.out, kind=options.kind)
         made = [line for lines in pool.imap(make, hands.items(), chunksize=10) for line in lines]
-    write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for line in made).encode("utf-8"))
+    write_lines(options.out, made, options.kind)
     print(len(hands), "writers,", len(made), "lines")
 
 

@@ -19,21 +19,11 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.augment import other_hand
-from inkread.dataset import split_of, write_manifest
+from inkread.dataset import split_of
 from inkread.errors import BadInput
-from inkread.files import write_whole
+from inkread.made_lines import MadeLine, add_kinds, make_line, write_lines
 from inkread.strokes import Stroke, person, read_segments
-from inkread.synthesis import (
-    Word,
-    compose_line,
-    draw_sign,
-    line_as_json,
-    seeded,
-    settle,
-    settle_tall,
-    write_picture,
-)
+from inkread.synthesis import Word, compose_line, draw_sign, seeded, settle, settle_tall
 from inkread.trajectory import measure_body
 
 EXPECTED = {  # pictures
@@ -52,10 +42,6 @@ C_CODE = {"att"}  # tokens of programs: words, but no text
 MOST_WORDS = 120  # pictures of single words a writer
 MOST_LINES = 45  # composed lines a writer
 LONGEST = 100  # characters a line
-KINDS = {
-    "strokes": "write the strokes, not pictures: OUT/lines.jsonl",
-    "hands": "draw each line as another hand might have written it",
-}
 
 ONE_LINE = 5.5  # body heights a line of text reaches from its lowest to its highest point
 # Labels that do not say what stands there: crossed-out words, words run together, digits and letters set apart.
@@ -242,14 +228,10 @@ def tall_characters(segments: Sequence[Segment]) -> dict[str, list[Word]]:
 
 
 Task = tuple[str, list[Segment], dict[str, list[Word]]]  # a writer, what they wrote, and what they borrow
-Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
 
 
-def make_writer(task: Task, out: Path, kind: str) -> list[tuple[Row, str]]:
-    """One writer's lines: their rows for lines.tsv, and their strokes as JSON; but for those, pictures are drawn.
-
-    A line's name is words/ap_Bill_Cleveland/0001.
-    """
+def make_writer(task: Task, out: Path, kind: str) -> list[MadeLine]:
+    """One writer's lines, called words/ap_Bill_Cleveland/0001 and so on."""
     writer, segments, borrowed = task
     folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
     rng = seeded(writer)
@@ -257,13 +239,8 @@ def make_writer(task: Task, out: Path, kind: str) -> list[tuple[Row, str]]:
     made = []
     for line in lines_of(segments, borrowed, rng):
         numbers[line.kind] += 1
-        name, json_line = f"{line.kind}/{folder}/{numbers[line.kind]:04}", ""
-        if kind == "strokes":
-            json_line = line_as_json(name, Word(line.text, line.strokes), writer, split)
-        else:
-            strokes = line.strokes if kind == "pictures" else other_hand(line.strokes, rng)
-            write_picture(out / f"{name}.png", Word(line.text, strokes), rng)
-        made.append(((name, f"{name}.png", writer, split, line.text), json_line))
+        name = f"{line.kind}/{folder}/{numbers[line.kind]:04}"
+        made.append(make_line(name, Word(line.text, line.strokes), writer, split, out, kind, rng))
     return made
 
 
@@ -271,9 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
-    kind = parser.add_mutually_exclusive_group()
-    for name, text in KINDS.items():
-        kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, default="pictures", help=text)
+    add_kinds(parser)
     options = parser.parse_args()
     files = sorted(options.raw.glob("data/*/**/*.dat"))
     files = [file for file in files if file.relative_to(options.raw).parts[2] not in GERMAN]
@@ -294,11 +269,8 @@ def main() -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         make = partial(make_writer, out=options.out, kind=options.kind)
         made = [line for lines in pool.imap(make, tasks, chunksize=2) for line in lines]
+    write_lines(options.out, made, options.kind)
     rows = [row for row, _ in made]
-    if options.kind == "strokes":
-        write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for _, line in made).encode("utf-8"))
-    else:
-        write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(f"{row[0].split('/')[0]} {row[3]}" for row in rows)
     print(len({row[2] for row in rows}), "writers", dict(counts))
     if counts != EXPECTED:
