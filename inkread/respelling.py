@@ -23,8 +23,8 @@ FEWEST_GAPS = 5  # of which a hand's own are taken
 
 @dataclass
 class Hand:
-    """What one writer's lines were cut into, in body heights: the ink of some characters of a word, by their text, its
-    left at x = 0, as often as they were met; and the gaps left between letters and between words.
+    """What one writer's lines were cut into, in body heights: the ink of some characters of a word, by their text, as
+    often as they were met; and the gaps left between letters and between words.
     """
 
     pieces: dict[str, list[list[Stroke]]] = field(default_factory=lambda: defaultdict(list))
@@ -55,12 +55,11 @@ def cut_line(hand: Hand, text: str, strokes: Sequence[Stroke], places: Sequence[
             (hand.word_gaps if apart else hand.letter_gaps).append(float(gaps[widest]))
     for first, end in combinations(sorted(cuts), 2):
         piece = slice(letters[first], letters[end - 1] + 1)
-        spelt, ink = text[piece], strokes[cuts[first] : cuts[end]]
+        spelt, ink = text[piece], list(strokes[cuts[first] : cuts[end]])
         if len(spelt) > LONGEST or " " in spelt or not all(sure[piece]):
             continue
-        left, right = lefts[cuts[first] : cuts[end]].min(), rights[cuts[first] : cuts[end]].max()
-        if right - left < WIDEST * len(spelt):
-            hand.pieces[spelt].append([stroke - [left, 0.0] for stroke in ink])
+        if width_of(ink) < WIDEST * len(spelt):
+            hand.pieces[spelt].append(ink)
 
 
 def respell(text: str, length: int, hand: Hand, rng: np.random.Generator) -> Word:
@@ -79,10 +78,15 @@ def respell(text: str, length: int, hand: Hand, rng: np.random.Generator) -> Wor
         for number, piece in enumerate(pieces):
             if number:
                 right += float(rng.choice(hand.letter_gaps))
-            strokes += [stroke + [right, 0.0] for stroke in piece]
-            right = max(right, *(float(stroke[:, 0].max()) for stroke in strokes[-len(piece) :]))
+            left = min(stroke[:, 0].min() for stroke in piece)
+            strokes += [stroke + [right - left, 0.0] for stroke in piece]
+            right += width_of(piece)
         words += [word] if pieces else []
     return Word(" ".join(words), strokes)
+
+
+def width_of(strokes: Sequence[Stroke]) -> float:
+    return float(np.ptp(np.concatenate(strokes)[:, 0]))
 
 
 def find_pieces(word: str, hand: Hand, rng: np.random.Generator) -> list[list[Stroke]]:

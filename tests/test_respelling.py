@@ -35,7 +35,7 @@ def test_a_line_by_hand() -> None:
     [both] = hand.pieces["ab"]
     np.testing.assert_allclose(both[1], bar(0.6))
     [[c]] = hand.pieces["c"]
-    np.testing.assert_allclose(c, bar(0))
+    np.testing.assert_allclose(c, bar(2.6))
 
 
 def test_letters_of_several_strokes_are_cut_in_the_widest_gap() -> None:
