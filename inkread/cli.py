@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,6 +27,8 @@ FEW_LINES = 100  # a tenth of fewer tells nothing, and would be missed in traini
 FINE_TUNING = {"learning_rate": 2e-3, "average": 0.99}  # what `train --from` starts with instead of the preset's
 # ... and with few lines: more passes bring nothing more, and the blend keeps what was read well before.
 OWN_HAND = {"epochs": 30, "batch": 8, "photographed": 0.0, "crossed": 0.3, "blend": 0.7, "checks": 5}
+
+DOCUMENTS = {"alto": ".xml", "page": ".xml", "hocr": ".html"}  # forms of whole pages, and how their files end
 
 
 class Commands(click.Group):
@@ -99,7 +101,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "alto", "page", "hocr"]),
+    type=click.Choice(["text", "json", *DOCUMENTS]),
     help="What to write; text if not given. alto, page (XML) and hocr tell where the lines and words of pages stand.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
@@ -151,7 +153,7 @@ def predict(
       cat line.png | inkread predict - --json
     """
     form = "json" if as_json else form or "text"
-    documents = form in ("alto", "page", "hocr")
+    documents = form in DOCUMENTS
     if as_json and documents:
         raise click.UsageError("--json and --format contradict each other: give one of them")
     if page is False and (documents or overlay):
@@ -162,10 +164,12 @@ def predict(
         raise click.UsageError("--out is for --format alto, page and hocr; redirect stdout instead")
     for path in filter(None, (overlay, out and out / "x")):
         _check_writable(path)
+    if out:
+        _check_apart(files, out, form)
     if documents or overlay:
         page = True
     failures: list[str] = []
-    sheets = _sheets(files, page, failures)
+    sheets = _sheets(files, page, failures, form, overlay)
     recognizer = _load(model, decoder, lm, words)
     from inkread.reader import read_sheets
 
@@ -471,7 +475,7 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
         network, characters = loaded.config, set(loaded.alphabet.characters)
 
     def count_steps(writing: "Writing") -> int:
-        config = network or PRESETS["strokes" if isinstance(writing, tuple) else "base"][0]
+        config = network or PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
         return config.steps(columns_of(ready(writing, config)).shape[1])
 
     opened = open_dataset(dataset)
@@ -722,13 +726,16 @@ def _tell(text: str) -> None:
         click.echo(text, err=True)
 
 
-def _sheets(files: tuple[str, ...], page: bool | None, failures: list[str]) -> Iterator["Sheet"]:
+def _sheets(
+    files: tuple[str, ...], page: bool | None, failures: list[str], form: str, overlay: Path | None
+) -> Iterator["Sheet"]:
     """Each picture or line of ink in the files, laid out; files that cannot be read are told, and added to failures."""
     from inkread.reader import lay_out
 
     for name in files:
         try:
             writings = _writings(name)
+            _check_form(name, writings, form, overlay)
         except BadInput as error:
             failures.append(name)
             click.echo(f"Error: {error}", err=True)
@@ -740,6 +747,32 @@ def _sheets(files: tuple[str, ...], page: bool | None, failures: list[str]) -> I
                 place = f"{name}: " if len(files) > 1 else ""
                 _tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
             yield sheet
+
+
+def _check_form(name: str, writings: list["Writing"], form: str, overlay: Path | None) -> None:
+    """Raise BadInput for what the form asked for cannot show: pen strokes on a page, several pages where it has one."""
+    if form not in DOCUMENTS and not overlay:
+        return
+    if any(isinstance(writing, Sequence) for writing in writings):
+        raise BadInput(f"{name}: pen strokes, not a page; leave --format and --overlay out")
+    if len(writings) > 1 and (form == "page" or overlay):
+        what = "--overlay" if overlay else "--format page"
+        raise BadInput(f"{name}: {len(writings)} pages, but {what} takes one; take --format alto")
+
+
+def _document(name: str, out: Path, form: str) -> Path:
+    """Where the document of a file goes."""
+    return out / f"{'stdin' if name == '-' else Path(name).stem}{DOCUMENTS[form]}"
+
+
+def _check_apart(files: tuple[str, ...], out: Path, form: str) -> None:
+    """Raise UsageError for two files whose documents would have one name."""
+    written: dict[Path, str] = {}
+    for name in files:
+        document = _document(name, out, form)
+        if document in written:
+            raise click.UsageError(f"{written[document]} and {name} would both become {document}: read them apart")
+        written[document] = name
 
 
 def _print_sheet(sheet: "Sheet", readings: list["Reading"], form: str, named: bool) -> None:
@@ -774,22 +807,17 @@ def _write_page(
     from inkread.formats import as_alto, as_hocr, as_page, draw_overlay, write_picture, write_text
     from inkread.reader import place_on_page
 
-    if sheet.picture is None:
-        raise BadInput(f"{sheet.name}: pen strokes, not a page; leave --format and --overlay out")
-    if sheet.count > 1 and (form == "page" or overlay):
-        what = "--overlay" if overlay else "--format page"
-        raise BadInput(f"{sheet.name}: {sheet.count} pages, but {what} takes one; take --format alto")
     page = place_on_page(sheet, readings)
-    if overlay:
+    if overlay and sheet.picture is not None:
         write_picture(overlay, draw_overlay(sheet.picture, page))
     pages = [*before, page]
-    if form not in ("alto", "page", "hocr"):
+    if form not in DOCUMENTS:
         return []
     if sheet.number < sheet.count:
         return pages
     text = as_alto(pages) if form == "alto" else as_hocr(pages) if form == "hocr" else as_page(page)
     if out:
-        write_text(out / f"{Path(sheet.name).stem}{'.html' if form == 'hocr' else '.xml'}", text)
+        write_text(_document(sheet.name, out, form), text)
     else:
         _print(text.rstrip("\n"))
     return []

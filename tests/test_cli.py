@@ -178,6 +178,27 @@ def test_the_other_pictures_are_read_all_the_same(model: Path, tmp_path: Path) -
     assert summary == f"{len(files)} of {len(files) + 1} files could not be read"
 
 
+def test_documents_of_a_batch(model: Path, tmp_path: Path) -> None:
+    """What is no page is named, and the pages after it are written; none takes another's place."""
+    pages = [tmp_path / f"{name}.png" for name in ("a", "b")]
+    for page in pages:
+        shutil.copy(LINE, page)
+    ink, tiff = tmp_path / "ink.json", tmp_path / "two.tif"
+    ink.write_text(INKS["a.json"])
+    Image.new("L", (90, 40), 255).save(tiff, save_all=True, append_images=[Image.new("L", (90, 40), 255)])
+    out = tmp_path / "out"
+    out.mkdir()
+    common = ("--model", model, "--format", "page", "--out", out)
+    result = run("predict", pages[0], ink, tiff, pages[1], *common)
+    assert result.exit_code == 1
+    assert sorted(path.name for path in out.iterdir()) == ["a.xml", "b.xml"], result.output
+    assert f"{ink}: pen strokes, not a page" in result.stderr and f"{tiff}: 2 pages, but --format" in result.stderr
+    assert "2 of 4 files could not be read" in result.stderr
+    twin = tmp_path / "a.jpg"
+    line = refused("predict", pages[0], twin, *common, code=2)
+    assert f"{pages[0]} and {twin} would both become {out / 'a.xml'}" in line
+
+
 def test_pictures_with_nothing_to_read(model: Path, tmp_path: Path) -> None:
     """One pixel, a blank page, a black one: lines all the same."""
     for width, height, grey in ((1, 1, 0), (1, 90, 255), (900, 1, 0), (400, 60, 255), (400, 60, 0)):
