@@ -3,9 +3,8 @@
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +12,7 @@ import click
 
 from inkread import __version__
 from inkread.config import DEFAULT_MODEL, NO_LM, PRESETS, STROKE_MODEL, NetworkConfig, configure, read_config
+from inkread.display import print_line, progress_bar, tell, training_display
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from inkread.reader import Sheet, WrittenPage
     from inkread.recognizer import Decoder, Reading, Recognizers
     from inkread.strokes import Writing
-    from inkread.training import Progress
 
 MINUTES = 30.0  # of training, when neither minutes nor epochs are given
 FEW_LINES = 100  # a tenth of fewer tells nothing, and would be missed in training
@@ -174,7 +173,9 @@ def predict(
     from inkread.reader import read_sheets
 
     whole: list[WrittenPage] = []  # the pages so far of the file that is read
-    with _progress("reading", 0 if sys.stdout.isatty() else len(files)) as tick:  # texts that come are progress enough
+    with progress_bar(
+        "reading", 0 if sys.stdout.isatty() else len(files)
+    ) as tick:  # texts that come are progress enough
         done = 0
         for sheet, readings in read_sheets(recognizer, sheets):
             if documents or overlay:
@@ -239,12 +240,12 @@ def evaluate(
         _check_writable(report)
     opened = open_dataset(dataset)
     recognizer = _load(model, decoder, lm, words)
-    with _progress("reading", len(opened.samples)) as tick:
+    with progress_bar("reading", len(opened.samples)) as tick:
         evaluation = measure(recognizer, opened, tick)
     pages = pages_of(opened)
     scores = None
     if pages:
-        with _progress("finding lines", len(pages)) as tick:
+        with progress_bar("finding lines", len(pages)) as tick:
             scores = score_pages(recognizer, opened, tick)
     name = " and ".join(recognizer.loaded)
     for reason in opened.skipped:
@@ -255,19 +256,21 @@ def evaluate(
         figures = {"dataset": dataset, "model": name, **evaluation.to_dict()}
         if scores:
             figures["whole_pages"] = scores.to_dict()
-        _print(json.dumps(figures, ensure_ascii=False))
+        print_line(json.dumps(figures, ensure_ascii=False))
     else:
         for row in summary_lines(evaluation):
-            _print(row)
+            print_line(row)
         if scores:
-            _print(str(scores))
+            print_line(str(scores))
         if errors:
             visible = {"": "(nothing)", " ": "␣"}
             for line in evaluation.worst(errors):
-                _print(f"\n{line.id}  CER {100 * line.rate:.0f} %\n  written  {line.written}\n  read     {line.read}")
-            _print("\nwritten → read, times")
+                print_line(
+                    f"\n{line.id}  CER {100 * line.rate:.0f} %\n  written  {line.written}\n  read     {line.read}"
+                )
+            print_line("\nwritten → read, times")
             for written, read, times in evaluation.confusions(errors):
-                _print(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
+                print_line(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
     if report is not None:
         write_report(evaluation, opened, report, f"{name} on {dataset}")
         click.echo(f"wrote {report}", err=True)
@@ -354,7 +357,7 @@ def train(
     model = load_model(start) if start else None
     if not preset and not model and all(is_ink(sample) for sample in samples):
         preset = "strokes"
-        _tell("pen strokes alone: preset strokes; --preset base learns to read their drawing")
+        tell("pen strokes alone: preset strokes; --preset base learns to read their drawing")
     network, training = PRESETS[preset or "base"]
     network, training = configure(model.config if model else network, training, values)
     if model and not _is_grown(network, model.config):
@@ -371,9 +374,9 @@ def train(
     else:
         samples, dev_samples = _set_aside(samples)
         if dev_samples is samples:
-            _tell(f"no --dev, and {len(samples)} lines are few: all are learned, and what is told is measured on them")
+            tell(f"no --dev, and {len(samples)} lines are few: all are learned, and what is told is measured on them")
         else:
-            _tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
+            tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
     # Names, not paths: a model is given to others.
     names = [Path(name).name for name in (*datasets, dev or "a tenth of them", start or "")]
     facts = {"trained_on": names[:-2], "lines": len(samples), "dev": names[-2], "from": names[-1]}
@@ -384,16 +387,16 @@ def train(
     ):
         facts["lm"] = model.facts["lm"]  # no new letters, so the languages are the same
     try:
-        with alone_or_together(), _training_display(out) as (report, loading):
+        with alone_or_together(), training_display(out) as (report, loading):
             cer = learn(
                 samples, dev_samples, out, network, training,
-                start=model, resume=resume, facts=facts, report=report, note=_tell, loading=loading,
+                start=model, resume=resume, facts=facts, report=report, note=tell, loading=loading,
             )  # fmt: skip
     except KeyboardInterrupt:
         if checkpoint.exists():
-            _tell("stopped; the same command with --resume goes on from the last minute")
+            tell("stopped; the same command with --resume goes on from the last minute")
         raise
-    _tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
+    tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
 
 
 def _is_grown(network: NetworkConfig, start: NetworkConfig) -> bool:
@@ -428,21 +431,21 @@ def models(as_json: bool) -> None:
             rows.append({"name": name, "kind": kind, "file": str(path), "megabytes": size, **facts})
     if as_json:
         for row in rows:
-            _print(json.dumps(row, ensure_ascii=False))
+            print_line(json.dumps(row, ensure_ascii=False))
         return
     if not rows:
         raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
     for row in rows:
         note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
-        _print(f"{row['name']}{note}")
-        _print(f"  reads     {row.get('reads', 'not told')}")
+        print_line(f"{row['name']}{note}")
+        print_line(f"  reads     {row.get('reads', 'not told')}")
         if "lm" in row:
-            _print(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
-        _print(f"  licence   {row.get('licence', 'not told')}")
-        _print(f"  size      {row['megabytes']} MB, {row['file']}")
+            print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
+        print_line(f"  licence   {row.get('licence', 'not told')}")
+        print_line(f"  size      {row['megabytes']} MB, {row['file']}")
         for measured in row.get("errors", []):
             low, high = measured["cer_interval"]
-            _print(
+            print_line(
                 f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
                 f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
             )
@@ -479,9 +482,9 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
         return config.steps(columns_of(ready(writing, config)).shape[1])
 
     opened = open_dataset(dataset)
-    with _progress("checking", len(opened.samples)) as tick:
+    with progress_bar("checking", len(opened.samples)) as tick:
         report = check_dataset(opened, characters, count_steps, tick)
-    _print(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
+    print_line(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
     if report.problems:
         sys.exit(1)
 
@@ -594,7 +597,7 @@ def lm_train(
         from inkread.rnnlm import RnnConfig, train
 
         config = RnnConfig().replace(dict(_name_and_value(setting) for setting in settings))
-        with _progress("learning", 1000) as tick:
+        with progress_bar("learning", 1000) as tick:
             recurrent = train(lines, config, lambda share, bits: tick(int(1000 * share), 1000))
         recurrent.facts = facts
         recurrent.save(out)
@@ -605,7 +608,7 @@ def lm_train(
             write_whole(out, to_arpa(ngrams).encode("utf-8"))
         else:
             save_language_model(out, ngrams)
-    _tell(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB from {facts['characters']:,} characters")
+    tell(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB from {facts['characters']:,} characters")
 
 
 lm_argument = click.option(
@@ -642,11 +645,11 @@ def lm_score(file: Path, lm: str, as_json: bool) -> None:
     if as_json:
         rows = [{"text": line, "log_probability": round(score, 4)} for line, score in zip(lines, scores, strict=True)]
         figures = {"bits_per_character": round(bits, 4), "perplexity": round(2**bits, 4), "lines": rows}
-        _print(json.dumps({"file": str(file), "lm": lm, **figures}, ensure_ascii=False))
+        print_line(json.dumps({"file": str(file), "lm": lm, **figures}, ensure_ascii=False))
         return
     for line, score in zip(lines, scores, strict=True):
-        _print(f"{score:.2f}\t{line}")
-    _print(f"{bits:.3f} bits a character, perplexity {2**bits:.2f}, {len(lines)} lines")
+        print_line(f"{score:.2f}\t{line}")
+    print_line(f"{bits:.3f} bits a character, perplexity {2**bits:.2f}, {len(lines)} lines")
 
 
 @lm.command("sample")
@@ -671,7 +674,7 @@ def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) 
     """
     from inkread.rnnlm import load
 
-    _print(load(lm).sample(prompt, temperature, seed, length))
+    print_line(load(lm).sample(prompt, temperature, seed, length))
 
 
 # ---- what the commands share
@@ -705,27 +708,6 @@ def _writings(name: str) -> list["Writing"]:
     return [line for ink in read_inks(name, data, whole=True) for line in split_lines(ink.strokes)]
 
 
-def _print(text: str) -> None:
-    """A line on stdout; a full disk there is an error like any other."""
-    try:
-        try:
-            click.echo(text)
-        except UnicodeEncodeError:  # a locale without these characters, or a file name that is not in UTF-8
-            click.echo(text.encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        # What is still to be written goes nowhere, or Python complains when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `inkread predict ... | head`
-            sys.exit(1)
-        raise CannotWrite(f"<stdout>: cannot be written ({error.strerror}); free some space") from error
-
-
-def _tell(text: str) -> None:
-    """A line on stderr; of several processes that train together, only the first talks."""
-    if os.environ.get("RANK", "0") == "0":
-        click.echo(text, err=True)
-
-
 def _sheets(
     files: tuple[str, ...], page: bool | None, failures: list[str], form: str, overlay: Path | None
 ) -> Iterator["Sheet"]:
@@ -745,7 +727,7 @@ def _sheets(
             if sheet.page:
                 which = "page" if sheet.count == 1 else f"page {number}"
                 place = f"{name}: " if len(files) > 1 else ""
-                _tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
+                tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
             yield sheet
 
 
@@ -784,15 +766,15 @@ def _print_sheet(sheet: "Sheet", readings: list["Reading"], form: str, named: bo
         placed = place_on_page(sheet, readings).lines if sheet.page else [None] * len(readings)
         for reading, line in zip(readings, placed, strict=True):
             shown = line.reading if line else reading
-            _print(json.dumps(as_dict(sheet.name, sheet.number, shown, line), ensure_ascii=False))
+            print_line(json.dumps(as_dict(sheet.name, sheet.number, shown, line), ensure_ascii=False))
         return
     name = f"{sheet.name if sheet.count == 1 else f'{sheet.name}#{sheet.number}'}\t" if named else ""
     before = 1
     for reading, paragraph in zip(readings, sheet.paragraphs or (1,) * len(readings), strict=True):
         if paragraph != before:
-            _print("")
+            print_line("")
         before = paragraph
-        _print(f"{name}{reading.text}")
+        print_line(f"{name}{reading.text}")
 
 
 def _write_page(
@@ -819,7 +801,7 @@ def _write_page(
     if out:
         write_text(_document(sheet.name, out, form), text)
     else:
-        _print(text.rstrip("\n"))
+        print_line(text.rstrip("\n"))
     return []
 
 
@@ -837,7 +819,7 @@ def _name_and_value(setting: str) -> tuple[str, str]:
 
 def _usable(dataset: "Dataset") -> tuple["Sample", ...]:
     for reason in dataset.skipped:
-        _tell(f"left out: {reason}")
+        tell(f"left out: {reason}")
     return dataset.samples
 
 
@@ -860,108 +842,6 @@ def _check_writable(path: Path) -> None:
         raise CannotWrite(f"{path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK):
         raise CannotWrite(f"{path}: no permission to write there; change the folder's mode, or name another one")
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr once a second has passed; none when stderr is no terminal."""
-    if not sys.stderr.isatty() or total < 2:
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    began = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # With stdout redirected, rich would print on stderr what belongs into the user's file.
-    bar = Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
-    task = bar.add_task(what, total=total)
-
-    def tick(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
-        if time.monotonic() - began > 1:
-            bar.start()
-
-    try:
-        yield tick
-    finally:
-        bar.stop()
-
-
-@contextmanager
-def _training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None], Callable[[int, int], None]]]:
-    """What `train` shows: on a terminal a bar and a table that live, else a line at each check."""
-    if not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
-        yield (
-            (lambda progress: _tell(_as_line(progress)) if progress.cer is not None else None),
-            lambda done, total: None,
-        )
-        return
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.padding import Padding
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    history: list[Progress] = []
-    last = 0.0
-
-    def picture(progress: "Progress") -> Group:
-        left = progress.minutes * (1 / max(progress.share, 1e-3) - 1)
-        head = Text.assemble(
-            (f"{out.name}  ", "bold"),
-            f"epoch {progress.epoch + 1}  {progress.lines_per_second:.1f} lines/s  ",
-            (f"{_duration(left)} left", "cyan"),
-        )
-        now = Table.grid(padding=(0, 3))
-        now.add_row("loss", "gradient norm", "steps scaled", "learning rate", "best CER", style="dim")
-        best = "" if progress.best is None else f"{100 * progress.best:.2f} %"
-        now.add_row(
-            f"{progress.loss:.3f}",
-            f"{progress.norm:.2f}",
-            f"{progress.scaled:.0%}",
-            f"{progress.learning_rate:.1e}",
-            best,
-        )
-        checks = Table("minutes", "epoch", "loss", "CER", box=None, header_style="dim", padding=(0, 3, 0, 0))
-        for row in history[-12:]:
-            checks.add_row(f"{row.minutes:.1f}", str(row.epoch + 1), f"{row.loss:.3f}", f"{100 * (row.cer or 0):.2f} %")
-        bar = Padding(ProgressBar(100, 100 * progress.share), 0)  # a bar alone does not end its line
-        return Group(head, bar, now, checks)
-
-    with Live(console=Console(stderr=True), auto_refresh=False) as live:
-
-        def report(progress: "Progress") -> None:
-            nonlocal last
-            if progress.cer is not None:
-                history.append(progress)
-            if progress.cer is not None or time.monotonic() - last > 0.5:
-                last = time.monotonic()
-                live.update(picture(progress), refresh=True)
-
-        def loading(done: int, total: int) -> None:
-            nonlocal last
-            if done == total or time.monotonic() - last > 0.2:
-                last = time.monotonic()
-                live.update(Text(f"preparing lines: {done} of {total}"), refresh=True)
-
-        yield report, loading
-
-
-def _as_line(progress: "Progress") -> str:
-    return (
-        f"{progress.minutes:.1f} min ({progress.share:.0%})  epoch {progress.epoch + 1}  loss {progress.loss:.3f}  "
-        f"CER {100 * (progress.cer or 0):.2f} %  best {100 * (progress.best or 0):.2f} %  norm {progress.norm:.2f}  "
-        f"scaled {progress.scaled:.0%}  {progress.lines_per_second:.1f} lines/s"
-    )
-
-
-def _duration(minutes: float) -> str:
-    """90.5 -> "1 h 30 min"."""
-    hours, rest = divmod(round(minutes), 60)
-    return f"{hours} h {rest} min" if hours else f"{rest} min" if rest else f"{round(60 * minutes)} s"
 
 
 if __name__ == "__main__":

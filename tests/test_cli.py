@@ -21,7 +21,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from inkread import cli, model_file
+from inkread import cli, display, model_file
 from inkread.config import CELLS, Activation, NetworkConfig
 from inkread.dataset import Sample, open_dataset
 from inkread.ink import read_pictures
@@ -484,10 +484,10 @@ def test_a_progress_bar_leaves_stdout_alone(
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(cli, "time", SimpleNamespace(monotonic=itertools.count(step=2).__next__))  # seconds
-    with cli._progress("reading", 5) as tick:
+    monkeypatch.setattr(display, "time", SimpleNamespace(monotonic=itertools.count(step=2).__next__))  # seconds
+    with display.progress_bar("reading", 5) as tick:
         tick(1, 5)
-        cli._print("a text")
+        display.print_line("a text")
     out, err = capsys.readouterr()
     assert out == "a text\n" and "reading" in err
 
