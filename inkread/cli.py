@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from inkread import __version__
-from inkread.config import DEFAULT_MODEL, NO_LM, PRESETS, STROKE_MODEL, NetworkConfig, configure, read_config
+from inkread.config import (
+    DEFAULT_MODEL,
+    NO_LM,
+    PRESETS,
+    STROKE_MODEL,
+    NetworkConfig,
+    TrainingConfig,
+    configure,
+    read_config,
+)
 from inkread.display import print_line, progress_bar, tell, training_display
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
+    from inkread.model_file import Model
     from inkread.reader import Sheet, WrittenPage
     from inkread.recognizer import Decoder, Reading, Recognizers
     from inkread.strokes import Writing
@@ -349,42 +359,26 @@ def train(
     if checkpoint.exists() and not resume:
         raise CannotWrite(f"{checkpoint}: of a training that was stopped; go on with --resume, or delete it first")
     samples = tuple(sample for name in datasets for sample in _usable(open_dataset(name)))
-    values: dict[str, Any] = dict(FINE_TUNING) if start else {}
-    values |= OWN_HAND if start and len(samples) < FEW_LINES else {}
-    values |= read_config(config) if config else {}
-    values |= dict(_name_and_value(setting) for setting in settings)
-    values |= {name: value for name, value in (("minutes", minutes), ("epochs", epochs)) if value}
     model = load_model(start) if start else None
     if not preset and not model and all(is_ink(sample) for sample in samples):
         preset = "strokes"
         tell("pen strokes alone: preset strokes; --preset base learns to read their drawing")
-    network, training = PRESETS[preset or "base"]
-    network, training = configure(model.config if model else network, training, values)
-    if model and not _is_grown(network, model.config):
-        raise BadConfig(
-            f"--from {start} brings its own network: only its dropout can be changed, and hidden and channels raised"
-        )
-    if training.blend < 1 and not model:
-        raise BadConfig(f"blend={training.blend}: there is nothing to blend with; name a model with --from")
-    if not training.minutes and not training.epochs:
-        training = training.replace({"minutes": MINUTES})
-
+    values = read_config(config) if config else {}
+    values |= dict(_name_and_value(setting) for setting in settings)
+    values |= {name: value for name, value in (("minutes", minutes), ("epochs", epochs)) if value}
+    network, training = _configured(model, preset or "base", values, len(samples))
     if dev:
         dev_samples = tuple(_usable(open_dataset(dev)))
     else:
         samples, dev_samples = _set_aside(samples)
-        if dev_samples is samples:
-            tell(f"no --dev, and {len(samples)} lines are few: all are learned, and what is told is measured on them")
-        else:
-            tell(f"no --dev: {len(dev_samples)} of {len(samples) + len(dev_samples)} lines are set aside to choose by")
     # Names, not paths: a model is given to others.
-    names = [Path(name).name for name in (*datasets, dev or "a tenth of them", start or "")]
-    facts = {"trained_on": names[:-2], "lines": len(samples), "dev": names[-2], "from": names[-1]}
-    if (
-        model
-        and "lm" in model.facts
-        and set().union(*(sample.text for sample in samples)) <= set(model.alphabet.characters)
-    ):
+    facts = {
+        "trained_on": [Path(name).name for name in datasets],
+        "lines": len(samples),
+        "dev": Path(dev).name if dev else "a tenth of them",
+        "from": Path(start or "").name,
+    }
+    if model and "lm" in model.facts and _characters(samples) <= set(model.alphabet.characters):
         facts["lm"] = model.facts["lm"]  # no new letters, so the languages are the same
     try:
         with alone_or_together(), training_display(out) as (report, loading):
@@ -397,6 +391,27 @@ def train(
             tell("stopped; the same command with --resume goes on from the last minute")
         raise
     tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
+
+
+def _configured(
+    start: "Model | None", preset: str, values: dict[str, Any], lines: int
+) -> tuple[NetworkConfig, TrainingConfig]:
+    """The network and training for so many lines: those of a preset, or of the model to start from, with the user's
+    values. Raises BadConfig for a value that does not go with the start."""
+    network, training = PRESETS[preset]
+    if start:
+        values = {**FINE_TUNING, **(OWN_HAND if lines < FEW_LINES else {}), **values}
+        network = start.config
+    network, training = configure(network, training, values)
+    if start and not _is_grown(network, start.config):
+        raise BadConfig(
+            "--from brings its own network: only its dropout can be changed, and hidden and channels raised"
+        )
+    if training.blend < 1 and not start:
+        raise BadConfig(f"blend={training.blend}: there is nothing to blend with; name a model with --from")
+    if not training.minutes and not training.epochs:
+        training = training.replace({"minutes": MINUTES})
+    return network, training
 
 
 def _is_grown(network: NetworkConfig, start: NetworkConfig) -> bool:
@@ -830,10 +845,16 @@ def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tup
     if len(samples) < 2:
         raise BadDataset("one line is too few to learn from; give more")
     if len(samples) < FEW_LINES:
+        tell(f"no --dev, and {len(samples)} lines are few: all are learned, and what is told is measured on them")
         return samples, samples
     order = sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest())
     count = len(samples) // 10
+    tell(f"no --dev: {count} of {len(samples)} lines are set aside to choose by")
     return tuple(order[count:]), tuple(order[:count])
+
+
+def _characters(samples: tuple["Sample", ...]) -> set[str]:
+    return set().union(*(sample.text for sample in samples))
 
 
 def _check_writable(path: Path) -> None:
