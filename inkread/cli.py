@@ -482,7 +482,8 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
       inkread check my-lines
       inkread check iam:trainset --model latin
     """
-    from inkread.dataset import check_dataset, open_dataset
+    from inkread.check import check_dataset
+    from inkread.dataset import open_dataset
     from inkread.features import columns_of, ready
 
     network, characters = None, None

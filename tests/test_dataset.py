@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inkread.dataset import Sample, check_dataset, is_ink, open_dataset, read_line, read_strokes
+from inkread.check import check_dataset
+from inkread.dataset import Sample, is_ink, open_dataset, read_line, read_strokes
 from inkread.errors import BadDataset, BadInput
 from inkread.page import Region, cut_line
 

@@ -10,8 +10,8 @@ import pytest
 
 ORDER = """
     errors files config alphabet ink strokes preprocess trajectory synthesis respelling features rnn network decoder
-    language metrics model_file recognizer page layout dataset processes augment made_lines crossing lines optimizer
-    training rnnlm reader evaluation page_scores formats display cli
+    language metrics model_file recognizer page layout dataset check processes augment made_lines crossing lines
+    optimizer training rnnlm reader evaluation page_scores formats display cli
 """.split()
 PACKAGE = Path(__file__).parent.parent / "inkread"
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
