@@ -1,6 +1,7 @@
 """How fast lines are read and learnt from, and how near that is to what the machine's cores can do at all.
 
     python benchmarks/speed.py [--data DATASET] [--model latin] [--preset base] [--minutes 1]
+    python benchmarks/speed.py --data iam-ondb:testset_v --model strokes --preset strokes
 
 The floor is the time a line's multiply-adds (counted from the shapes of the network; learning takes three times as
 many as reading) would take at the speed of large matrix products on the same cores, measured in the same run. The share
@@ -20,15 +21,17 @@ from pathlib import Path
 
 import torch
 
-from inkread.config import PRESETS
-from inkread.dataset import open_dataset, read_line
+from inkread.config import PRESETS, NetworkConfig
+from inkread.dataset import Sample, open_dataset, read_line, read_strokes
+from inkread.features import columns_of, ready
 from inkread.model_file import load_model
 from inkread.network import multiply_adds
-from inkread.preprocess import normalise
 from inkread.recognizer import Recognizer
+from inkread.strokes import Writing
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 SIZE = 2048  # of the matrices: large enough for the highest speed
+ALONE = 64  # lines that are read one by one
 
 
 def main() -> None:
@@ -65,6 +68,7 @@ def main() -> None:
         ("share of the bfloat16 floor, %", "share_of_bfloat16", 100),
     ):
         print(f"{name:32}{scale * reading[key]:10.2f}{scale * training[key]:10.2f}")
+    print(f"{'a line alone, ms':32}{reading['ms_alone']:10.2f}")
     print(f"{'peak memory, MB a process':32}{'':10}{training['peak_megabytes']:10.0f}")
 
 
@@ -79,22 +83,36 @@ def matmul_speed(precision: torch.dtype) -> float:
     return SIZE**3 / min(seconds)
 
 
+def writing_of(sample: Sample, config: NetworkConfig) -> Writing:
+    """What a network reads of a line: its picture, drawn where it is strokes, or for the path of a pen its strokes."""
+    return read_strokes(sample) if config.features == "strokes" else read_line(sample)
+
+
+def mean_multiply_adds(writings: list[Writing], config: NetworkConfig, labels: int) -> float:
+    columns = [columns_of(ready(writing, config)).shape[1] for writing in writings]
+    return sum(multiply_adds(config, labels, width) for width in columns) / len(columns)
+
+
 def measure_reading(data: str, model: str, lines: int) -> dict[str, float]:
-    """Read in batches; the pictures are in memory."""
+    """Read in batches, then some lines one by one; they are in memory."""
     recognizer = Recognizer.load(model, "greedy")
-    pictures = list(islice(cycle([read_line(sample) for sample in open_dataset(data).samples[:lines]]), lines))
-    for _ in recognizer.read_many(pictures[:32]):  # unmeasured: the first batches are slower
+    config, labels = recognizer.model.config, recognizer.model.alphabet.size
+    samples = open_dataset(data).samples[:lines]
+    writings = list(islice(cycle([writing_of(sample, config) for sample in samples]), lines))
+    for _ in recognizer.read_many(writings[:32]):  # unmeasured: the first batches are slower
         pass
     began = time.perf_counter()
-    for _ in recognizer.read_many(pictures):
+    for _ in recognizer.read_many(writings):
         pass
     seconds = time.perf_counter() - began
-    config, labels = recognizer.model.config, recognizer.model.alphabet.size
-    columns = [normalise(picture, config.height).pixels.shape[1] for picture in pictures]
+    began = time.perf_counter()
+    for writing in writings[:ALONE]:
+        recognizer.read(writing)
     return {
         "lines_per_second": lines / seconds,
         "ms_per_line": 1000 * seconds / lines,
-        "multiply_adds_per_line": sum(multiply_adds(config, labels, width) for width in columns) / lines,
+        "ms_alone": 1000 * (time.perf_counter() - began) / min(lines, ALONE),
+        "multiply_adds_per_line": mean_multiply_adds(writings, config, labels),
     }
 
 
@@ -112,12 +130,11 @@ def measure_training(data: str, preset: str, minutes: float) -> dict[str, float]
             sys.exit("the training failed")
         log = json.loads(model.with_suffix(".log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         trained = load_model(str(model))
-    widths = [normalise(read_line(sample), trained.config.height).pixels.shape[1] for sample in samples[:512]]
-    reading = sum(multiply_adds(trained.config, trained.alphabet.size, width) for width in widths) / len(widths)
+    writings = [writing_of(sample, trained.config) for sample in samples[:512]]
     return {
         "lines_per_second": log["lines_per_second"],
         "ms_per_line": 1000 / log["lines_per_second"],
-        "multiply_adds_per_line": 3 * reading,
+        "multiply_adds_per_line": 3 * mean_multiply_adds(writings, trained.config, trained.alphabet.size),
         "peak_megabytes": usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3),  # Linux counts in kilobytes
     }
 
