@@ -99,8 +99,7 @@ class Recognizer:
         """
         writings = iter(writings)
         # Pillow and numpy let others work; strokes keep Python busy, which does one thing at a time.
-        side_by_side = self.model.config.features != "strokes"
-        in_turn = self.pool.map if side_by_side else map
+        in_turn = map if self.model.config.features == "strokes" else self.pool.map
 
         def prepare() -> tuple[list[Writing], list[Line | Track]]:
             chunk = list(islice(writings, batch * LOOKAHEAD))
@@ -108,7 +107,7 @@ class Recognizer:
 
         chunk, lines = prepare()
         while chunk:
-            following = self.ahead.submit(prepare) if side_by_side else None
+            following = self.ahead.submit(prepare)
             order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
             batches = [order[start : start + batch] for start in range(0, len(order), batch)]
             each = self.pool.map if len(batches) > 1 else map
@@ -116,7 +115,7 @@ class Recognizer:
             for read in each(partial(self._read_batch, chunk, lines), batches):
                 readings |= read
             yield from (readings[index] for index in range(len(chunk)))
-            chunk, lines = following.result() if following else prepare()
+            chunk, lines = following.result()
 
     def _read_batch(self, writings: list[Writing], lines: list[Line | Track], members: list[int]) -> dict[int, Reading]:
         """The readings of those lines, by their place among all."""
