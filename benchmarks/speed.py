@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from inkread.config import PRESETS, NetworkConfig
-from inkread.dataset import Sample, open_dataset, read_line, read_strokes
+from inkread.dataset import open_dataset, read_writing
 from inkread.features import columns_of, ready
 from inkread.model_file import load_model
 from inkread.network import multiply_adds
@@ -83,11 +83,6 @@ def matmul_speed(precision: torch.dtype) -> float:
     return SIZE**3 / min(seconds)
 
 
-def writing_of(sample: Sample, config: NetworkConfig) -> Writing:
-    """What a network reads of a line: its picture, drawn where it is strokes, or for the path of a pen its strokes."""
-    return read_strokes(sample) if config.features == "strokes" else read_line(sample)
-
-
 def mean_multiply_adds(writings: list[Writing], config: NetworkConfig, labels: int) -> float:
     columns = [columns_of(ready(writing, config)).shape[1] for writing in writings]
     return sum(multiply_adds(config, labels, width) for width in columns) / len(columns)
@@ -98,7 +93,7 @@ def measure_reading(data: str, model: str, lines: int) -> dict[str, float]:
     recognizer = Recognizer.load(model, "greedy")
     config, labels = recognizer.model.config, recognizer.model.alphabet.size
     samples = open_dataset(data).samples[:lines]
-    writings = list(islice(cycle([writing_of(sample, config) for sample in samples]), lines))
+    writings = list(islice(cycle([read_writing(sample) for sample in samples]), lines))
     for _ in recognizer.read_many(writings[:32]):  # unmeasured: the first batches are slower
         pass
     began = time.perf_counter()
@@ -130,7 +125,7 @@ def measure_training(data: str, preset: str, minutes: float) -> dict[str, float]
             sys.exit("the training failed")
         log = json.loads(model.with_suffix(".log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         trained = load_model(str(model))
-    writings = [writing_of(sample, trained.config) for sample in samples[:512]]
+    writings = [read_writing(sample) for sample in samples[:512]]
     return {
         "lines_per_second": log["lines_per_second"],
         "ms_per_line": 1000 / log["lines_per_second"],

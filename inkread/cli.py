@@ -183,9 +183,8 @@ def predict(
     from inkread.reader import read_sheets
 
     whole: list[WrittenPage] = []  # the pages so far of the file that is read
-    with progress_bar(
-        "reading", 0 if sys.stdout.isatty() else len(files)
-    ) as tick:  # texts that come are progress enough
+    shown = 0 if sys.stdout.isatty() else len(files)  # texts that come are progress enough
+    with progress_bar("reading", shown) as tick:
         done = 0
         for sheet, readings in read_sheets(recognizer, sheets):
             if documents or overlay:
@@ -367,6 +366,10 @@ def train(
     values |= dict(_name_and_value(setting) for setting in settings)
     values |= {name: value for name, value in (("minutes", minutes), ("epochs", epochs)) if value}
     network, training = _configured(model, preset or "base", values, len(samples))
+    if model and not _is_grown(network, model.config):
+        raise BadConfig(
+            f"--from {start} brings its own network: only its dropout can be changed, and hidden and channels raised"
+        )
     if dev:
         dev_samples = tuple(_usable(open_dataset(dev)))
     else:
@@ -396,17 +399,15 @@ def train(
 def _configured(
     start: "Model | None", preset: str, values: dict[str, Any], lines: int
 ) -> tuple[NetworkConfig, TrainingConfig]:
-    """The network and training for so many lines: those of a preset, or of the model to start from, with the user's
-    values. Raises BadConfig for a value that does not go with the start."""
+    """The network and training for so many lines: of a preset, or of the model to start from, with the user's values.
+
+    Raises BadConfig for a value that is none, or that needs a start.
+    """
     network, training = PRESETS[preset]
     if start:
         values = {**FINE_TUNING, **(OWN_HAND if lines < FEW_LINES else {}), **values}
         network = start.config
     network, training = configure(network, training, values)
-    if start and not _is_grown(network, start.config):
-        raise BadConfig(
-            "--from brings its own network: only its dropout can be changed, and hidden and channels raised"
-        )
     if training.blend < 1 and not start:
         raise BadConfig(f"blend={training.blend}: there is nothing to blend with; name a model with --from")
     if not training.minutes and not training.epochs:

@@ -33,8 +33,13 @@ def print_line(text: str) -> None:
 
 def tell(text: str) -> None:
     """A line on stderr; of several processes that train together, only the first talks."""
-    if os.environ.get("RANK", "0") == "0":
+    if _is_first():
         click.echo(text, err=True)
+
+
+def _is_first() -> bool:
+    """Is this the first of the processes that train together, or the only one?"""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -67,7 +72,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None], Callable[[int, int], None]]]:
     """What `train` shows: on a terminal a bar and a table that live, else a line at each check."""
-    if not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
+    if not (sys.stderr.isatty() and _is_first()):
         yield (
             (lambda progress: tell(_as_line(progress)) if progress.cer is not None else None),
             lambda done, total: None,

@@ -368,7 +368,7 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
         ("--set hiden=3", 1, "hiden: no such setting; there are activation, agreement,"),
         ("--set cell=gnu", 1, "cell=gnu: must be one of elman, gru, lstm"),
         ("--from latin --preset small", 2, "leave --preset out"),
-        ("--from latin --set cell=gru", 1, "--from brings its own network"),
+        ("--from latin --set cell=gru", 1, "--from latin brings its own network"),
         ("--from latin --set hidden=1", 1, "only its dropout can be changed, and hidden and channels raised"),
         ("--from lost", 1, "lost: no such model"),
         ("--set blend=0.5", 1, "blend=0.5: there is nothing to blend with; name a model with --from"),
