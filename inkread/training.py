@@ -464,9 +464,8 @@ def frames_loss(log_probs: Tensor, frames: list[NDArray[np.int64] | None]) -> Te
 def adopt(network: Network, start: Model) -> None:
     """Put a model's weights into a network of its kind whose alphabet begins with the model's.
 
-    What is beyond starts afresh: the scores of new characters, and new cells and channels where the network has more
-    of them. Nothing old listens to anything new yet, so that the network reads as the model did (Chen et al. 2016,
-    "Net2Net").
+    New cells and channels start at random, but nothing old depends on them yet; new characters start with the mean
+    weights of the known characters. So the network reads as the model did (Chen et al. 2016, "Net2Net").
     """
     own = network.state_dict()
     fewer, more = start.config.hidden, network.rnn.cells
@@ -485,6 +484,10 @@ def adopt(network: Network, start: Model) -> None:
             columns = _spread(columns, fewer, more)
         own[name][rows] = 0
         own[name][rows.unsqueeze(1), columns] = weight
+    known = start.alphabet.size
+    for name in ("output.weight", "output.bias", "shortcut.weight", "shortcut.bias"):
+        if name in own and len(own[name]) > known > BLANK + 1:
+            own[name][known:] = own[name][BLANK + 1 : known].mean(dim=0)
     network.load_state_dict(own)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from PIL import Image, ImageDraw
 
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
-from inkread.dataset import Sample, open_dataset, read_strokes
+from inkread.dataset import Dataset, Sample, open_dataset, read_strokes
 from inkread.errors import BadDataset, BadModel
+from inkread.evaluation import evaluate
 from inkread.features import feature_size
 from inkread.model_file import Model, load_model
 from inkread.network import Network
@@ -158,6 +160,22 @@ def test_a_network_that_grows_reads_as_before(
     columns, lengths = torch.rand(2, 64, feature_size(config)), torch.tensor([64, 40])
     before, after = small(columns, lengths)[0], large(columns, lengths)[0][:, :, : alphabet.size]
     torch.testing.assert_close(after.log_softmax(2), before.log_softmax(2))
+
+
+def test_one_new_character_in_ten_lines_costs_nothing(tmp_path: Path) -> None:
+    """Fine-tune the shipped model on ten sample lines, one of them with an added "ß", and read ten other lines."""
+    model = load_model("latin")
+    samples = open_dataset(str(Path(__file__).parent.parent / "datasets" / "sample")).samples[:20]
+    learned, others = samples[:10], samples[10:]
+    learned = (replace(learned[0], text=learned[0].text + "ß"), *learned[1:])
+    out = tmp_path / "own.safetensors"
+    settings = TrainingConfig(epochs=3, batch=5, learning_rate=2e-3, average=0.9, photographed=0.0, checks=1)
+    train(learned, learned, out, model.config, settings, start=model)
+    assert load_model(str(out)).alphabet.characters == model.alphabet.characters + "ß"
+    before, after = (
+        evaluate(Recognizer.load(name, "greedy"), Dataset("sample", others)).cer for name in ("latin", str(out))
+    )
+    assert after < before + 0.01
 
 
 class Killed(Exception):
