@@ -307,7 +307,7 @@ def test_a_program_that_trains_finds_itself_as_before(
 def command(*arguments: object) -> list[str]:
     settings = ["channels=8,8,8", "layers=1", "hidden=16", "precision=float32", "batch=4", "checks=2"]
     flags = [flag for setting in settings for flag in ("--set", setting)]
-    return [sys.executable, "-m", "inkread", "train", *map(str, arguments), *flags]
+    return [sys.executable, "-m", "inkread", "train", *flags, *map(str, arguments)]  # the last of equals counts
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is not of Windows")
