@@ -121,3 +121,9 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes | None, to
     with pytest.raises(BadConfig, match=told) as caught:
         read_config(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["height", "window", "step", "layers"])
+def test_a_network_of_absurd_size_is_refused(name: str) -> None:
+    with pytest.raises(BadConfig, match="must be at most 1000"):
+        NetworkConfig(features="pixels").replace({name: 16000})
