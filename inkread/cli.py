@@ -23,6 +23,7 @@ from inkread.config import (
 )
 from inkread.display import print_line, progress_bar, tell, training_display
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
+from inkread.files import check_writable, printable
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
@@ -172,7 +173,7 @@ def predict(
     if out and not documents:
         raise click.UsageError("--out is for --format alto, page and hocr; redirect stdout instead")
     for path in filter(None, (overlay, out and out / "x")):
-        _check_writable(path)
+        check_writable(path)
     if out:
         _check_apart(files, out, form)
     if documents or overlay:
@@ -246,7 +247,7 @@ def evaluate(
     from inkread.page_scores import pages_of, score_pages
 
     if report is not None:
-        _check_writable(report)
+        check_writable(report)
     opened = open_dataset(dataset)
     recognizer = _load(model, decoder, lm, words)
     with progress_bar("reading", len(opened.samples)) as tick:
@@ -353,7 +354,7 @@ def train(
         raise click.UsageError(f"--out {out}: must end in .safetensors")
     if start and preset:
         raise click.UsageError("--from brings its own network: leave --preset out")
-    _check_writable(out)
+    check_writable(out)
     checkpoint = out.with_suffix(".checkpoint")
     if checkpoint.exists() and not resume:
         raise CannotWrite(f"{checkpoint}: of a training that was stopped; go on with --resume, or delete it first")
@@ -537,7 +538,7 @@ def render(ink: str, out: Path) -> None:
 
     if out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: must end in .png")
-    _check_writable(out)
+    check_writable(out)
     pages = read_inks(ink, sys.stdin.buffer.read() if ink == "-" else None, whole=True)
     if len(pages) > 1:
         raise BadInput(f"{ink}: {len(pages)} inks, one a line; draw one of them: head -n 1 FILE | inkread render - ...")
@@ -607,7 +608,7 @@ def lm_train(
         raise click.UsageError(f"--out {out}: must end in {LANGUAGE_SUFFIX}{' or .arpa' * (kind == 'ngram')}")
     if settings and kind == "ngram":
         raise click.UsageError("--set is for a recurrent network: add --kind rnn")
-    _check_writable(out)
+    check_writable(out)
     lines = [line for path in texts for line in lines_of(read_text(path))]
     facts = {"trained_on": [path.name for path in texts], "characters": sum(map(len, lines))}
     if kind == "rnn":
@@ -857,14 +858,6 @@ def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tup
 
 def _characters(samples: tuple["Sample", ...]) -> set[str]:
     return set().union(*(sample.text for sample in samples))
-
-
-def _check_writable(path: Path) -> None:
-    """Raise CannotWrite now instead of after an hour of work."""
-    if not path.parent.is_dir():
-        raise CannotWrite(f"{path}: there is no folder {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise CannotWrite(f"{path}: no permission to write there; change the folder's mode, or name another one")
 
 
 if __name__ == "__main__":
