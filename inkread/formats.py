@@ -5,7 +5,8 @@ All coordinates are pixels of the page as it was scanned, x to the right and y d
 
 import datetime
 import io
-import unicodedata
+import os
+import urllib.parse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from inkread import __version__
-from inkread.files import write_whole
+from inkread.files import printable, write_whole
 from inkread.page import Points
 from inkread.reader import Word, WrittenLine, WrittenPage
 from inkread.recognizer import Reading
@@ -64,7 +65,7 @@ def as_alto(pages: Sequence[WrittenPage]) -> str:
     description = SubElement(root, "Description")
     _text(description, "MeasurementUnit", "pixel")
     source = SubElement(description, "sourceImageInformation")
-    _text(source, "fileName", Path(pages[0].name).name)
+    _text(source, "fileName", _file_name(pages[0]))
     software = SubElement(SubElement(description, "Processing", ID="processing"), "processingSoftware")
     _text(software, "softwareName", "inkread")
     _text(software, "softwareVersion", __version__)
@@ -106,7 +107,7 @@ def as_page(page: WrittenPage) -> str:
     _text(metadata, "Created", now)
     _text(metadata, "LastChange", now)
     width, height = str(page.size[0]), str(page.size[1])
-    sheet = SubElement(root, "Page", imageFilename=Path(page.name).name, imageWidth=width, imageHeight=height)
+    sheet = SubElement(root, "Page", imageFilename=_file_name(page), imageWidth=width, imageHeight=height)
     if page.lines:
         order = SubElement(SubElement(sheet, "ReadingOrder"), "OrderedGroup", id="order")
         for number in range(len(page.paragraphs)):
@@ -132,19 +133,20 @@ def as_hocr(pages: Sequence[WrittenPage]) -> str:
     """The pages of one file as hOCR 1.2: in a browser the picture, and over a line the mouse points at, its words."""
     root = Element("html", xmlns=XHTML)
     head = SubElement(root, "head")
-    _text(head, "title", Path(pages[0].name).name)
+    _text(head, "title", _file_name(pages[0]))
     SubElement(head, "meta", {"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})
     SubElement(head, "meta", name="ocr-system", content=f"inkread {__version__}")
     SubElement(head, "meta", name="ocr-capabilities", content="ocr_page ocr_par ocr_line ocrx_word")
     _text(head, "style", STYLE)
     body = SubElement(root, "body")
     for page in pages:
-        picture = Path(page.name).name
         width, height = page.size
         id = f"page_{page.number}"
-        title = f'image "{picture}"; bbox 0 0 {width} {height}; ppageno {page.number - 1}'
+        name = _file_name(page).replace('"', "%22")  # a quotation mark cannot be escaped there
+        title = f'image "{name}"; bbox 0 0 {width} {height}; ppageno {page.number - 1}'
         sheet = SubElement(body, "div", {"class": "ocr_page", "id": id, "title": title})
-        SubElement(sheet, "img", src=picture, width=str(width), height=str(height), alt="")
+        source = urllib.parse.quote(os.fsencode(Path(page.name).name))
+        SubElement(sheet, "img", src=source, width=str(width), height=str(height), alt="")
         for lines in page.paragraphs:
             box = _around([line.region.polygon for line in lines], page.size)
             paragraph = SubElement(sheet, "p", {"class": "ocr_par", "title": _bbox(box)})
@@ -190,15 +192,19 @@ def _without_accents(text: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises CannotWrite."""
-    write_whole(path, text.encode("utf-8"))
+    """Write a file, completely or not at all; half characters as \\udce9. Raises CannotWrite."""
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_picture(path: Path, image: Image.Image) -> None:
-    """Write a PNG, whole or not at all. Raises CannotWrite."""
+    """Write a PNG, completely or not at all. Raises CannotWrite."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     write_whole(path, buffer.getvalue())
+
+
+def _file_name(page: WrittenPage) -> str:
+    return printable(Path(page.name).name)
 
 
 def _document(root: Element) -> str:
