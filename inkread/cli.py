@@ -26,6 +26,7 @@ from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, Inkread
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
+    from inkread.ink import Pictures
     from inkread.model_file import Model
     from inkread.reader import Sheet, WrittenPage
     from inkread.recognizer import Decoder, Reading, Recognizers
@@ -709,19 +710,19 @@ def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | 
     return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, cast("Decoder | None", decoder), lm, own)
 
 
-def _writings(name: str) -> list["Writing"]:
-    """The pictures in a file, or the strokes of each line of its ink. Raises BadInput."""
-    from inkread.ink import read_pictures
+def _writings(name: str) -> "Pictures | list[Writing]":
+    """The pages in a picture file, or the strokes of each line of its ink. Raises BadInput."""
+    from inkread.ink import read_pictures, read_pipe
     from inkread.strokes import looks_like_ink, read_inks
     from inkread.trajectory import split_lines
 
-    data = sys.stdin.buffer.read() if name == "-" else None
+    data = read_pipe(name)
     start = data
     if start is None:
         with suppress(OSError, ValueError), open(name, "rb") as file:  # reading it as a picture tells what is wrong
-            start = file.read(64)
+            start = file.read(1024)
     if not looks_like_ink(start or b""):
-        return [*read_pictures(name, data)]
+        return read_pictures(name, data)
     return [line for ink in read_inks(name, data, whole=True) for line in split_lines(ink.strokes)]
 
 
@@ -735,24 +736,23 @@ def _sheets(
         try:
             writings = _writings(name)
             _check_form(name, writings, form, overlay)
+            for number, writing in enumerate(writings, start=1):
+                sheet = lay_out(name, number, len(writings), writing, page)
+                if sheet.page:
+                    which = "page" if sheet.count == 1 else f"page {number}"
+                    place = f"{name}: " if len(files) > 1 else ""
+                    tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
+                yield sheet
         except BadInput as error:
             failures.append(name)
             click.echo(f"Error: {error}", err=True)
-            continue
-        for number, writing in enumerate(writings, start=1):
-            sheet = lay_out(name, number, len(writings), writing, page)
-            if sheet.page:
-                which = "page" if sheet.count == 1 else f"page {number}"
-                place = f"{name}: " if len(files) > 1 else ""
-                tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
-            yield sheet
 
 
-def _check_form(name: str, writings: list["Writing"], form: str, overlay: Path | None) -> None:
+def _check_form(name: str, writings: "Pictures | list[Writing]", form: str, overlay: Path | None) -> None:
     """Raise BadInput for what the form asked for cannot show: pen strokes on a page, several pages where it has one."""
     if form not in DOCUMENTS and not overlay:
         return
-    if any(isinstance(writing, Sequence) for writing in writings):
+    if isinstance(writings, list):
         raise BadInput(f"{name}: pen strokes, not a page; leave --format and --overlay out")
     if len(writings) > 1 and (form == "page" or overlay):
         what = "--overlay" if overlay else "--format page"
