@@ -29,6 +29,7 @@ from inkread.files import check_writable, printable
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
+    from inkread.ink import Pictures
     from inkread.model_file import Model
     from inkread.reader import Sheet, WrittenPage
     from inkread.recognizer import Decoder, Reading, Recognizers
@@ -736,17 +737,16 @@ def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | 
     return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, cast("Decoder | None", decoder), lm, own)
 
 
-def _writings(name: str) -> Sequence["Writing"]:
-    """The pictures in a file, or the strokes of each line of its ink. Raises BadInput."""
+def _writings(name: str, data: bytes | None) -> "Pictures | list[Writing]":
+    """The pages in a picture file, or the strokes of each line of its ink. Raises BadInput."""
     from inkread.ink import read_pictures
     from inkread.strokes import looks_like_ink, read_inks
     from inkread.trajectory import split_lines
 
-    data = sys.stdin.buffer.read() if name == "-" else None
     start = data
     if start is None:
         with suppress(OSError, ValueError), open(name, "rb") as file:  # reading it as a picture tells what is wrong
-            start = file.read(64)
+            start = file.read(1024)
     if not looks_like_ink(start or b""):
         return read_pictures(name, data)
     return [line for ink in read_inks(name, data, whole=True) for line in split_lines(ink.strokes)]
@@ -769,9 +769,10 @@ def _sheets(
 
 
 def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) -> Iterator["Sheet"]:
+    from inkread.ink import read_pipe
     from inkread.reader import lay_out
 
-    writings = _writings(name)
+    writings = _writings(name, read_pipe(name))
     count = len(writings)
     if count > 1 and form == "page":
         raise BadInput(f"{name}: {count} pages, but --format page takes one; take --format alto")

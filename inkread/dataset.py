@@ -25,7 +25,7 @@ from inkread.errors import BadDataset, BadInput
 from inkread.files import write_whole
 from inkread.ink import read_pictures
 from inkread.page import Points, Region, cut_line
-from inkread.strokes import Ink, Stroke, Writing, looks_like_ink, read_inks
+from inkread.strokes import Ink, Stroke, Writing, looks_like_ink, read_inks, version
 from inkread.synthesis import draw_page
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
@@ -100,12 +100,9 @@ def read_line(sample: Sample) -> np.ndarray:
     """
     if is_ink(sample):
         return draw_page(read_strokes(sample))
-    pages = read_pictures(sample.path) if sample.region is None else _read_pages(sample.path)
-    if sample.page >= len(pages):
-        raise BadInput(f"{sample.path}: no page {sample.page + 1} for {sample.id}; it has {len(pages)}, check the file")
-    page = pages[sample.page]
     if sample.region is None:
-        return page
+        return _page(sample.path, sample.page)
+    page = _read_page(sample.path, sample.page, version(sample.path))
     try:
         return cut_line(page, sample.region)
     except BadInput as error:
@@ -133,7 +130,10 @@ def read_strokes(sample: Sample) -> tuple[Stroke, ...]:
     if sample.ink is None:
         return read_inks(sample.path, whole=True)[0].strokes
     if sample.path.suffix.lower() not in JSON_LINES:
-        return _read_inks(sample.path)[sample.ink].strokes
+        inks = _read_inks(sample.path, version(sample.path))
+        if sample.ink >= len(inks):
+            raise BadInput(f"{sample.path}: it has changed, and {sample.id} is no longer in it; open the dataset again")
+        return inks[sample.ink].strokes
     try:
         with open(sample.path, "rb") as file:
             file.seek(sample.ink)
@@ -143,13 +143,20 @@ def read_strokes(sample: Sample) -> tuple[Stroke, ...]:
 
 
 @lru_cache(maxsize=8)  # lines are read file after file
-def _read_inks(path: Path) -> list[Ink]:
+def _read_inks(path: Path, version: tuple[int, int] | None) -> list[Ink]:
     return read_inks(path)
 
 
 @lru_cache(maxsize=3)  # lines are read page after page, and a page of 10 megapixels takes 10 MB
-def _read_pages(path: Path) -> list[np.ndarray]:
-    return read_pictures(path)
+def _read_page(path: Path, number: int, version: tuple[int, int] | None) -> np.ndarray:
+    return _page(path, number)
+
+
+def _page(path: Path, number: int) -> np.ndarray:
+    pages = read_pictures(path)
+    if number >= len(pages):
+        raise BadInput(f"{path}: no page {number + 1}; it has {len(pages)}, check the file")
+    return pages[number]
 
 
 def split_of(dataset: str, writer: str) -> str:
@@ -285,6 +292,8 @@ def _region(where: str, row: dict[str, Any]) -> Region | None:
         raise BadDataset(f"{where}: a polygon and a baseline are lists of [x, y]; mend the line") from error
     if len(polygon) < 3:
         raise BadDataset(f"{where}: a polygon needs three points or more; mend the line")
+    if not np.isfinite([*polygon, *baseline]).all():
+        raise BadDataset(f"{where}: a point of the polygon or baseline is not finite; fix or delete it")
     return Region(polygon, baseline)
 
 
@@ -299,8 +308,13 @@ def _spans(where: str, text: str, characters: Any) -> tuple[tuple[float, float],
         kept = kept[:-1] if kept and kept[-1]["text"] == " " else kept
         spans = tuple((float(place["left"]), float(place["right"])) for place in kept)
         written = "".join(place["text"] for place in kept)
-    except (TypeError, KeyError, ValueError) as error:
+        single = all(len(place["text"]) == 1 for place in kept)
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise BadDataset(f"{where}: characters need text, left and right, as in `inkread predict --json`") from error
+    if not single:
+        raise BadDataset(f"{where}: an entry of the characters has not one character; split or delete it")
+    if not np.isfinite(spans).all():
+        raise BadDataset(f"{where}: the left or right of a character is not finite; fix or delete it")
     if clean_text(written) != written or written != clean_text(text):
         raise BadDataset(f"{where}: the characters spell {written!r}, the text is {text!r}; make them the same")
     return spans

@@ -160,7 +160,7 @@ def test_a_pdf_that_cannot_be_read_is_told() -> None:
 
 def message(path: Path | str, data: bytes | None = None) -> str:
     with pytest.raises(BadInput) as caught:
-        read_pictures(path, data)
+        list(read_pictures(path, data))
     text = str(caught.value)
     assert "\n" not in text and ";" in text, "one line that names a cure"
     assert text.startswith("<stdin>" if str(path) == "-" else str(path))
@@ -244,7 +244,7 @@ def test_a_file_cut_short_is_an_error_and_never_half_a_picture(format: str, opti
     whole = read_pictures("-", data)
     for end in {*range(0, len(data), len(data) // 60), *range(len(data) - 20, len(data))}:
         try:
-            pages = read_pictures("-", data[:end])
+            pages = list(read_pictures("-", data[:end]))
         except BadInput:
             continue
         assert len(pages) == len(whole), f"cut at {end} of {len(data)}"  # only the trailer is missing
@@ -261,7 +261,7 @@ def test_damage_is_a_clear_error_or_a_picture(format: str, place: int, damage: b
     place %= len(data)
     data[place : place + len(damage)] = damage
     try:
-        pages = read_pictures("-", bytes(data))
+        pages = list(read_pictures("-", bytes(data)))
     except BadInput as error:
         assert "\n" not in str(error)
     else:

@@ -1,0 +1,9 @@
+"""Names of files as text. On Unix a name is any bytes, and Python holds those that are not UTF-8 as half characters."""
+
+
+def printable(text: str) -> str:
+    """The text with each half character (a surrogate) as its escape: "caf\\udce9.png" -> r"caf\\udce9.png".
+
+    It can then be written in UTF-8. In JSON the escape means the same character, so that the name stays exact.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
