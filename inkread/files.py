@@ -22,3 +22,9 @@ def write_whole(path: Path, data: bytes) -> None:
             temporary.unlink()
         cure = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
         raise CannotWrite(f"{path}: cannot be written ({error.strerror}); {cure}") from error
+
+
+def check_new(path: Path) -> None:
+    """Raise CannotWrite for a file that exists, as it may be hours of work."""
+    if path.exists():
+        raise CannotWrite(f"{path} exists; give --force to overwrite it, or another --out")

@@ -2,7 +2,6 @@
 
 import gc
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
+from inkread.cpus import available_cpus
 from inkread.decoder import Label, align, greedy, prefix_beam
 from inkread.errors import BadInput
 from inkread.features import columns_of, extract, places_of, ready
@@ -61,7 +61,7 @@ class Recognizer:
         self.guide = Fusion(language, model.alphabet) if language else None
         self.network = model.network().for_reading()
         threads = torch.get_num_threads()
-        self.pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
+        self.pool = ThreadPoolExecutor(available_cpus(), initializer=torch.set_num_threads, initargs=(1,))
         self.ahead = ThreadPoolExecutor(1)
         torch.set_num_threads(threads)  # of this thread, which reads single batches with all of them
 
