@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
@@ -25,7 +26,7 @@ from inkread.config import (
 )
 from inkread.display import print_line, progress_bar, tell, training_display, write_utf8
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
-from inkread.files import check_writable, printable
+from inkread.files import check_new, check_writable, printable
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
@@ -314,9 +315,25 @@ def evaluate(
         sys.exit(1)
 
 
-@main.command()
+def _all_settings() -> str:
+    """Every setting with its default value, for the help of `train`."""
+    rows = []
+    for settings in (NetworkConfig(), TrainingConfig()):
+        for field in fields(settings):
+            value = getattr(settings, field.name)
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
+            choices = (
+                [choice for choice in get_args(field.type) if choice != value] if value in get_args(field.type) else []
+            )
+            rows.append(f"  {field.name}={shown}" + (f"  or {', '.join(choices)}" if choices else ""))
+    return "\b\nSettings and their defaults, which a preset may change:\n" + "\n".join(rows)
+
+
+@main.command(epilog=_all_settings())
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
-@click.option("--dev", metavar="DATASET", help="Lines to choose the best weights by; else a tenth of DATASET is.")
+@click.option(
+    "--dev", metavar="DATASET", help="Validation lines, to choose the best weights by; else a tenth of DATASET."
+)
 @click.option(
     "--out",
     required=True,
@@ -324,6 +341,7 @@ def evaluate(
     metavar="NAME.safetensors",
     help="The model to write.",
 )
+@click.option("--force", is_flag=True, help="Overwrite the model, and delete the checkpoint of a stopped training.")
 @click.option(
     "--preset", type=click.Choice(list(PRESETS)), help="The network; if not given base, or strokes for pen strokes."
 )
@@ -339,6 +357,7 @@ def train(
     datasets: tuple[str, ...],
     dev: str | None,
     out: Path,
+    force: bool,
     preset: str | None,
     minutes: float | None,
     epochs: int | None,
@@ -349,7 +368,7 @@ def train(
 ) -> None:
     """Train a model on lines with known text.
 
-    The model that reads the development lines best is kept in NAME.safetensors; NAME.log.jsonl tells how it went. A
+    The model that reads the validation lines best is kept in NAME.safetensors; NAME.log.jsonl tells how it went. A
     training that was stopped, however, goes on with --resume.
 
     \b
@@ -359,9 +378,7 @@ def train(
       elman   the plain lecture: pixel columns, Elman cells, no convolution
       strokes reads pen strokes point by point, not pictures; 1.8 M weights
 
-    Every setting of inkread/config.py can be changed with --set or --config: features (conv, pixels, geometry,
-    strokes), cell (lstm, gru, elman), activation, layers, hidden, bidirectional, loss (ctc, frames), truncate, clip,
-    seed, ...
+    Every setting listed below can be changed with --set or --config.
 
     \b
     Examples:
@@ -373,7 +390,7 @@ def train(
     """
     from inkread.dataset import is_ink, open_dataset
     from inkread.model_file import load_model
-    from inkread.processes import alone_or_together
+    from inkread.training import DEV_LINES, keep_freed_memory
     from inkread.training import train as learn
 
     if out.suffix != ".safetensors":
@@ -382,8 +399,12 @@ def train(
         raise click.UsageError("--from brings its own network: leave --preset out")
     check_writable(out)
     checkpoint = out.with_suffix(".checkpoint")
-    if checkpoint.exists() and not resume:
-        raise CannotWrite(f"{checkpoint}: of a training that was stopped; go on with --resume, or delete it first")
+    if not resume and not force:
+        if checkpoint.exists():
+            raise CannotWrite(
+                f"{checkpoint}: of a training that was stopped; go on with --resume, or delete it by --force"
+            )
+        check_new(out)
     samples = tuple(sample for name in datasets for sample in _usable(open_dataset(name)))
     model = load_model(start) if start else None
     if not preset and not model and all(is_ink(sample) for sample in samples):
@@ -401,26 +422,33 @@ def train(
         dev_samples = tuple(_usable(open_dataset(dev)))
     else:
         samples, dev_samples = _set_aside(samples)
-    # Names, not paths: a model is given to others.
+    on_training_lines = dev_samples == samples
     facts = {
-        "trained_on": [Path(name).name for name in datasets],
+        "trained_on": [_name_of(name) for name in datasets],
         "lines": len(samples),
-        "dev": Path(dev).name if dev else "a tenth of them",
-        "from": Path(start or "").name,
+        "dev": _name_of(dev) if dev else "the training lines" if on_training_lines else "a tenth of them",
+        "from": _name_of(start or ""),
     }
     if model and "lm" in model.facts and _characters(samples) <= set(model.alphabet.characters):
         facts["lm"] = model.facts["lm"]  # no new letters, so the languages are the same
+    keep_freed_memory()
     try:
-        with alone_or_together(), training_display(out) as (report, loading):
+        with training_display(out) as (report, loading):
             cer = learn(
-                samples, dev_samples, out, network, training,
-                start=model, resume=resume, facts=facts, report=report, note=tell, loading=loading,
+                samples, dev_samples, out, network, training, start=model, resume=resume, overwrite=force,
+                facts=facts, report=report, note=tell, loading=loading,
             )  # fmt: skip
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if checkpoint.exists():
             tell("stopped; the same command with --resume goes on from the last minute")
         raise
-    tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
+    measured = _counted(min(len(dev_samples), DEV_LINES), "training line" if on_training_lines else "validation line")
+    tell(f"wrote {out}: CER {100 * cer:.2f} % on {measured}")
+
+
+def _name_of(path: str) -> str:
+    """The name of a file without its folder, as a model is given to others, and with � where it is not UTF-8."""
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
 def _configured(
@@ -496,7 +524,7 @@ def models(as_json: bool) -> None:
 
 @main.command()
 @click.argument("dataset")
-@click.option("--model", metavar="NAME|FILE", help="Also check that this model can learn and read the lines.")
+@click.option("--model", metavar="NAME|FILE", help="Check that this model can read the lines and learn from them.")
 @json_option
 def check(dataset: str, model: str | None, as_json: bool) -> None:
     """Check a dataset before an hour of training is spent on it.
@@ -505,29 +533,33 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
     character that --model lacks, and every text too long for CTC at its picture's width. Exit code 1 if there is
     any such problem.
 
+    Without --model, characters that the default model lacks are listed as notes, which do not change the exit code:
+    `inkread train --from` adds them to the model's alphabet.
+
     \b
     Examples:
       inkread check my-lines
       inkread check iam:trainset --model latin
     """
     from inkread.check import check_dataset
-    from inkread.dataset import open_dataset
+    from inkread.dataset import is_ink, open_dataset
     from inkread.features import columns_of, ready
+    from inkread.model_file import describe_model, load_model, shipped_models
 
-    network, characters = None, None
-    if model:
-        from inkread.model_file import load_model
-
-        loaded = load_model(model)
-        network, characters = loaded.config, set(loaded.alphabet.characters)
+    loaded = load_model(model) if model else None
+    opened = open_dataset(dataset)
+    defaults = {}
+    if not loaded:
+        shipped = shipped_models()
+        used = {STROKE_MODEL if is_ink(sample) else DEFAULT_MODEL for sample in opened.samples}
+        defaults = {name: set(describe_model(shipped[name])["alphabet"]) for name in sorted(used & shipped.keys())}
 
     def count_steps(writing: "Writing") -> int:
-        config = network or PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
+        config = loaded.config if loaded else PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
         return config.steps(columns_of(ready(writing, config)).shape[1])
 
-    opened = open_dataset(dataset)
     with progress_bar("checking", len(opened.samples)) as tick:
-        report = check_dataset(opened, characters, count_steps, tick)
+        report = check_dataset(opened, set(loaded.alphabet.characters) if loaded else None, count_steps, tick, defaults)
     print_line(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
     if report.problems:
         sys.exit(1)
@@ -814,8 +846,8 @@ def _check_out(files: tuple[str, ...], out: Path, form: str, force: bool) -> Non
             raise click.UsageError(printable(message))
         written[path] = name
     for path in written:
-        if path.exists() and not force:
-            raise CannotWrite(f"{path} exists; give --force to overwrite it, or another --out")
+        if not force:
+            check_new(path)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -922,11 +954,11 @@ def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tup
     if len(samples) < 2:
         raise BadDataset("one line is too few to learn from; give more")
     if len(samples) < FEW_LINES:
-        tell(f"no --dev, and {len(samples)} lines are few: all are learned, and what is told is measured on them")
+        tell(f"no --dev, and {len(samples)} lines are few: all are learned, and the error rate is measured on them")
         return samples, samples
     order = sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest())
     count = len(samples) // 10
-    tell(f"no --dev: {count} of {len(samples)} lines are set aside to choose by")
+    tell(f"no --dev: {count} of {len(samples)} lines are set aside for validation")
     return tuple(order[count:]), tuple(order[:count])
 
 

@@ -80,3 +80,9 @@ def _printable(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in "\ufffe\uffff":
         return character.encode("unicode_escape").decode("ascii")
     return character
+
+
+def check_new(path: Path) -> None:
+    """Raise CannotWrite for a file that exists, as it may be hours of work."""
+    if path.exists():
+        raise CannotWrite(f"{path} exists; give --force to overwrite it, or another --out")

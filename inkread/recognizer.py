@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
+from inkread.cpus import available_cpus
 from inkread.decoder import Label, align, greedy, prefix_beam
 from inkread.errors import BadInput
 from inkread.features import columns_of, extract, places_of, ready
@@ -66,7 +67,7 @@ class Recognizer:
         self.decoder: Decoder = "beam" if language else decoder or "greedy"
         self.guide = Fusion(language, model.alphabet) if language else None
         self.network = model.network().for_reading()
-        self.pool = ThreadPoolExecutor(torch.get_num_threads(), initializer=_use_one_thread)
+        self.pool = ThreadPoolExecutor(available_cpus(), initializer=_use_one_thread)
 
     @classmethod
     def load(
