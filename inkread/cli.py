@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -811,7 +811,10 @@ def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) ->
     for number, writing in enumerate(writings, start=1):
         if isinstance(writing, Sequence) and (form in DOCUMENTS or overlay):
             raise BadInput(f"{name}: pen strokes, not a page; leave --format and --overlay out")
-        yield lay_out(name, number, count, writing, page)
+        sheet = lay_out(name, number, count, writing, page)
+        if overlay and not isinstance(writings, list):
+            sheet = replace(sheet, picture=writings.in_colour(number - 1))
+        yield sheet
 
 
 def _sheet_failed(failures: dict[str, str], sheet: "Sheet", error: Exception) -> None:

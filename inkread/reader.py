@@ -41,7 +41,7 @@ class Sheet:
     regions: tuple[Region, ...] = ()
     paragraphs: tuple[int, ...] = ()  # of a page: the number of each line's paragraph, from 1 on
     page: bool = False  # or a single line
-    picture: np.ndarray | None = None  # of the page
+    picture: np.ndarray | None = None  # of the page, (H, W) or in colour (H, W, 3)
 
 
 @dataclass(frozen=True)
