@@ -23,6 +23,7 @@ from inkread.config import (
 )
 from inkread.display import print_line, progress_bar, tell, training_display
 from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
+from inkread.names import printable
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
@@ -179,8 +180,8 @@ def predict(
     if documents or overlay:
         page = True
     failures: list[str] = []
-    sheets = _sheets(files, page, failures, form, overlay)
     recognizer = _load(model, decoder, lm, words)
+    sheets = _sheets(recognizer, files, page, failures, form, overlay)
     from inkread.reader import read_sheets
 
     whole: list[WrittenPage] = []  # the pages so far of the file that is read
@@ -251,7 +252,10 @@ def evaluate(
     opened = open_dataset(dataset)
     recognizer = _load(model, decoder, lm, words)
     with progress_bar("reading", len(opened.samples)) as tick:
-        evaluation = measure(recognizer, opened, tick)
+        try:
+            evaluation = measure(recognizer, opened, tick)
+        except BadInput as error:  # the model reads no such lines
+            raise BadInput(f"{dataset}: {error}") from error
     pages = pages_of(opened)
     scores = None
     if pages:
@@ -260,10 +264,11 @@ def evaluate(
     name = " and ".join(recognizer.loaded)
     for reason in opened.skipped:
         click.echo(f"left out: {reason}", err=True)
+    _tell_notes(opened)
     for _, message in evaluation.failures:
         click.echo(f"Error: {message}", err=True)
     if as_json:
-        figures = {"dataset": dataset, "model": name, **evaluation.to_dict()}
+        figures = {"dataset": opened.name, "model": name, **evaluation.to_dict()}
         if scores:
             figures["whole_pages"] = scores.to_dict()
         print_line(json.dumps(figures, ensure_ascii=False))
@@ -282,7 +287,7 @@ def evaluate(
             for written, read, times in evaluation.confusions(errors):
                 print_line(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
     if report is not None:
-        write_report(evaluation, opened, report, f"{name} on {dataset}")
+        write_report(evaluation, opened, report, f"{name} on {opened.name}")
         click.echo(f"wrote {report}", err=True)
     if evaluation.failures:
         sys.exit(1)
@@ -377,10 +382,10 @@ def train(
         samples, dev_samples = _set_aside(samples)
     # Names, not paths: a model is given to others.
     facts = {
-        "trained_on": [Path(name).name for name in datasets],
+        "trained_on": [printable(Path(name).name) for name in datasets],
         "lines": len(samples),
-        "dev": Path(dev).name if dev else "a tenth of them",
-        "from": Path(start or "").name,
+        "dev": printable(Path(dev).name) if dev else "a tenth of them",
+        "from": printable(Path(start or "").name),
     }
     if model and "lm" in model.facts and _characters(samples) <= set(model.alphabet.characters):
         facts["lm"] = model.facts["lm"]  # no new letters, so the languages are the same
@@ -500,6 +505,7 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
         return config.steps(columns_of(ready(writing, config)).shape[1])
 
     opened = open_dataset(dataset)
+    _tell_notes(opened)
     with progress_bar("checking", len(opened.samples)) as tick:
         report = check_dataset(opened, characters, count_steps, tick)
     print_line(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
@@ -727,7 +733,12 @@ def _writings(name: str) -> "Pictures | list[Writing]":
 
 
 def _sheets(
-    files: tuple[str, ...], page: bool | None, failures: list[str], form: str, overlay: Path | None
+    recognizer: "Recognizers",
+    files: tuple[str, ...],
+    page: bool | None,
+    failures: list[str],
+    form: str,
+    overlay: Path | None,
 ) -> Iterator["Sheet"]:
     """Each picture or line of ink in the files, laid out; files that cannot be read are told, and added to failures."""
     from inkread.reader import lay_out
@@ -736,6 +747,8 @@ def _sheets(
         try:
             writings = _writings(name)
             _check_form(name, writings, form, overlay)
+            if not isinstance(writings, list) and not recognizer.reads_pictures():
+                raise BadInput(f"{name}: a picture, but the model reads pen strokes; take a model of pictures")
             for number, writing in enumerate(writings, start=1):
                 sheet = lay_out(name, number, len(writings), writing, page)
                 if sheet.page:
@@ -783,7 +796,8 @@ def _print_sheet(sheet: "Sheet", readings: list["Reading"], form: str, named: bo
         placed = place_on_page(sheet, readings).lines if sheet.page else [None] * len(readings)
         for reading, line in zip(readings, placed, strict=True):
             shown = line.reading if line else reading
-            print_line(json.dumps(as_dict(sheet.name, sheet.number, shown, line), ensure_ascii=False))
+            row = json.dumps(as_dict(sheet.name, sheet.number, shown, line), ensure_ascii=False)
+            print_line(printable(row))  # names of files need not be UTF-8
         return
     name = f"{sheet.name if sheet.count == 1 else f'{sheet.name}#{sheet.number}'}\t" if named else ""
     before = 1
@@ -837,7 +851,13 @@ def _name_and_value(setting: str) -> tuple[str, str]:
 def _usable(dataset: "Dataset") -> tuple["Sample", ...]:
     for reason in dataset.skipped:
         tell(f"left out: {reason}")
+    _tell_notes(dataset)
     return dataset.samples
+
+
+def _tell_notes(dataset: "Dataset") -> None:
+    for note in dataset.notes:
+        tell(f"note: {note}")
 
 
 def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tuple["Sample", ...]]:

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inkread import __version__
 from inkread.files import write_whole
+from inkread.names import printable
 from inkread.page import Points
 from inkread.reader import Word, WrittenLine, WrittenPage
 from inkread.recognizer import Reading
@@ -64,7 +65,7 @@ def as_alto(pages: Sequence[WrittenPage]) -> str:
     description = SubElement(root, "Description")
     _text(description, "MeasurementUnit", "pixel")
     source = SubElement(description, "sourceImageInformation")
-    _text(source, "fileName", Path(pages[0].name).name)
+    _text(source, "fileName", printable(Path(pages[0].name).name))
     software = SubElement(SubElement(description, "Processing", ID="processing"), "processingSoftware")
     _text(software, "softwareName", "inkread")
     _text(software, "softwareVersion", __version__)
@@ -106,7 +107,9 @@ def as_page(page: WrittenPage) -> str:
     _text(metadata, "Created", now)
     _text(metadata, "LastChange", now)
     width, height = str(page.size[0]), str(page.size[1])
-    sheet = SubElement(root, "Page", imageFilename=Path(page.name).name, imageWidth=width, imageHeight=height)
+    sheet = SubElement(
+        root, "Page", imageFilename=printable(Path(page.name).name), imageWidth=width, imageHeight=height
+    )
     if page.lines:
         order = SubElement(SubElement(sheet, "ReadingOrder"), "OrderedGroup", id="order")
         for number in range(len(page.paragraphs)):
@@ -132,14 +135,14 @@ def as_hocr(pages: Sequence[WrittenPage]) -> str:
     """The pages of one file as hOCR 1.2: in a browser the picture, and over a line the mouse points at, its words."""
     root = Element("html", xmlns=XHTML)
     head = SubElement(root, "head")
-    _text(head, "title", Path(pages[0].name).name)
+    _text(head, "title", printable(Path(pages[0].name).name))
     SubElement(head, "meta", {"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})
     SubElement(head, "meta", name="ocr-system", content=f"inkread {__version__}")
     SubElement(head, "meta", name="ocr-capabilities", content="ocr_page ocr_par ocr_line ocrx_word")
     _text(head, "style", STYLE)
     body = SubElement(root, "body")
     for page in pages:
-        picture = Path(page.name).name
+        picture = printable(Path(page.name).name)
         width, height = page.size
         id = f"page_{page.number}"
         title = f'image "{picture}"; bbox 0 0 {width} {height}; ppageno {page.number - 1}'
