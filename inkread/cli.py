@@ -25,8 +25,9 @@ from inkread.config import (
     read_config,
 )
 from inkread.display import print_line, progress_bar, tell, training_display, write_utf8
-from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
-from inkread.files import check_new, check_writable, printable
+from inkread.errors import BadConfig, BadDataset, BadInput, BadModel, CannotWrite, InkreadError
+from inkread.files import check_new, check_writable
+from inkread.names import one_line
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
@@ -63,12 +64,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except InkreadError as error:
-            raise click.ClickException(printable(str(error))) from error
+            raise click.ClickException(str(error)) from error
         except BrokenPipeError:
             raise  # click ends quietly
         except OSError as error:  # nobody's in particular: no folder for temporary files, say
             message = f"{error.filename or 'inkread'}: {error.strerror or error}"
-            raise click.ClickException(printable(message)) from error
+            raise click.ClickException(one_line(message)) from error
         except (MemoryError, RuntimeError) as error:  # torch has no class of its own for it
             if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
                 raise
@@ -162,9 +163,9 @@ def predict(
     """Read handwriting: whole pages, or pictures of single lines.
 
     Of a page one line of text a line, with blank lines between paragraphs; of a picture of a line its text. With
-    several files or pages each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF; a tab in a file
-    name is written as \\t, a line end as \\n, a byte that is not UTF-8 as \\xe9. Each page is written as soon as it has
-    been read, always in UTF-8. `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG,
+    several files or pages each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF; in file names a
+    tab is written as \\t, a line end as \\n, and a byte that is not UTF-8 as \\udce9. Each page is written as soon as
+    it has been read, in UTF-8. `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG,
     TIFF, BMP, WebP or PDF.
 
     A file that cannot be read is reported, the others are read all the same, and the exit code is 1.
@@ -199,9 +200,11 @@ def predict(
         _check_overlay(overlay, files[0])
     if out:
         _check_out(files, out, form, force)
+    if documents or overlay:
+        page = True
     failures: dict[str, str] = {}  # by file
-    sheets = _sheets(files, True if documents or overlay else page, failures, form, overlay)
     recognizer = _load(model, decoder, lm, words)
+    sheets = _sheets(recognizer, files, page, failures, form, overlay)
     from inkread.reader import read_sheets
 
     results = _Results(form, out, overlay, several=len(files) > 1)
@@ -279,7 +282,10 @@ def evaluate(
     opened = open_dataset(dataset)
     recognizer = _load(model, decoder, lm, words)
     with progress_bar("reading", len(opened.samples)) as tick:
-        evaluation = measure(recognizer, opened, tick)
+        try:
+            evaluation = measure(recognizer, opened, tick)
+        except BadInput as error:  # the model reads no such lines
+            raise BadInput(f"{dataset}: {error}") from error
     pages = pages_of(opened)
     scores = None
     if pages:
@@ -287,11 +293,12 @@ def evaluate(
             scores = score_pages(recognizer, opened, tick)
     name = " and ".join(recognizer.loaded)
     for reason in opened.skipped:
-        click.echo(f"left out: {printable(reason)}", err=True)
+        click.echo(f"left out: {one_line(reason)}", err=True)
+    _tell_notes(opened)
     for _, message in evaluation.failures:
-        click.echo(f"Error: {printable(message)}", err=True)
+        click.echo(f"Error: {one_line(message)}", err=True)
     if as_json:
-        figures = {"dataset": dataset, "model": name, **evaluation.to_dict()}
+        figures = {"dataset": opened.name, "model": name, **evaluation.to_dict()}
         if scores:
             figures["whole_pages"] = scores.to_dict()
         print_line(json.dumps(figures, ensure_ascii=False))
@@ -303,14 +310,14 @@ def evaluate(
         if errors:
             visible = {"": "(nothing)", " ": "␣"}
             for line in evaluation.worst(errors):
-                print_line(f"\n{printable(line.id)}  CER {100 * line.rate:.0f} %")
+                print_line(f"\n{one_line(line.id)}  CER {100 * line.rate:.0f} %")
                 print_line(f"  written  {line.written}\n  read     {line.read}")
             print_line("\nwritten → read, times")
             for written, read, times in evaluation.confusions(errors):
                 print_line(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
     if report is not None:
-        write_report(evaluation, opened, report, f"{name} on {dataset}", scores)
-        click.echo(f"wrote {printable(str(report))}", err=True)
+        write_report(evaluation, opened, report, f"{name} on {opened.name}", scores)
+        click.echo(f"wrote {one_line(str(report))}", err=True)
     if evaluation.failures:
         sys.exit(1)
 
@@ -558,6 +565,7 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
         config = loaded.config if loaded else PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
         return config.steps(columns_of(ready(writing, config)).shape[1])
 
+    _tell_notes(opened)
     with progress_bar("checking", len(opened.samples)) as tick:
         report = check_dataset(opened, set(loaded.alphabet.characters) if loaded else None, count_steps, tick, defaults)
     print_line(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
@@ -785,27 +793,38 @@ def _writings(name: str, data: bytes | None) -> "Pictures | list[Writing]":
 
 
 def _sheets(
-    files: tuple[str, ...], page: bool | None, failures: dict[str, str], form: str, overlay: Path | None
+    recognizer: "Recognizers",
+    files: tuple[str, ...],
+    page: bool | None,
+    failures: dict[str, str],
+    form: str,
+    overlay: Path | None,
 ) -> Iterator["Sheet"]:
     """Each picture or line of ink in the files, laid out; files that cannot be read are reported."""
     for name in files:
         try:
-            for sheet in _sheets_of(name, page, form, overlay):
+            for sheet in _sheets_of(recognizer, name, page, form, overlay):
                 if sheet.page:
                     which = "page" if sheet.count == 1 else f"page {sheet.number}"
-                    place = f"{printable(name)}: " if len(files) > 1 else ""
+                    place = f"{one_line(name)}: " if len(files) > 1 else ""
                     tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
                 yield sheet
+        except BadModel:
+            raise
         except Exception as error:  # whatever is wrong with one file, the others are read
             _file_failed(failures, name, error)
 
 
-def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) -> Iterator["Sheet"]:
+def _sheets_of(
+    recognizer: "Recognizers", name: str, page: bool | None, form: str, overlay: Path | None
+) -> Iterator["Sheet"]:
     from inkread.ink import read_pipe
     from inkread.reader import lay_out
 
     writings = _writings(name, read_pipe(name))
     count = len(writings)
+    if not isinstance(writings, list) and not recognizer.reads_pictures():
+        raise BadInput(f"{name}: a picture, but the model reads pen strokes; take a model of pictures")
     if count > 1 and form == "page":
         raise BadInput(f"{name}: {count} pages, but --format page takes one; take --format alto")
     for number, writing in enumerate(writings, start=1):
@@ -823,7 +842,7 @@ def _sheet_failed(failures: dict[str, str], sheet: "Sheet", error: Exception) ->
 
 def _file_failed(failures: dict[str, str], name: str, error: Exception, place: str = "") -> None:
     """Report in one line that a file, or a page of it, cannot be read, and why."""
-    where = f"{'<stdin>' if name == '-' else name}{place}"
+    where = one_line(f"{'<stdin>' if name == '-' else name}{place}")
     if isinstance(error, InkreadError):
         message = str(error) if str(error).startswith(where) else f"{where}: {error}"
     elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
@@ -831,7 +850,7 @@ def _file_failed(failures: dict[str, str], name: str, error: Exception, place: s
     else:
         message = f"{where}: cannot be read because of an error in inkread ({error!r}); please report it with the file"
     failures[name] = message
-    click.echo(f"Error: {printable(message)}", err=True)
+    click.echo(f"Error: {one_line(message)}", err=True)
 
 
 def _out_file(name: str, out: Path, form: str) -> Path:
@@ -846,7 +865,7 @@ def _check_out(files: tuple[str, ...], out: Path, form: str, force: bool) -> Non
         path = _out_file(name, out, form)
         if path in written:
             message = f"{written[path]} and {name} would both become {path}: read them apart"
-            raise click.UsageError(printable(message))
+            raise click.UsageError(one_line(message))
         written[path] = name
     for path in written:
         if not force:
@@ -902,7 +921,7 @@ class _Results:
             rows = [as_dict(sheet.name, sheet.number, *each) for each in read]
             return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
         if not self.out and (self.several or sheet.count > 1):
-            name = printable(sheet.name) + (f"#{sheet.number}" if sheet.count > 1 else "")
+            name = one_line(sheet.name) + (f"#{sheet.number}" if sheet.count > 1 else "")
             return "".join(f"{name}\t{reading.text}\n" for reading in readings)
         text = page.text if page else "\n".join(reading.text for reading in readings)
         return f"{text}\n" if readings else ""
@@ -947,7 +966,13 @@ def _name_and_value(setting: str) -> tuple[str, str]:
 def _usable(dataset: "Dataset") -> tuple["Sample", ...]:
     for reason in dataset.skipped:
         tell(f"left out: {reason}")
+    _tell_notes(dataset)
     return dataset.samples
+
+
+def _tell_notes(dataset: "Dataset") -> None:
+    for note in dataset.notes:
+        tell(f"note: {note}")
 
 
 def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tuple["Sample", ...]]:

@@ -24,6 +24,7 @@ from inkread.alphabet import normal
 from inkread.errors import BadDataset, BadInput
 from inkread.files import write_whole
 from inkread.ink import read_pictures
+from inkread.names import printable
 from inkread.page import Points, Region, cut_line
 from inkread.strokes import Ink, Stroke, Writing, looks_like_ink, read_inks, version
 from inkread.synthesis import draw_page
@@ -65,6 +66,14 @@ class Dataset:
     name: str
     samples: tuple[Sample, ...]
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what is used but looks wrong
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a reader noticed about lines that it yields all the same."""
+
+    text: str
 
 
 def open_dataset(spec: str) -> Dataset:
@@ -79,18 +88,20 @@ def open_dataset(spec: str) -> Dataset:
     except OSError as error:
         where, why = error.filename or spec, error.strerror or error
         raise BadDataset(f"{where}: cannot be read ({why}); check the path and its permissions") from error
-    samples = [replace(sample, text=clean_text(sample.text)) for sample in found if isinstance(sample, Sample)]
-    skipped = [reason for reason in found if isinstance(reason, str)]
+    samples = [_cleaned(sample) for sample in found if isinstance(sample, Sample)]
+    skipped = [printable(reason) for reason in found if isinstance(reason, str)]
+    notes = tuple(printable(note.text) for note in found if isinstance(note, Note))
     if split is not None:
         splits = sorted({sample.split for sample in samples if sample.split})
         if split not in splits:
             raise BadDataset(f"{path}: no split {split!r}; there is {', '.join(splits) or 'none at all'}")
         samples = [sample for sample in samples if sample.split == split]
     skipped += [f"{sample.id}: no text" for sample in samples if not sample.text]
-    samples = [sample for sample in samples if sample.text]
+    skipped += [f"{sample.id}: its text has half characters (surrogates)" for sample in samples if _is_broken(sample)]
+    samples = [sample for sample in samples if sample.text and not _is_broken(sample)]
     if not samples:
         raise BadDataset(f"{spec}: no line with a text in it; check that the transcriptions are there")
-    return Dataset(spec, tuple(samples), tuple(skipped))
+    return Dataset(printable(spec), tuple(samples), tuple(skipped), notes)
 
 
 def read_line(sample: Sample) -> np.ndarray:
@@ -175,7 +186,17 @@ def clean_text(text: str) -> str:
     return " ".join(normal(text).split())
 
 
-# ---- telling the formats apart. Readers yield samples, and a string with the reason for a line they leave out.
+# ---- telling the formats apart. Readers yield samples, a string with the reason for a line they leave out, and notes.
+
+
+def _cleaned(sample: Sample) -> Sample:
+    """The sample with its text cleaned, and with names that can be printed; its path stays as it is."""
+    writer, split = (name and printable(name) for name in (sample.writer, sample.split))
+    return replace(sample, text=clean_text(sample.text), id=printable(sample.id), writer=writer, split=split)
+
+
+def _is_broken(sample: Sample) -> bool:
+    return printable(sample.text) != sample.text
 
 
 def _path_and_split(spec: str) -> tuple[Path, str | None]:
@@ -188,7 +209,7 @@ def _path_and_split(spec: str) -> tuple[Path, str | None]:
     raise BadDataset(f"{spec}: no such file or folder; check the path (PATH or PATH:SPLIT)")
 
 
-def _read(path: Path) -> Iterator[Sample | str]:
+def _read(path: Path) -> Iterator[Sample | str | Note]:
     if path.suffix.lower() in PICTURES:
         raise BadDataset(f"{path}: a picture, not a dataset; give the folder, or the table that tells its text")
     if path.suffix.lower() in INKS:
@@ -498,7 +519,7 @@ def _from_inks(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
 # ---- ALTO and PAGE
 
 
-def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
+def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str | Note]:
     _pictures_around.cache_clear()  # files may have come since
     read_from: dict[tuple[Path, int], Path] = {}
     strangers = []
@@ -515,17 +536,26 @@ def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
                 yield f"{file}: its picture {picture.name} has been read from {read_from[picture, number]}"
                 continue
             stem = str(file.relative_to(folder).with_suffix(""))
+            doubtful = []
             for place, line in enumerate(page.iterfind(".//{*}TextLine"), 1):
                 id = line.get("ID") or line.get("id") or str(place)
                 try:
                     size = _page_size(page, ("WIDTH", "HEIGHT") if alto else ("imageWidth", "imageHeight"))
                     text, polygon, baseline = _alto_line(line) if alto else _page_line(line)
+                    words = [] if alto else _words_of(line)
                 except ValueError as error:
                     raise BadDataset(f"{file}, TextLine {id}: {error}; mend or delete the line") from error
+                if words and _contradicts(words, text):
+                    doubtful.append(f"{id}: {clean_text(text)!r} and {clean_text(' '.join(words))!r}")
                 if len(polygon) < 3:
                     yield f"{stem}/{id}: no outline"
                 else:
                     yield Sample(f"{stem}/{id}", picture, text, page=number, region=Region(polygon, baseline, size))
+            if doubtful:
+                yield Note(
+                    f"{file}: the words of {len(doubtful)} lines say something else than the line (TextLine "
+                    f"{doubtful[0]}); the text of the line is used, so delete it where the words are right"
+                )
     if len(strangers) == len(files):
         raise BadDataset(strangers[0] + "; export the transcriptions as one of them")
     yield from strangers
@@ -605,14 +635,27 @@ def _alto_line(line: Element) -> tuple[str, Points, Points]:
 
 
 def _page_line(line: Element) -> tuple[str, Points, Points]:
-    """Text, polygon and baseline of a PAGE TextLine; the text of its words where the line has none of its own."""
-    text = _first_reading(line) or " ".join(_first_reading(word) for word in line.iterfind("{*}Word"))
+    """Text, polygon and baseline of a PAGE TextLine.
+
+    Where the text of the line and that of its words differ, the higher level counts, as OCR-D prescribes for PAGE; the
+    words count where the line has no text of its own.
+    """
+    text = _first_reading(line)
     coords, baseline = line.find("{*}Coords"), line.find("{*}Baseline")
     return (
-        text,
+        text if text.strip() else " ".join(_words_of(line)),
         _points(coords.get("points", "")) if coords is not None else (),
         _points(baseline.get("points", "")) if baseline is not None else (),
     )
+
+
+def _words_of(line: Element) -> list[str]:
+    return [_first_reading(word) for word in line.iterfind("{*}Word")]
+
+
+def _contradicts(words: list[str], text: str) -> bool:
+    """Whether all words have a text, and together another one than the line; some tools part words from commas."""
+    return all(words) and clean_text("".join(words)).replace(" ", "") != clean_text(text).replace(" ", "")
 
 
 def _first_reading(element: Element) -> str:

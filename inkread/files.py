@@ -1,10 +1,9 @@
-"""Files written completely or not at all, so that nothing the user had is lost; and their names as one line of text."""
+"""Files written completely or not at all, so that nothing the user had is lost."""
 
 import contextlib
 import errno
 import os
 import stat
-import unicodedata
 from pathlib import Path
 
 from inkread.errors import CannotWrite
@@ -64,22 +63,6 @@ def _is_stream(path: Path) -> bool:
         kind = os.stat(path).st_mode
         return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
     return False
-
-
-def printable(text: str) -> str:
-    """A file name, or a message with file names, as one line of valid text.
-
-    Line ends and other control characters become \\n, \\t, \\x1b; bytes that are not UTF-8 become \\xe9.
-    """
-    return "".join(map(_printable, text))
-
-
-def _printable(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of a file name that is not UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in "\ufffe\uffff":
-        return character.encode("unicode_escape").decode("ascii")
-    return character
 
 
 def check_new(path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from inkread.errors import BadModel
 from inkread.layout import find_lines
 from inkread.page import Cut, Points, Region, cut_out
+from inkread.preprocess import dark_on_light
 from inkread.recognizer import Reading, mean_confidence
 from inkread.strokes import Writing
 
@@ -94,12 +95,13 @@ def lay_out(name: str, number: int, count: int, writing: Writing, page: bool | N
     sheet = Sheet(name, number, count, (width, height), (picture,))
     if page is False or (page is None and width > SLIMMEST * height):
         return sheet
-    paragraphs = find_lines(picture)
+    inked = dark_on_light(picture)
+    paragraphs = find_lines(inked)
     regions = tuple(region for paragraph in paragraphs for region in paragraph)
     if page is None and not _is_page(regions, width, height):
         return sheet
     numbers = tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph)
-    cuts = tuple(cut_out(picture, region) for region in regions)
+    cuts = tuple(cut_out(inked, region) for region in regions)
     writings = tuple(cut.picture for cut in cuts)
     return replace(sheet, writings=writings, cuts=cuts, regions=regions, paragraphs=numbers, page=True, picture=picture)
 

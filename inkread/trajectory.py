@@ -57,7 +57,9 @@ def stand(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
     leaning, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
     upright = [(stroke - origin) @ leaning for stroke in level]
     along = float(lengths(*segments(upright)).sum())
-    body = max(body or float(np.ptp(np.concatenate(upright), axis=0).max()), along / (LONGEST * STEP)) or 1.0
+    extent = float(np.ptp(np.concatenate(upright), axis=0).max())
+    # Below 1e-9 the precision of the numbers ends: a dot is a dot.
+    body = max(max(body or extent, max(along, extent) / (LONGEST * STEP)) or 1.0, 1e-9)
     return original, [stroke / body for stroke in upright]
 
 
