@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from inkread import cli, display, model_file, reader
-from inkread.config import CELLS, Activation, NetworkConfig
+from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
 from inkread.dataset import Sample, open_dataset
 from inkread.ink import read_pictures
 from inkread.model_file import load_model, save_model
@@ -574,6 +574,26 @@ def test_what_training_refuses(
     assert message in refused("train", few, "--out", "m.safetensors", *arguments.split(), code=code)
 
 
+def test_the_help_of_train_names_every_setting() -> None:
+    text = done("train", "--help").stdout
+    for settings in (NetworkConfig(), TrainingConfig()):
+        assert all(f"  {name}=" in text for name in settings.to_dict())
+    assert "cell=lstm  or elman, gru\n" in text and "channels=32,64,128,128,128\n" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are UTF-8 there")
+def test_file_names_that_are_not_utf_8(few: Path, model: Path, tmp_path: Path) -> None:
+    dataset = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    shutil.copytree(few, dataset)
+    (dataset / "01-scan.png").rename(os.fsdecode(os.fsencode(dataset) + b"/\xe9.png"))
+    (dataset / "01-scan.gt.txt").rename(os.fsdecode(os.fsencode(dataset) + b"/\xe9.gt.txt"))
+    out = dataset / os.fsdecode(b"m\xe9.safetensors")
+    done("train", dataset, "--dev", dataset, *TINY, "--epochs", 1, "--out", out)
+    shutil.move(out, tmp_path / "m.safetensors")
+    facts = load_model(str(tmp_path / "m.safetensors")).facts
+    assert (facts["trained_on"], facts["dev"], facts["lines"]) == (["caf\ufffd"], "caf\ufffd", 4)
+
+
 def test_lines_that_cannot_be_learnt_from(few: Path, tmp_path: Path) -> None:
     dataset = shutil.copytree(few, tmp_path / "lines")
     pictures = sorted(dataset.glob("*.png"))
@@ -663,6 +683,22 @@ def test_check(few: Path, model: Path, tmp_path: Path) -> None:
         assert problem in problems
     asked = run("check", dataset, "--model", model, "--json")
     assert asked.exit_code == 1 and len(json.loads(asked.stdout)["problems"]) == 3
+
+
+def test_characters_that_the_default_model_lacks_are_notes(few: Path, shelf: Path, tmp_path: Path) -> None:
+    assert "note: " not in done("check", few).stdout
+    dataset = shutil.copytree(few, tmp_path / "lines")
+    (dataset / "03-scan.gt.txt").write_text("日本", encoding="utf-8")
+    note = (
+        "the model latin has no '日' (U+65E5), '本' (U+672C), in 1 of 4 lines: it cannot read them; "
+        "`inkread train --from latin` adds them"
+    )
+    assert f"\nnote: {note}\n0 left out, 0 problems\n" in done("check", dataset).stdout
+    assert json.loads(done("check", dataset, "--json").stdout)["notes"] == [note]
+    named = run("check", dataset, "--model", "latin").stdout
+    assert "note: " not in named and "with this model adds them" in named and "1 problems" in named
+    (shelf / "latin.safetensors").unlink()
+    assert "note: " not in done("check", dataset).stdout
 
 
 # ---- terminals and real processes
