@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from inkread import __version__
 from inkread.config import (
@@ -115,7 +117,7 @@ words_option = click.option(
     "--words",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Words of your own that may always be read, one a line.",
+    help="Words of your own that may always be read, one a line; - for standard input.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -196,6 +198,8 @@ def predict(
         raise click.UsageError(f"{'--overlay' if overlay else f'--format {form}'} is for pages: leave --line out")
     if (documents or overlay) and len(files) > 1 and (overlay or not out):
         raise click.UsageError("several files: --overlay takes one" if overlay else "several files: name --out FOLDER")
+    if str(words) == "-" and "-" in files:
+        raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
     if overlay:
         _check_overlay(overlay, files[0])
     if out:
@@ -501,32 +505,44 @@ def models(as_json: bool) -> None:
     """
     from inkread.model_file import describe_model, shipped_language_models, shipped_models
 
-    rows = []
+    rows, damaged = [], False
     for kind, shipped in (("lines", shipped_models()), ("language", shipped_language_models())):
         for name, path in shipped.items():
-            facts = describe_model(path).get("facts", {})
+            try:
+                facts = describe_model(path).get("facts", {})
+            except BadModel as error:
+                damaged = True
+                click.echo(f"Error: {error}", err=True)
+                continue
             size = round(path.stat().st_size / 1e6, 1)
-            rows.append({"name": name, "kind": kind, "file": str(path), "megabytes": size, **facts})
-    if as_json:
-        for row in rows:
-            print_line(json.dumps(row, ensure_ascii=False))
-        return
-    if not rows:
+            own = {"name": name, "kind": kind, "file": str(path), "megabytes": size}
+            rows.append({**own, **facts, **own})  # the facts come last, but replace nothing
+    if not rows and not damaged and not as_json:
         raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
     for row in rows:
-        note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
-        print_line(f"{row['name']}{note}")
-        print_line(f"  reads     {row.get('reads', 'not told')}")
-        if "lm" in row:
-            print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
-        print_line(f"  licence   {row.get('licence', 'not told')}")
-        print_line(f"  size      {row['megabytes']} MB, {row['file']}")
-        for measured in row.get("errors", []):
-            low, high = measured["cer_interval"]
-            print_line(
-                f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
-                f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
-            )
+        if as_json:
+            print_line(json.dumps(row, ensure_ascii=False))
+        else:
+            _print_model(row)
+    if damaged:
+        sys.exit(1)
+
+
+def _print_model(row: dict[str, Any]) -> None:
+    """Print what `inkread models` tells of a model."""
+    note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
+    print_line(f"{row['name']}{note}")
+    print_line(f"  reads     {row.get('reads', 'not told')}")
+    if "lm" in row:
+        print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
+    print_line(f"  licence   {row.get('licence', 'not told')}")
+    print_line(f"  size      {row['megabytes']} MB, {row['file']}")
+    for measured in row.get("errors", []):
+        low, high = measured["cer_interval"]
+        print_line(
+            f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
+            f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
+        )
 
 
 @main.command()
@@ -674,8 +690,12 @@ def lm_train(
         raise click.UsageError(f"--out {out}: must end in {LANGUAGE_SUFFIX}{' or .arpa' * (kind == 'ngram')}")
     if settings and kind == "ngram":
         raise click.UsageError("--set is for a recurrent network: add --kind rnn")
+    if kind == "rnn" and (given := [f"--{name}" for name in ("order", "prune") if _is_given(name)]):
+        raise click.UsageError(f"{' and '.join(given)}: only for n-grams; leave out, or leave --kind rnn out")
     check_writable(out)
     lines = [line for path in texts for line in lines_of(read_text(path))]
+    if not lines:
+        raise BadInput(f"{', '.join(map(str, texts))}: no text to learn from; give files with lines of text")
     facts = {"trained_on": [path.name for path in texts], "characters": sum(map(len, lines))}
     if kind == "rnn":
         from inkread.rnnlm import RnnConfig, train
@@ -707,16 +727,15 @@ lm_argument = click.option(
 def lm_score(file: Path, lm: str, as_json: bool) -> None:
     """Tell how well a language model foresees a text.
 
-    Gives the log-probability (natural logarithm) of each line, then bits a character and the perplexity, which is 2 to
-    their power: the model is as unsure as if each character were one of so many. Ends of lines count as characters.
+    FILE may be - for standard input. Gives the log-probability (natural logarithm) of each line, then bits a character
+    and the perplexity, which is 2 to their power: the model is as unsure as if each character were one of so many. Ends
+    of lines count as characters.
 
     \b
     Examples:
       inkread lm score letter.txt
       inkread lm score lettre.txt --lm french --json
     """
-    import math
-
     from inkread.language import lines_of, read_text
     from inkread.rnnlm import load
 
@@ -758,10 +777,17 @@ def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) 
     """
     from inkread.rnnlm import load
 
+    if not math.isfinite(temperature):
+        raise click.UsageError(f"--temperature {temperature}: must be a finite number")
     print_line(load(lm).sample(prompt, temperature, seed, length))
 
 
 # ---- what the commands share
+
+
+def _is_given(option: str) -> bool:
+    """Whether the user gave this option of the running command, even with its default value."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizers":

@@ -670,6 +670,20 @@ def test_models(shelf: Path) -> None:
     assert not done("models", "--json").output
 
 
+def test_a_damaged_model_does_not_hide_the_others(shelf: Path) -> None:
+    whole = (shelf / "latin.safetensors").read_bytes()
+    (shelf / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    model = load_model("latin")
+    model.facts["errors"] = [{"on": "lines"}]
+    save_model(shelf / "strange.safetensors", model)
+    for form in ((), ("--json",)):
+        result = run("models", *form)
+        assert result.exit_code == 1 and "latin" in result.stdout.splitlines()[0]
+        first, second = result.stderr.splitlines()
+        assert first.startswith(f"Error: {shelf / 'half.safetensors'}: damaged")
+        assert second.startswith(f"Error: {shelf / 'strange.safetensors'}: damaged")
+
+
 def test_check(few: Path, model: Path, tmp_path: Path) -> None:
     assert done("check", few, "--model", model).stdout.endswith("0 left out, 0 problems\n")
     dataset = shutil.copytree(few, tmp_path / "lines")
@@ -872,6 +886,23 @@ def test_lm_score_tells_each_line_and_bits(ngrams: Path, letters: Path) -> None:
     assert total.startswith(f"{found['bits_per_character']:.3f} bits a character, perplexity ")
 
 
+def test_a_text_may_come_from_standard_input(ngrams: Path, letters: Path, model: Path, tmp_path: Path) -> None:
+    text = letters.read_bytes()
+    assert (
+        done("lm", "score", "-", "--lm", ngrams, stdin=text).output
+        == done("lm", "score", letters, "--lm", ngrams).output
+    )
+    assert "standard input: not UTF-8" in refused("lm", "score", "-", "--lm", ngrams, stdin=b"\xff")
+    words = tmp_path / "words.txt"
+    words.write_text("Margaret\n", "utf-8")
+    reading = ("predict", LINE, "--model", model, "--lm", ngrams, "--words")
+    assert done(*reading, "-", stdin=words.read_bytes()).stdout == done(*reading, words).stdout
+    done("lm", "train", "-", "--out", tmp_path / "short.lm.safetensors", stdin=b"ab\n")
+    assert (
+        " bits a character" in done("lm", "score", "-", "--lm", tmp_path / "short.lm.safetensors", stdin=b"ab").stdout
+    )
+
+
 def test_lm_sample_goes_on_from_the_prompt(ngrams: Path) -> None:
     sample = done("lm", "sample", "--lm", ngrams, "--prompt", "We wal", "--seed", 3, "--length", 30).stdout
     assert sample.startswith("We wal") and len(sample) == 31
@@ -933,6 +964,11 @@ def test_a_model_names_the_language_it_reads_along_with(
         (["lm", "train", LINE, "--kind", "rnn", "--out", "a.arpa"], "must end in .lm.safetensors", 2),
         (["lm", "train", LINE, "--set", "cell=gru", "--out", "a.arpa"], "add --kind rnn", 2),
         (["lm", "train", LINE, "--out", "nowhere/a.arpa"], "there is no folder nowhere", 1),
+        (["lm", "train", LINE, "--kind", "rnn", "--order", 7, "--out", "a.lm.safetensors"], "--order: only for n-g", 2),
+        (["lm", "train", LINE, "--kind", "rnn", "--prune", 1, "--out", "a.lm.safetensors"], "--prune: only for n-g", 2),
+        (["lm", "train", os.devnull, "--out", "a.arpa"], f"{os.devnull}: no text to learn from", 1),
+        (["lm", "sample", "--temperature", "nan"], "must be a finite number", 2),
+        (["predict", "-", "--words", "-"], "cannot both be standard input", 2),
         (["lm", "score", "nowhere.txt"], "nowhere.txt: cannot be read", 1),
         (["lm", "score", SAMPLE / "01-scan.gt.txt", "--lm", LINE], "not a model file", 1),
     ],
