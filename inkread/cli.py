@@ -292,9 +292,10 @@ def evaluate(
             raise BadInput(f"{dataset}: {error}") from error
     pages = pages_of(opened)
     scores = None
+    failures: dict[str, str] = {}  # by page
     if pages:
         with progress_bar("finding lines", len(pages)) as tick:
-            scores = score_pages(recognizer, opened, tick)
+            scores = score_pages(recognizer, opened, tick, partial(_file_failed, failures))
     name = " and ".join(recognizer.loaded)
     for reason in opened.skipped:
         click.echo(f"left out: {one_line(reason)}", err=True)
@@ -322,7 +323,7 @@ def evaluate(
     if report is not None:
         write_report(evaluation, opened, report, f"{name} on {opened.name}", scores)
         click.echo(f"wrote {one_line(str(report))}", err=True)
-    if evaluation.failures:
+    if evaluation.failures or failures:
         sys.exit(1)
 
 
