@@ -19,7 +19,7 @@ class InkreadError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message).replace("\n", "\\n"))
+        super().__init__(printable(message))
 
 
 class BadInput(InkreadError):

@@ -43,9 +43,16 @@ class Pictures:
         return len(self.frames)
 
     def __getitem__(self, number: int) -> np.ndarray:
-        frame = self.frames[number]
+        return self._decoded(number, "L")
+
+    def in_colour(self, number: int) -> np.ndarray:
+        """A page to draw on, (H, W, 3); (H, W) where it has more than 8 bits a pixel and no colours."""
+        return self._decoded(number, "RGB")
+
+    def _decoded(self, number: int, mode: str) -> np.ndarray:
         with _opened(self.name, self.source) as file, _decoding(self.name):
-            return _pdf_page(self.name, file, frame) if _is_pdf(file) else _image_page(self.name, file, frame)
+            decode = _pdf_page if _is_pdf(file) else _image_page
+            return decode(self.name, file, self.frames[number], mode)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[number] for number in range(len(self)))
@@ -124,14 +131,15 @@ def _pdf_length(name: str, file: BinaryIO) -> int:
         return len(document)
 
 
-def _pdf_page(name: str, file: BinaryIO, number: int) -> np.ndarray:
+def _pdf_page(name: str, file: BinaryIO, number: int, mode: str) -> np.ndarray:
     """A page of a PDF, drawn by PDFium: what is scanned, typed or drawn on it, turned as its reader shows it."""
     with _pdf(name, file) as document:
         page = document[number]
         width, height = (length * PDF_DPI / 72 for length in page.get_size())  # it measures in points
         _check_size(name, round(width), round(height))
-        drawn = page.render(scale=PDF_DPI / 72, grayscale=True).to_numpy()
-        return np.array(drawn.reshape(drawn.shape[:2]))  # a copy: PDFium's own memory goes with the document
+        drawn = page.render(scale=PDF_DPI / 72, grayscale=mode == "L", rev_byteorder=True).to_numpy()
+        # Copies, as PDFium's own memory goes with the document; transparent pages have a fourth channel.
+        return np.array(drawn.reshape(drawn.shape[:2]) if mode == "L" else drawn[..., :3])
 
 
 @contextmanager
@@ -197,17 +205,17 @@ def _page_frames(name: str, file: BinaryIO) -> list[int]:
         return [frame for frame, kind in enumerate(kinds) if frame == 0 or not kind & 5]
 
 
-def _image_page(name: str, file: BinaryIO, frame: int) -> np.ndarray:
+def _image_page(name: str, file: BinaryIO, frame: int, mode: str) -> np.ndarray:
     with _facts(file) as image:
         if image.format == "TIFF":
             image.seek(frame)
         if image.format == "TIFF" or "exif" in image.info:
             image.getexif()  # read now, so that its warnings are silent
-    return _grey(name, image)
+    return _to_bytes(name, image, mode)
 
 
-def _grey(name: str, image: Image.Image) -> np.ndarray:
-    """One page -> (H, W) uint8."""
+def _to_bytes(name: str, image: Image.Image, mode: str) -> np.ndarray:
+    """One page -> (H, W) uint8 as mode L, or (H, W, 3) as RGB."""
     _check_size(name, *image.size)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
@@ -217,7 +225,7 @@ def _grey(name: str, image: Image.Image) -> np.ndarray:
         image = Image.alpha_composite(paper, image.convert("RGBA"))
     if image.mode not in ("1", "L"):
         image = image.convert("RGB")
-    return np.array(image.convert("L"))
+    return np.array(image.convert(mode))
 
 
 def _scaled_to_bytes(levels: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from inkread.errors import BadInput
 from inkread.ink import MOST_PIXELS, read_pictures
+from inkread.names import printable
 
 GREY = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
 
@@ -163,7 +164,7 @@ def message(path: Path | str, data: bytes | None = None) -> str:
         list(read_pictures(path, data))
     text = str(caught.value)
     assert "\n" not in text and ";" in text, "one line that names a cure"
-    assert text.startswith("<stdin>" if str(path) == "-" else str(path))
+    assert text.startswith("<stdin>" if str(path) == "-" else printable(str(path)))
     return text
 
 

@@ -95,3 +95,18 @@ def test_pages_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
 def test_a_baseline_may_be_listed_from_either_end(points: tuple[tuple[float, float], ...]) -> None:
     region = Region(((0, 0), (5, 0), (5, 2), (0, 2)), points)
     assert match_lines([region], [region]) == [(0, 0)]
+
+
+def test_no_pages_have_no_scores() -> None:
+    scores = PageScores(())
+    assert str(scores) == "whole pages: none could be read"
+    assert scores.to_dict() == dict.fromkeys(("precision", "recall", "f1", "f1_interval", "cer", "cer_interval")) | {
+        "pages": []
+    }
+    assert (scores.recall, scores.f1, scores.cer, scores.cer_interval) == (0, 0, 0, (0, 0))
+
+
+def test_a_page_without_text_does_not_divide_by_zero() -> None:
+    scores = PageScores((PageScore("a", None, 0, 0, 0, 0, 0),))
+    assert (scores.recall, scores.f1, scores.cer) == (0, 0, 0)
+    assert "F1 0.0 %" in str(scores)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -200,9 +201,18 @@ def test_what_can_not_be_resumed_is_told_before_the_lines_are_read(strokes: Path
 
     with pytest.raises(Killed):
         train(samples, samples[:8], out, TINY, BRIEF.replace({"checks": 2}), report=stop)
-    for other, lines in ((TINY.replace({"hidden": 8}), samples), (TINY, samples[1:])):
-        with pytest.raises(BadModel, match=r"m\.checkpoint: of another network or other data"):
-            train(lines, samples[:8], out, other, BRIEF, resume=True, loading=no_line)
+    another_text = (replace(samples[0], text="ioioio"), *samples[1:])
+    another_name = (replace(samples[0], id="25"), *samples[1:])
+    others = [
+        (TINY.replace({"hidden": 8}), samples, samples[:8], "other network"),
+        (TINY, samples[1:], samples[:8], "other lines"),
+        (TINY, another_text, samples[:8], "other lines"),
+        (TINY, another_name, samples[:8], "other lines"),
+        (TINY, samples, samples[1:9], "other validation lines"),
+    ]
+    for config, lines, dev_lines, what in others:
+        with pytest.raises(BadModel, match=rf"m\.checkpoint: of another training \({what}\)"):
+            train(lines, dev_lines, out, config, BRIEF, resume=True, loading=no_line)
     learn(strokes, out, TINY.replace({"dropout": 0.5}), resume=True)  # not the network's shape
 
 
