@@ -201,9 +201,8 @@ def predict(
     if out:
         _check_out(files, out, form, force)
     failures: dict[str, str] = {}  # by file
+    sheets = _sheets(files, True if documents or overlay else page, failures, form, overlay)
     recognizer = _load(model, decoder, lm, words)
-    strokes_only = model is not None and not recognizer.reads_pictures()
-    sheets = _sheets(files, True if documents or overlay else page, failures, form, overlay, strokes_only)
     from inkread.reader import read_sheets
 
     results = _Results(form, out, overlay, several=len(files) > 1)
@@ -792,17 +791,12 @@ def _writings(name: str, data: bytes | None) -> "Pictures | list[Writing]":
 
 
 def _sheets(
-    files: tuple[str, ...],
-    page: bool | None,
-    failures: dict[str, str],
-    form: str,
-    overlay: Path | None,
-    strokes_only: bool,
+    files: tuple[str, ...], page: bool | None, failures: dict[str, str], form: str, overlay: Path | None
 ) -> Iterator["Sheet"]:
     """Each picture or line of ink in the files, laid out; files that cannot be read are reported."""
     for name in files:
         try:
-            for sheet in _sheets_of(name, page, form, overlay, strokes_only):
+            for sheet in _sheets_of(name, page, form, overlay):
                 if sheet.page:
                     which = "page" if sheet.count == 1 else f"page {sheet.number}"
                     place = f"{printable(name)}: " if len(files) > 1 else ""
@@ -812,14 +806,12 @@ def _sheets(
             _file_failed(failures, name, error)
 
 
-def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None, strokes_only: bool) -> Iterator["Sheet"]:
+def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) -> Iterator["Sheet"]:
     from inkread.ink import read_pipe
     from inkread.reader import lay_out
 
     writings = _writings(name, read_pipe(name))
     count = len(writings)
-    if strokes_only and not isinstance(writings, list):
-        raise BadInput(f"{name}: a picture, but the model reads pen strokes; take a model of pictures")
     if count > 1 and form == "page":
         raise BadInput(f"{name}: {count} pages, but --format page takes one; take --format alto")
     for number, writing in enumerate(writings, start=1):

@@ -285,6 +285,21 @@ def test_pictures_for_a_model_of_strokes_do_not_stop_the_others(tmp_path: Path, 
     assert f"Error: {LINE}: a picture, but the model reads pen strokes" in result.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
+def test_lines_whose_names_are_not_utf8_can_be_learned_and_measured(few: Path, tmp_path: Path) -> None:
+    lines = tmp_path / os.fsdecode(b"caf\xe9")
+    lines.mkdir()
+    for file in few.iterdir():
+        shutil.copy(file, lines / os.fsdecode(b"\xe9" + os.fsencode(file.name)))
+    out = tmp_path / "m.safetensors"
+    done("train", lines, "--dev", lines, *TINY, "--epochs", 1, "--out", out)
+    assert load_model(str(out)).facts["dev"].startswith("caf")
+    figures = json.loads(done("eval", lines, "--json", "--model", out).stdout)
+    assert figures["dataset"] == rf"{tmp_path}/caf\xe9"
+    done("eval", lines, "--errors", 2, "--report", tmp_path / "report.html", "--model", out)
+    done("check", lines, "--json", "--model", out)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
 def test_a_page_is_written_when_it_is_read(model: Path, tmp_path: Path) -> None:
     """While the next file is still to come."""
@@ -347,7 +362,9 @@ def test_an_overlay_of_every_page(model: Path, pages: Path, tmp_path: Path) -> N
 def test_an_overlay_is_as_colourful_as_the_page(model: Path, tmp_path: Path) -> None:
     page = Image.new("RGB", (300, 200), (120, 200, 250))
     page.save(tmp_path / "page.png")
-    done("predict", "-", "--model", model, "--overlay", tmp_path / "seen.png", stdin=(tmp_path / "page.png").read_bytes())
+    done(
+        "predict", "-", "--model", model, "--overlay", tmp_path / "seen.png", stdin=(tmp_path / "page.png").read_bytes()
+    )
     assert read_pictures(tmp_path / "seen.png").in_colour(0)[9, 9].tolist() == [120, 200, 250]
 
 
@@ -367,7 +384,9 @@ def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
         assert [json.loads(row)["file"] for row in rows] == [str(file) for file in files]
         Path(tmp_path / "read.jsonl").write_text("\n".join(rows), "utf-8")
         assert [sample.path for sample in open_dataset(str(tmp_path / "read.jsonl")).samples] == files
-    result = run("predict", *files, tmp_path / os.fsdecode(b"\n\xff"), "--model", model, "--format", form, "--out", tmp_path)
+    result = run(
+        "predict", *files, tmp_path / os.fsdecode(b"\n\xff"), "--model", model, "--format", form, "--out", tmp_path
+    )
     assert rf"Error: {tmp_path}/\n\xff: no such file" in result.stderr and result.exit_code == 1
     for file in files:
         assert file.with_suffix(cli.SUFFIXES[form]).read_text("utf-8")
