@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from inkread import __version__
 from inkread.config import (
@@ -25,9 +27,9 @@ from inkread.config import (
     read_config,
 )
 from inkread.display import print_line, progress_bar, tell, training_display, write_utf8
-from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
+from inkread.errors import BadConfig, BadDataset, BadInput, BadModel, CannotWrite, InkreadError
 from inkread.files import check_new, check_writable
-from inkread.names import printable, to_json
+from inkread.names import one_line
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
@@ -64,12 +66,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except InkreadError as error:
-            raise click.ClickException(printable(str(error))) from error
+            raise click.ClickException(str(error)) from error
         except BrokenPipeError:
             raise  # click ends quietly
         except OSError as error:  # nobody's in particular: no folder for temporary files, say
             message = f"{error.filename or 'inkread'}: {error.strerror or error}"
-            raise click.ClickException(printable(message)) from error
+            raise click.ClickException(one_line(message)) from error
         except (MemoryError, RuntimeError) as error:  # torch has no class of its own for it
             if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
                 raise
@@ -115,7 +117,7 @@ words_option = click.option(
     "--words",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Words of your own that may always be read, one a line.",
+    help="Words of your own that may always be read, one a line; - for standard input.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -163,9 +165,9 @@ def predict(
     """Read handwriting: whole pages, or pictures of single lines.
 
     Of a page one line of text a line, with blank lines between paragraphs; of a picture of a line its text. With
-    several files or pages each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF; a tab in a file
-    name is written as \\t, a line end as \\n, a byte that is not UTF-8 as \\xe9. Each page is written as soon as it has
-    been read, always in UTF-8. `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG,
+    several files or pages each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF; in file names a
+    tab is written as \\t, a line end as \\n, and a byte that is not UTF-8 as \\udce9. Each page is written as soon as
+    it has been read, in UTF-8. `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG,
     TIFF, BMP, WebP or PDF.
 
     A file that cannot be read is reported, the others are read all the same, and the exit code is 1.
@@ -196,13 +198,17 @@ def predict(
         raise click.UsageError(f"{'--overlay' if overlay else f'--format {form}'} is for pages: leave --line out")
     if (documents or overlay) and len(files) > 1 and (overlay or not out):
         raise click.UsageError("several files: --overlay takes one" if overlay else "several files: name --out FOLDER")
+    if str(words) == "-" and "-" in files:
+        raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
     if overlay:
         _check_overlay(overlay, files[0])
     if out:
         _check_out(files, out, form, force)
+    if documents or overlay:
+        page = True
     failures: dict[str, str] = {}  # by file
-    sheets = _sheets(files, True if documents or overlay else page, failures, form, overlay)
     recognizer = _load(model, decoder, lm, words)
+    sheets = _sheets(files, page, failures, form, overlay)
     from inkread.reader import read_sheets
 
     results = _Results(form, out, overlay, several=len(files) > 1)
@@ -291,10 +297,10 @@ def evaluate(
             scores = score_pages(recognizer, opened, tick)
     name = " and ".join(recognizer.loaded)
     for reason in opened.skipped:
-        click.echo(f"left out: {printable(reason)}", err=True)
+        click.echo(f"left out: {one_line(reason)}", err=True)
     _tell_notes(opened)
     for _, message in evaluation.failures:
-        click.echo(f"Error: {printable(message)}", err=True)
+        click.echo(f"Error: {one_line(message)}", err=True)
     if as_json:
         figures = {"dataset": opened.name, "model": name, **evaluation.to_dict()}
         if scores:
@@ -308,14 +314,14 @@ def evaluate(
         if errors:
             visible = {"": "(nothing)", " ": "␣"}
             for line in evaluation.worst(errors):
-                print_line(f"\n{printable(line.id)}  CER {100 * line.rate:.0f} %")
+                print_line(f"\n{one_line(line.id)}  CER {100 * line.rate:.0f} %")
                 print_line(f"  written  {line.written}\n  read     {line.read}")
             print_line("\nwritten → read, times")
             for written, read, times in evaluation.confusions(errors):
                 print_line(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
     if report is not None:
         write_report(evaluation, opened, report, f"{name} on {opened.name}", scores)
-        click.echo(f"wrote {printable(str(report))}", err=True)
+        click.echo(f"wrote {one_line(str(report))}", err=True)
     if evaluation.failures:
         sys.exit(1)
 
@@ -499,32 +505,44 @@ def models(as_json: bool) -> None:
     """
     from inkread.model_file import describe_model, shipped_language_models, shipped_models
 
-    rows = []
+    rows, damaged = [], False
     for kind, shipped in (("lines", shipped_models()), ("language", shipped_language_models())):
         for name, path in shipped.items():
-            facts = describe_model(path).get("facts", {})
+            try:
+                facts = describe_model(path).get("facts", {})
+            except BadModel as error:
+                damaged = True
+                click.echo(f"Error: {error}", err=True)
+                continue
             size = round(path.stat().st_size / 1e6, 1)
-            rows.append({"name": name, "kind": kind, "file": str(path), "megabytes": size, **facts})
-    if as_json:
-        for row in rows:
-            print_line(json.dumps(row, ensure_ascii=False))
-        return
-    if not rows:
+            own = {"name": name, "kind": kind, "file": str(path), "megabytes": size}
+            rows.append({**own, **facts, **own})  # the facts come last, but replace nothing
+    if not rows and not damaged and not as_json:
         raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
     for row in rows:
-        note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
-        print_line(f"{row['name']}{note}")
-        print_line(f"  reads     {row.get('reads', 'not told')}")
-        if "lm" in row:
-            print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
-        print_line(f"  licence   {row.get('licence', 'not told')}")
-        print_line(f"  size      {row['megabytes']} MB, {row['file']}")
-        for measured in row.get("errors", []):
-            low, high = measured["cer_interval"]
-            print_line(
-                f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
-                f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
-            )
+        if as_json:
+            print_line(json.dumps(row, ensure_ascii=False))
+        else:
+            _print_model(row)
+    if damaged:
+        sys.exit(1)
+
+
+def _print_model(row: dict[str, Any]) -> None:
+    """Print what `inkread models` tells of a model."""
+    note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
+    print_line(f"{row['name']}{note}")
+    print_line(f"  reads     {row.get('reads', 'not told')}")
+    if "lm" in row:
+        print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
+    print_line(f"  licence   {row.get('licence', 'not told')}")
+    print_line(f"  size      {row['megabytes']} MB, {row['file']}")
+    for measured in row.get("errors", []):
+        low, high = measured["cer_interval"]
+        print_line(
+            f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
+            f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
+        )
 
 
 @main.command()
@@ -553,7 +571,6 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
 
     loaded = load_model(model) if model else None
     opened = open_dataset(dataset)
-    _tell_notes(opened)
     defaults = {}
     if not loaded:
         shipped = shipped_models()
@@ -564,6 +581,7 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
         config = loaded.config if loaded else PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
         return config.steps(columns_of(ready(writing, config)).shape[1])
 
+    _tell_notes(opened)
     with progress_bar("checking", len(opened.samples)) as tick:
         report = check_dataset(opened, set(loaded.alphabet.characters) if loaded else None, count_steps, tick, defaults)
     print_line(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
@@ -672,8 +690,12 @@ def lm_train(
         raise click.UsageError(f"--out {out}: must end in {LANGUAGE_SUFFIX}{' or .arpa' * (kind == 'ngram')}")
     if settings and kind == "ngram":
         raise click.UsageError("--set is for a recurrent network: add --kind rnn")
+    if kind == "rnn" and (given := [f"--{name}" for name in ("order", "prune") if _is_given(name)]):
+        raise click.UsageError(f"{' and '.join(given)}: only for n-grams; leave out, or leave --kind rnn out")
     check_writable(out)
     lines = [line for path in texts for line in lines_of(read_text(path))]
+    if not lines:
+        raise BadInput(f"{', '.join(map(str, texts))}: no text to learn from; give files with lines of text")
     facts = {"trained_on": [path.name for path in texts], "characters": sum(map(len, lines))}
     if kind == "rnn":
         from inkread.rnnlm import RnnConfig, train
@@ -705,16 +727,15 @@ lm_argument = click.option(
 def lm_score(file: Path, lm: str, as_json: bool) -> None:
     """Tell how well a language model foresees a text.
 
-    Gives the log-probability (natural logarithm) of each line, then bits a character and the perplexity, which is 2 to
-    their power: the model is as unsure as if each character were one of so many. Ends of lines count as characters.
+    FILE may be - for standard input. Gives the log-probability (natural logarithm) of each line, then bits a character
+    and the perplexity, which is 2 to their power: the model is as unsure as if each character were one of so many. Ends
+    of lines count as characters.
 
     \b
     Examples:
       inkread lm score letter.txt
       inkread lm score lettre.txt --lm french --json
     """
-    import math
-
     from inkread.language import lines_of, read_text
     from inkread.rnnlm import load
 
@@ -756,10 +777,17 @@ def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) 
     """
     from inkread.rnnlm import load
 
+    if not math.isfinite(temperature):
+        raise click.UsageError(f"--temperature {temperature}: must be a finite number")
     print_line(load(lm).sample(prompt, temperature, seed, length))
 
 
 # ---- what the commands share
+
+
+def _is_given(option: str) -> bool:
+    """Whether the user gave this option of the running command, even with its default value."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizers":
@@ -799,7 +827,7 @@ def _sheets(
             for sheet in _sheets_of(name, page, form, overlay):
                 if sheet.page:
                     which = "page" if sheet.count == 1 else f"page {sheet.number}"
-                    place = f"{printable(name)}: " if len(files) > 1 else ""
+                    place = f"{one_line(name)}: " if len(files) > 1 else ""
                     tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
                 yield sheet
         except Exception as error:  # whatever is wrong with one file, the others are read
@@ -829,7 +857,7 @@ def _sheet_failed(failures: dict[str, str], sheet: "Sheet", error: Exception) ->
 
 def _file_failed(failures: dict[str, str], name: str, error: Exception, place: str = "") -> None:
     """Report in one line that a file, or a page of it, cannot be read, and why."""
-    where = f"{'<stdin>' if name == '-' else printable(name)}{place}"
+    where = one_line(f"{'<stdin>' if name == '-' else name}{place}")
     if isinstance(error, InkreadError):
         message = str(error) if str(error).startswith(where) else f"{where}: {error}"
     elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
@@ -837,7 +865,7 @@ def _file_failed(failures: dict[str, str], name: str, error: Exception, place: s
     else:
         message = f"{where}: cannot be read because of an error in inkread ({error!r}); please report it with the file"
     failures[name] = message
-    click.echo(f"Error: {printable(message)}", err=True)
+    click.echo(f"Error: {one_line(message)}", err=True)
 
 
 def _out_file(name: str, out: Path, form: str) -> Path:
@@ -852,7 +880,7 @@ def _check_out(files: tuple[str, ...], out: Path, form: str, force: bool) -> Non
         path = _out_file(name, out, form)
         if path in written:
             message = f"{written[path]} and {name} would both become {path}: read them apart"
-            raise click.UsageError(printable(message))
+            raise click.UsageError(one_line(message))
         written[path] = name
     for path in written:
         if not force:
@@ -906,9 +934,9 @@ class _Results:
             places = page.lines if page else [None] * len(readings)
             read = [(line.reading if line else reading, line) for reading, line in zip(readings, places, strict=True)]
             rows = [as_dict(sheet.name, sheet.number, *each) for each in read]
-            return "".join(f"{to_json(row)}\n" for row in rows)
+            return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
         if not self.out and (self.several or sheet.count > 1):
-            name = printable(sheet.name) + (f"#{sheet.number}" if sheet.count > 1 else "")
+            name = one_line(sheet.name) + (f"#{sheet.number}" if sheet.count > 1 else "")
             return "".join(f"{name}\t{reading.text}\n" for reading in readings)
         text = page.text if page else "\n".join(reading.text for reading in readings)
         return f"{text}\n" if readings else ""

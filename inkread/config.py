@@ -63,6 +63,8 @@ class NetworkConfig(Settings):
         _check(self.height >= 16 and self.height % 16 == 0, f"height={self.height}: must be a multiple of 16")
         _check(self.window >= 1 and self.step >= 1, "window and step must be at least 1")
         _check(self.layers >= 1 and self.hidden >= 1, "layers and hidden must be at least 1")
+        sizes = (self.height, self.window, self.step, self.layers, len(self.channels))
+        _check(max(sizes) <= 1000, "height, window, step, layers and the number of channels must be at most 1000")
         _check(0 <= self.dropout < 1, f"dropout={self.dropout}: must be from 0 up to 1")
         if self.features == "conv":
             _check(self.step == 4, f"step={self.step}: the convolutions make a step of 4 columns")

@@ -9,7 +9,7 @@ InkreadError            one clear line for the user: what is wrong, in which fil
 └── TrainingFailed      training that cannot go on (a loss that is not a number)
 """
 
-from inkread.names import printable
+from inkread.names import one_line
 
 
 class InkreadError(Exception):
@@ -19,7 +19,7 @@ class InkreadError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(one_line(message))
 
 
 class BadInput(InkreadError):

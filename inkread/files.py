@@ -1,4 +1,4 @@
-"""Files written completely or not at all, so that nothing the user had is lost; and their names as one line of text."""
+"""Files written completely or not at all, so that nothing the user had is lost."""
 
 import contextlib
 import errno

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inkread import __version__
 from inkread.files import write_whole
-from inkread.names import printable
+from inkread.names import one_line
 from inkread.page import Points, Region
 from inkread.reader import Word, WrittenLine, WrittenPage
 from inkread.recognizer import Reading
@@ -241,7 +241,7 @@ def write_picture(path: Path, image: Image.Image) -> None:
 
 
 def _file_name(page: WrittenPage) -> str:
-    return printable(Path(page.name).name)
+    return one_line(Path(page.name).name)
 
 
 def _document(root: Element) -> str:

@@ -1,26 +1,22 @@
-"""Names of files as text. On Unix a name is any bytes, and Python keeps those that are not UTF-8 as surrogates."""
+"""Names of files as text. On Unix a name is any bytes, and Python holds those that are not UTF-8 as half characters."""
 
-import json
 import unicodedata
-from typing import Any
 
 
 def printable(text: str) -> str:
-    """A file name, or a message with file names, as one line of valid text.
+    """The text with each half character (a surrogate) as its escape: "caf\\udce9.png" -> r"caf\\udce9.png".
 
-    Line ends and other control characters become \\n, \\t, \\x1b; bytes that are not UTF-8 become \\xe9.
+    It can then be written in UTF-8. In JSON the escape means the same character, so that the name stays exact.
     """
-    return text if text.isprintable() else "".join(map(_printable, text))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _printable(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of a file name that is not UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
+def one_line(text: str) -> str:
+    """The same with line ends, tabs and other control characters as their escapes, too: "a\\tb" -> r"a\\tb"."""
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in "\ufffe\uffff":
         return character.encode("unicode_escape").decode("ascii")
     return character
-
-
-def to_json(value: Any) -> str:
-    """JSON in one line of valid UTF-8; a byte of a name that is not UTF-8 is an escape, so the name stays exact."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -27,7 +27,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch._C._distributed_c10d import FileStore
 from torch.distributed.rendezvous import rendezvous
 
 from inkread.cpus import available_cpus
@@ -195,7 +194,7 @@ def _end_with_the_first() -> None:
 
 def _join(processes: Processes, folder: Path) -> None:
     """Meet the processes that know the folder. Raises RuntimeError when they don't come."""
-    store = FileStore(str(folder / "meeting"), processes.world)
+    store = dist.FileStore(str(folder / "meeting"), processes.world)  # type: ignore[attr-defined]
     store.set_timeout(MEETING)
     store.set(f"here {processes.rank}", "")
     store.wait([f"here {rank}" for rank in range(processes.world)])

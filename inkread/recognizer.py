@@ -17,7 +17,7 @@ from torch import Tensor
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.cpus import available_cpus
 from inkread.decoder import Label, align, greedy, prefix_beam
-from inkread.errors import BadInput
+from inkread.errors import BadInput, BadModel
 from inkread.features import columns_of, extract, places_of, ready
 from inkread.language import Fusion, LanguageModel, with_own_words
 from inkread.model_file import Model, load_language_models, load_model
@@ -139,7 +139,10 @@ class Recognizer:
         columns, lengths = pad([extract(line, self.model.config) for line in lines])
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16()):
             log_probs, steps = self.network(columns, lengths)  # (T, B, C), (B,)
-        return [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
+        scores = [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
+        if not all(np.isfinite(of_line).all() for of_line in scores):
+            raise BadModel(f"{self.model.name}: damaged: its weights give no probabilities; copy the file again")
+        return scores
 
     def _normalise(self, writing: Writing) -> Line | Track:
         _check(writing)
@@ -147,7 +150,9 @@ class Recognizer:
 
     def _bfloat16(self) -> bool:
         """Where the CPU multiplies bfloat16 itself, an LSTM behind convolutions reads twice as fast and the same."""
-        return self.model.config.cell == "lstm" and torch.cpu._is_avx512_bf16_supported()
+        # torch has no public function for this in all its versions; without the private one, read in float32.
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        return self.model.config.cell == "lstm" and supported()
 
     def _decode(self, log_probs: NDArray[np.float32], line: Line | Track, ends: tuple[float, float]) -> Reading:
         beam = self.decoder == "beam"

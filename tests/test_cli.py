@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from inkread import cli, display, model_file, reader
-from inkread.config import CELLS, Activation, NetworkConfig
+from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
 from inkread.dataset import Sample, open_dataset
 from inkread.ink import read_pictures
 from inkread.model_file import load_model, save_model
@@ -285,21 +285,6 @@ def test_pictures_for_a_model_of_strokes_do_not_stop_the_others(tmp_path: Path, 
     assert f"Error: {LINE}: a picture, but the model reads pen strokes" in result.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
-def test_lines_whose_names_are_not_utf8_can_be_learned_and_measured(few: Path, tmp_path: Path) -> None:
-    lines = tmp_path / os.fsdecode(b"caf\xe9")
-    lines.mkdir()
-    for file in few.iterdir():
-        shutil.copy(file, lines / os.fsdecode(b"\xe9" + os.fsencode(file.name)))
-    out = tmp_path / "m.safetensors"
-    done("train", lines, "--dev", lines, *TINY, "--epochs", 1, "--out", out)
-    assert load_model(str(out)).facts["dev"].startswith("caf")
-    figures = json.loads(done("eval", lines, "--json", "--model", out).stdout)
-    assert figures["dataset"] == rf"{tmp_path}/caf\xe9"
-    done("eval", lines, "--errors", 2, "--report", tmp_path / "report.html", "--model", out)
-    done("check", lines, "--json", "--model", out)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
 def test_a_page_is_written_when_it_is_read(model: Path, tmp_path: Path) -> None:
     """While the next file is still to come."""
@@ -372,7 +357,7 @@ def test_an_overlay_is_as_colourful_as_the_page(model: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("form", ["text", "json", "alto", "page", "hocr"])
 def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
     names = ["œ 'é'.png", os.fsdecode(b"caf\xe9.png"), 'tab\tline\n"quote".png']
-    shown = ["œ 'é'.png", r"caf\xe9.png", r'tab\tline\n"quote".png']
+    shown = ["œ 'é'.png", r"caf\udce9.png", r'tab\tline\n"quote".png']
     files = [tmp_path / name for name in names]
     for file in files:
         shutil.copy(LINE, file)
@@ -387,7 +372,7 @@ def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
     result = run(
         "predict", *files, tmp_path / os.fsdecode(b"\n\xff"), "--model", model, "--format", form, "--out", tmp_path
     )
-    assert rf"Error: {tmp_path}/\n\xff: no such file" in result.stderr and result.exit_code == 1
+    assert rf"Error: {tmp_path}/\n\udcff: no such file" in result.stderr and result.exit_code == 1
     for file in files:
         assert file.with_suffix(cli.SUFFIXES[form]).read_text("utf-8")
 
@@ -589,6 +574,26 @@ def test_what_training_refuses(
     assert message in refused("train", few, "--out", "m.safetensors", *arguments.split(), code=code)
 
 
+def test_the_help_of_train_names_every_setting() -> None:
+    text = done("train", "--help").stdout
+    for settings in (NetworkConfig(), TrainingConfig()):
+        assert all(f"  {name}=" in text for name in settings.to_dict())
+    assert "cell=lstm  or elman, gru\n" in text and "channels=32,64,128,128,128\n" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are UTF-8 there")
+def test_file_names_that_are_not_utf_8(few: Path, model: Path, tmp_path: Path) -> None:
+    dataset = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    shutil.copytree(few, dataset)
+    (dataset / "01-scan.png").rename(os.fsdecode(os.fsencode(dataset) + b"/\xe9.png"))
+    (dataset / "01-scan.gt.txt").rename(os.fsdecode(os.fsencode(dataset) + b"/\xe9.gt.txt"))
+    out = dataset / os.fsdecode(b"m\xe9.safetensors")
+    done("train", dataset, "--dev", dataset, *TINY, "--epochs", 1, "--out", out)
+    shutil.move(out, tmp_path / "m.safetensors")
+    facts = load_model(str(tmp_path / "m.safetensors")).facts
+    assert (facts["trained_on"], facts["dev"], facts["lines"]) == (["caf\ufffd"], "caf\ufffd", 4)
+
+
 def test_lines_that_cannot_be_learnt_from(few: Path, tmp_path: Path) -> None:
     dataset = shutil.copytree(few, tmp_path / "lines")
     pictures = sorted(dataset.glob("*.png"))
@@ -665,6 +670,20 @@ def test_models(shelf: Path) -> None:
     assert not done("models", "--json").output
 
 
+def test_a_damaged_model_does_not_hide_the_others(shelf: Path) -> None:
+    whole = (shelf / "latin.safetensors").read_bytes()
+    (shelf / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    model = load_model("latin")
+    model.facts["errors"] = [{"on": "lines"}]
+    save_model(shelf / "strange.safetensors", model)
+    for form in ((), ("--json",)):
+        result = run("models", *form)
+        assert result.exit_code == 1 and "latin" in result.stdout.splitlines()[0]
+        first, second = result.stderr.splitlines()
+        assert first.startswith(f"Error: {shelf / 'half.safetensors'}: damaged")
+        assert second.startswith(f"Error: {shelf / 'strange.safetensors'}: damaged")
+
+
 def test_check(few: Path, model: Path, tmp_path: Path) -> None:
     assert done("check", few, "--model", model).stdout.endswith("0 left out, 0 problems\n")
     dataset = shutil.copytree(few, tmp_path / "lines")
@@ -678,6 +697,22 @@ def test_check(few: Path, model: Path, tmp_path: Path) -> None:
         assert problem in problems
     asked = run("check", dataset, "--model", model, "--json")
     assert asked.exit_code == 1 and len(json.loads(asked.stdout)["problems"]) == 3
+
+
+def test_characters_that_the_default_model_lacks_are_notes(few: Path, shelf: Path, tmp_path: Path) -> None:
+    assert "note: " not in done("check", few).stdout
+    dataset = shutil.copytree(few, tmp_path / "lines")
+    (dataset / "03-scan.gt.txt").write_text("日本", encoding="utf-8")
+    note = (
+        "the model latin has no '日' (U+65E5), '本' (U+672C), in 1 of 4 lines: it cannot read them; "
+        "`inkread train --from latin` adds them"
+    )
+    assert f"\nnote: {note}\n0 left out, 0 problems\n" in done("check", dataset).stdout
+    assert json.loads(done("check", dataset, "--json").stdout)["notes"] == [note]
+    named = run("check", dataset, "--model", "latin").stdout
+    assert "note: " not in named and "with this model adds them" in named and "1 problems" in named
+    (shelf / "latin.safetensors").unlink()
+    assert "note: " not in done("check", dataset).stdout
 
 
 # ---- terminals and real processes
@@ -851,6 +886,23 @@ def test_lm_score_tells_each_line_and_bits(ngrams: Path, letters: Path) -> None:
     assert total.startswith(f"{found['bits_per_character']:.3f} bits a character, perplexity ")
 
 
+def test_a_text_may_come_from_standard_input(ngrams: Path, letters: Path, model: Path, tmp_path: Path) -> None:
+    text = letters.read_bytes()
+    assert (
+        done("lm", "score", "-", "--lm", ngrams, stdin=text).output
+        == done("lm", "score", letters, "--lm", ngrams).output
+    )
+    assert "standard input: not UTF-8" in refused("lm", "score", "-", "--lm", ngrams, stdin=b"\xff")
+    words = tmp_path / "words.txt"
+    words.write_text("Margaret\n", "utf-8")
+    reading = ("predict", LINE, "--model", model, "--lm", ngrams, "--words")
+    assert done(*reading, "-", stdin=words.read_bytes()).stdout == done(*reading, words).stdout
+    done("lm", "train", "-", "--out", tmp_path / "short.lm.safetensors", stdin=b"ab\n")
+    assert (
+        " bits a character" in done("lm", "score", "-", "--lm", tmp_path / "short.lm.safetensors", stdin=b"ab").stdout
+    )
+
+
 def test_lm_sample_goes_on_from_the_prompt(ngrams: Path) -> None:
     sample = done("lm", "sample", "--lm", ngrams, "--prompt", "We wal", "--seed", 3, "--length", 30).stdout
     assert sample.startswith("We wal") and len(sample) == 31
@@ -912,6 +964,11 @@ def test_a_model_names_the_language_it_reads_along_with(
         (["lm", "train", LINE, "--kind", "rnn", "--out", "a.arpa"], "must end in .lm.safetensors", 2),
         (["lm", "train", LINE, "--set", "cell=gru", "--out", "a.arpa"], "add --kind rnn", 2),
         (["lm", "train", LINE, "--out", "nowhere/a.arpa"], "there is no folder nowhere", 1),
+        (["lm", "train", LINE, "--kind", "rnn", "--order", 7, "--out", "a.lm.safetensors"], "--order: only for n-g", 2),
+        (["lm", "train", LINE, "--kind", "rnn", "--prune", 1, "--out", "a.lm.safetensors"], "--prune: only for n-g", 2),
+        (["lm", "train", os.devnull, "--out", "a.arpa"], f"{os.devnull}: no text to learn from", 1),
+        (["lm", "sample", "--temperature", "nan"], "must be a finite number", 2),
+        (["predict", "-", "--words", "-"], "cannot both be standard input", 2),
         (["lm", "score", "nowhere.txt"], "nowhere.txt: cannot be read", 1),
         (["lm", "score", SAMPLE / "01-scan.gt.txt", "--lm", LINE], "not a model file", 1),
     ],

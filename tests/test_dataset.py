@@ -583,11 +583,11 @@ def test_names_that_are_not_utf8_can_be_printed(tmp_path: Path) -> None:
     draw(folder / "a.png").rename(folder / os.fsdecode(b"\xe9.png"))
     (folder / os.fsdecode(b"\xe9.gt.txt")).write_text("ab")
     dataset = open_dataset(str(folder))
-    assert dataset.name == rf"{tmp_path}/caf\xe9" and dataset.samples[0].id == r"\xe9"
+    assert dataset.name == rf"{tmp_path}/caf\udce9" and dataset.samples[0].id == r"\udce9"
     assert read_line(dataset.samples[0]).shape == (20, 40)
     dataset.samples[0].path.unlink()
     report = check_dataset(dataset)
-    assert r"caf\xe9/\xe9.png: no such file" in str(report)
+    assert r"caf\udce9/\udce9.png: no such file" in str(report)
     json.dumps(report.as_dict(), ensure_ascii=False).encode("utf-8")
 
 

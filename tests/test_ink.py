@@ -18,7 +18,7 @@ from PIL import Image
 
 from inkread.errors import BadInput
 from inkread.ink import MOST_PIXELS, read_pictures
-from inkread.names import printable
+from inkread.names import one_line
 
 GREY = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
 
@@ -167,7 +167,7 @@ def message(path: Path | str, data: bytes | None = None) -> str:
         list(read_pictures(path, data))
     text = str(caught.value)
     assert "\n" not in text and ";" in text, "one line that names a cure"
-    assert text.startswith("<stdin>" if str(path) == "-" else printable(str(path)))
+    assert text.startswith("<stdin>" if str(path) == "-" else one_line(str(path)))
     return text
 
 

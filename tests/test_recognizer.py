@@ -17,7 +17,7 @@ from inkread import recognizer
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig
 from inkread.decoder import Label
-from inkread.errors import BadInput
+from inkread.errors import BadInput, BadModel
 from inkread.features import extract
 from inkread.model_file import Model, save_model
 from inkread.network import Network
@@ -208,6 +208,20 @@ def test_a_model_of_pictures_reads_the_drawing_of_strokes() -> None:
     assert inner.left == pytest.approx(drawn.characters[len(reading.characters) // 2].left / scale + left)
     xs = np.concatenate(strokes())[:, 0]
     assert all(xs.min() <= character.left <= character.right <= xs.max() for character in reading.characters)
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+def test_weights_that_give_no_probabilities_are_told_as_damage(decoder: Decoder) -> None:
+    model = untrained(CONFIGS["conv"])
+    model.weights["front.blocks.0.norm.running_var"].fill_(-1)  # the root of which is no number
+    with pytest.raises(BadModel, match="the model: damaged"):
+        Recognizer(model, decoder).read(picture(200))
+
+
+def test_a_torch_without_its_private_function_reads_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    reader = Recognizer(untrained(NetworkConfig(channels=(4, 4, 8), layers=1, hidden=8, cell="lstm")))
+    assert isinstance(reader.read(picture(200)).text, str)
 
 
 # ---- inside other programs
