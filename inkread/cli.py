@@ -208,7 +208,7 @@ def predict(
         page = True
     failures: dict[str, str] = {}  # by file
     recognizer = _load(model, decoder, lm, words)
-    sheets = _sheets(recognizer, files, page, failures, form, overlay)
+    sheets = _sheets(files, page, failures, form, overlay)
     from inkread.reader import read_sheets
 
     results = _Results(form, out, overlay, several=len(files) > 1)
@@ -820,38 +820,27 @@ def _writings(name: str, data: bytes | None) -> "Pictures | list[Writing]":
 
 
 def _sheets(
-    recognizer: "Recognizers",
-    files: tuple[str, ...],
-    page: bool | None,
-    failures: dict[str, str],
-    form: str,
-    overlay: Path | None,
+    files: tuple[str, ...], page: bool | None, failures: dict[str, str], form: str, overlay: Path | None
 ) -> Iterator["Sheet"]:
     """Each picture or line of ink in the files, laid out; files that cannot be read are reported."""
     for name in files:
         try:
-            for sheet in _sheets_of(recognizer, name, page, form, overlay):
+            for sheet in _sheets_of(name, page, form, overlay):
                 if sheet.page:
                     which = "page" if sheet.count == 1 else f"page {sheet.number}"
                     place = f"{one_line(name)}: " if len(files) > 1 else ""
                     tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
                 yield sheet
-        except BadModel:
-            raise
         except Exception as error:  # whatever is wrong with one file, the others are read
             _file_failed(failures, name, error)
 
 
-def _sheets_of(
-    recognizer: "Recognizers", name: str, page: bool | None, form: str, overlay: Path | None
-) -> Iterator["Sheet"]:
+def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) -> Iterator["Sheet"]:
     from inkread.ink import read_pipe
     from inkread.reader import lay_out
 
     writings = _writings(name, read_pipe(name))
     count = len(writings)
-    if not isinstance(writings, list) and not recognizer.reads_pictures():
-        raise BadInput(f"{name}: a picture, but the model reads pen strokes; take a model of pictures")
     if count > 1 and form == "page":
         raise BadInput(f"{name}: {count} pages, but --format page takes one; take --format alto")
     for number, writing in enumerate(writings, start=1):

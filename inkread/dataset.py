@@ -196,7 +196,7 @@ def _cleaned(sample: Sample) -> Sample:
 
 
 def _is_broken(sample: Sample) -> bool:
-    return printable(sample.text) != sample.text
+    return re.search("[\ud800-\udfff]", sample.text) is not None
 
 
 def _path_and_split(spec: str) -> tuple[Path, str | None]:

@@ -143,9 +143,9 @@ def _bright_on_dark(grey: Grey) -> bool:
 def dark_on_light(page: Grey) -> Grey:
     """A page (H, W) uint8 as it is, or inverted where it has bright writing on a dark ground.
 
-    Seen in squares, writing leaves most of a square to its ground, and the ground of the next squares is about the same.
-    The page is inverted if most of it is dark, and so is the ground of most squares with writing: a photo on a white page
-    is not enough, nor is a dark table around it.
+    Seen in squares, writing leaves most of a square to its ground, and the next squares have about the same ground.
+    The page is inverted if most of it is dark, and so is the ground of most squares with writing: a photo on a white
+    page is not enough, nor is a dark table around it.
     """
     small = np.asarray(Image.fromarray(page).resize(_at_most_pixels(page.shape), Image.Resampling.BOX))
     height, width = (length // SQUARE for length in small.shape)
@@ -157,8 +157,8 @@ def dark_on_light(page: Grey) -> Grey:
     darkest, middle, brightest = (_percentile(small, share) for share in (0.01, 0.5, 0.99))
     contrast = bright - dark
     written = (contrast > 0.4 * (brightest - darkest)) & (_steps_around(ground) < 0.3 * contrast)
-    on_dark = np.count_nonzero(written & (ground - dark < 0.3 * contrast))
-    on_light = np.count_nonzero(written & (bright - ground < 0.3 * contrast))
+    on_dark = int(np.count_nonzero(written & (ground - dark < 0.3 * contrast)))
+    on_light = int(np.count_nonzero(written & (bright - ground < 0.3 * contrast)))
     mostly_dark = middle - darkest < brightest - middle
     enough = on_dark > max(3 * on_light, 0.015 * ground.size)  # a line of writing is some 3 % of a page
     return 255 - page if mostly_dark and enough else page

@@ -193,16 +193,10 @@ class Recognizers:
     def read_many(self, writings: Iterable[Writing]) -> Iterator[Reading]:
         """Read many lines; the readings come in their order. Raises BadModel for a model that is not there."""
         for is_picture, lines in groupby(writings, lambda writing: isinstance(writing, np.ndarray)):
-            yield from self._recognizer(self.pictures if is_picture else self.strokes).read_many(lines)
-
-    def reads_pictures(self) -> bool:
-        """Whether the model for pictures reads them; it may be one of pen strokes that the user named."""
-        return self._recognizer(self.pictures).model.config.features != "strokes"
-
-    def _recognizer(self, name: str) -> Recognizer:
-        if name not in self.loaded:
-            self.loaded[name] = self.load(name)
-        return self.loaded[name]
+            name = self.pictures if is_picture else self.strokes
+            if name not in self.loaded:
+                self.loaded[name] = self.load(name)
+            yield from self.loaded[name].read_many(lines)
 
 
 def _use_one_thread() -> None:

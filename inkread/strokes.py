@@ -22,7 +22,6 @@ Writing = NDArray[np.uint8] | Sequence[Stroke]  # a line to read: its picture (H
 
 # Forty minutes of a pen that never leaves the paper, at 200 points a second: more is a mistake, or an attack.
 MOST_POINTS = 500_000
-TINIEST = 1e-12  # of a coordinate
 READABLE = "InkML, IAM-OnDB's XML, UNIPEN or JSON"
 
 
@@ -106,8 +105,6 @@ def _check(where: str, strokes: tuple[Stroke, ...]) -> None:
     points = np.concatenate(strokes)
     if not np.isfinite(points).all() or np.abs(points).max() > 1e12:
         raise BadInput(f"{where}: a point that is nowhere on paper (not a number, or too large); mend or delete it")
-    for stroke in strokes:
-        stroke[np.abs(stroke) < TINIEST] = 0  # or differences of numbers such as 1e-310 would have no finite inverse
 
 
 # ---- XML

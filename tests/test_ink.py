@@ -4,7 +4,10 @@ import io
 import os
 import struct
 import sys
+import tracemalloc
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +203,25 @@ def test_a_pipe_is_read(tmp_path: Path) -> None:
         pytest.skip("no /dev/fd here")
     np.testing.assert_array_equal(read_pictures(f"/dev/fd/{reader}")[0], GREY)
     os.close(reader)
+
+
+def test_a_small_pdf_of_many_large_pages_takes_the_memory_of_one() -> None:
+    large = [Image.new("1", (2000, 2000), 1)] * 8  # 8 megapixels each at 200 dpi
+    pages = read_pictures("-", encoded(large[0], "PDF", save_all=True, append_images=large[1:], resolution=141.4))
+    assert len(pages) == 8
+    tracemalloc.start()
+    sizes = [page.size for page in pages]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert min(sizes) > 7_900_000 and peak < 4 * max(sizes)
+
+
+def test_threads_leave_the_warning_filters_as_they_were() -> None:
+    exif = encoded(Image.new("L", (8, 8), 255), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01")
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: list(read_pictures("-", exif)), range(40)))
+    assert warnings.filters == before
 
 
 def png_claiming(width: int, height: int) -> bytes:

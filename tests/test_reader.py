@@ -49,6 +49,15 @@ def test_a_page_is_told_from_a_line(lines: int) -> None:
     assert sheet.page and len(sheet.writings) == lines
 
 
+@pytest.mark.parametrize("lines", [3, 6])
+def test_white_writing_on_black_is_read_as_dark_writing_is(lines: int) -> None:
+    page = page_of(lines)
+    sheet, inverted = lay_out("page.png", 1, 1, page), lay_out("page.png", 1, 1, 255 - page)
+    assert inverted.page and inverted.regions == sheet.regions
+    for cut, other in zip(sheet.cuts, inverted.cuts, strict=True):
+        np.testing.assert_array_equal(cut.picture, other.picture)
+
+
 def test_what_a_picture_is_can_be_said() -> None:
     line = np.asarray(Image.open(SCANS[0]).convert("L"))
     assert lay_out("line.png", 1, 1, line, page=True).page
