@@ -44,3 +44,9 @@ class CannotWrite(InkreadError):
 
 class TrainingFailed(InkreadError):
     """Training that cannot go on."""
+
+
+def shown(value: object) -> str:
+    """What a file contains, or an error about it, on one short line without control characters, for a message."""
+    text = f"{value.args[0]} is missing" if isinstance(value, KeyError) else str(value) or type(value).__name__
+    return "".join(character if character.isprintable() else "?" for character in text[:200])

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.alphabet import Alphabet, normal
-from inkread.errors import BadConfig, BadInput, BadModel
+from inkread.errors import BadConfig, BadInput, BadModel, shown
 
 START, END, UNKNOWN = (
     "<s>",
@@ -417,7 +417,7 @@ def read_arpa(path: Path) -> NgramModel:
     try:
         return _from_arpa(levels)
     except ValueError as error:
-        raise BadModel(f"{path}: damaged: {error}; copy it again") from error
+        raise BadModel(f"{path}: damaged: {shown(error)}; copy it again") from error
 
 
 def _parse_arpa(path: Path, text: str) -> list[Level]:
@@ -442,7 +442,7 @@ def _parse_arpa(path: Path, text: str) -> list[Level]:
             elif size := re.fullmatch(r"ngram (\d{1,9}) *= *(\d{1,18})", row):
                 announced[int(size[1])] = int(size[2])
         except ValueError as error:
-            raise BadModel(f"{path}, line {number}: {error}") from error
+            raise BadModel(f"{path}, line {number}: {shown(error)}; correct it or copy the file again") from error
     raise BadModel(f"{path}: not a whole ARPA file: it has no \\end\\; copy it again")
 
 
@@ -459,7 +459,7 @@ def _add_ngram(levels: list[Level], fields: list[str]) -> None:
         raise ValueError(f"not a {n}-gram: a log-probability, {n} tokens and perhaps a backoff")
     ngram = tuple(fields[1 : n + 1])
     if n == 1 and len(normal(ngram[0])) != 1 and ngram[0] not in (START, END, UNKNOWN, SPACES[0]):
-        raise ValueError(f"a language model of words ({ngram[0]}, ...); inkread needs one of single characters")
+        raise ValueError(f"a language model of words ({ngram[0]}, ...), but inkread needs one of single characters")
     if ngram in levels[-1]:
         raise ValueError(f"the {n}-gram {' '.join(ngram)} occurs twice")
     if n > 1 and ngram[:-1] not in levels[-2]:
@@ -485,7 +485,7 @@ def _complete(levels: list[Level], announced: dict[int, int]) -> list[Level]:
     for n, count in announced.items():
         found = len(levels[n - 1]) if 1 <= n <= len(levels) else 0
         if found != count:
-            raise ValueError(f"the file has {found} {n}-grams, but announces {count}; copy it again")
+            raise ValueError(f"the file has {found} {n}-grams, but announces {count}")
     while levels and not levels[-1]:
         levels.pop()
     levels = levels or [{}]

@@ -23,7 +23,7 @@ from safetensors.numpy import save as save_arrays
 
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
-from inkread.errors import BadConfig, BadModel
+from inkread.errors import BadConfig, BadModel, shown
 from inkread.files import write_whole
 from inkread.language import LanguageModel, Mixture, NgramModel, check_characters, read_arpa, with_its_words
 
@@ -141,7 +141,8 @@ def load_model(name: str) -> Model:
     path = find_model(name)
     description, weights = read_tensors(path)
     if description.get("format") != FORMAT:
-        raise BadModel(f"{path}: not a line model of this version of inkread, but {shown(description.get('format'))}")
+        what = shown(description.get("format"))
+        raise BadModel(f"{path}: not a line model of this version of inkread, but {what}; use one of `inkread train`")
     _checked(path, description)
     try:
         config = NetworkConfig().replace(description["network"])
@@ -149,7 +150,9 @@ def load_model(name: str) -> Model:
         alphabet = Alphabet(description["alphabet"])
         return Model(config, alphabet, weights, description.get("facts", {}), str(path))
     except (BadConfig, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadModel(f"{path}: its description is damaged or newer than this inkread ({shown(error)})") from error
+        raise BadModel(
+            f"{path}: its description is damaged or newer than this inkread ({shown(error)}); copy it again"
+        ) from error
 
 
 def _checked(path: Path, description: dict[str, Any]) -> dict[str, Any]:
@@ -199,9 +202,10 @@ def load_language_model(name: str) -> NgramModel:
     if path.suffix == ".arpa":
         return read_arpa(path)
     description, arrays = _read(path, "np")
-    if description.get("format") != LANGUAGE_FORMAT or description.get("kind") != "ngram":
-        kind = shown(description.get("kind") or description.get("format"))
-        raise BadModel(f"{path}: no n-gram language model, but {kind}")
+    found = (description.get("format"), description.get("kind"))
+    if found != (LANGUAGE_FORMAT, "ngram"):
+        what = shown(found[1] if found[0] == LANGUAGE_FORMAT else found[0])
+        raise BadModel(f"{path}: no n-gram language model, but {what}; use one of `inkread lm train`")
     _checked(path, description)
     try:
         weight, bonus = description["weight"], description["bonus"]
@@ -299,9 +303,3 @@ def _read(path: Path, library: str | None) -> tuple[dict[str, Any], dict[str, An
     if not isinstance(description, dict):
         raise BadModel(f"{path}: a safetensors file, but not one of inkread's; name one made by `inkread train`")
     return description, tensors
-
-
-def shown(value: object) -> str:
-    """What a file says, or an error about it, on one short line for a message."""
-    line = next(iter(str(value).splitlines()), "") or type(value).__name__
-    return "".join(character if character.isprintable() else "?" for character in line[:200])

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from inkread.alphabet import normal
 from inkread.config import Activation, NetworkConfig, Settings, TrainingConfig
-from inkread.errors import BadConfig, BadInput, BadModel, TrainingFailed
+from inkread.errors import BadConfig, BadInput, BadModel, TrainingFailed, shown
 from inkread.language import END, LARGEST, UNKNOWN, NgramModel, check_characters, draw
 from inkread.model_file import (
     LANGUAGE_FORMAT,
@@ -31,7 +31,6 @@ from inkread.model_file import (
     find_language_model,
     load_language_model,
     read_tensors,
-    shown,
     write_tensors,
 )
 from inkread.rnn import DeepRNN

@@ -145,3 +145,9 @@ def test_a_byte_order_mark_is_not_part_of_the_file(tmp_path: Path) -> None:
 def test_no_number_of_a_training_is_infinite_or_true(name: str, value: Any) -> None:
     with pytest.raises(BadConfig, match=f"^{name}=.*: must be a finite number"):
         TrainingConfig(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["height", "window", "step", "layers"])
+def test_a_network_of_absurd_size_is_refused(name: str) -> None:
+    with pytest.raises(BadConfig, match="must be at most 1000"):
+        NetworkConfig(features="pixels").replace({name: 16000})

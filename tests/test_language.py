@@ -245,9 +245,6 @@ def test_a_truncated_arpa_file_is_refused_wherever_it_ends(tmp_path: Path) -> No
 
 def test_an_arpa_file_may_have_a_byte_order_mark_and_unusual_spaces_as_tokens(tmp_path: Path) -> None:
     path = tmp_path / "lm.arpa"
-    path.write_text("\ufeff" + BY_HAND.replace("a", "\u00a0").replace("dat\u00a0", "data"), encoding="utf-8")
-    with pytest.raises(BadModel):  # "-gr\u00a0ms" is no section
-        read_arpa(path)
     text = BY_HAND.replace(" a", " \u00a0").replace("\n", "\r\n")
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert read_arpa(path).score("\u00a0") == pytest.approx(math.log(10) * (-0.1 - 0.3))
