@@ -401,6 +401,7 @@ def train(
       torchrun --nproc-per-node 2 -m inkread train lines.tsv --out model.safetensors
     """
     from inkread.dataset import is_ink, open_dataset
+    from inkread.files import check_new
     from inkread.model_file import load_model
     from inkread.training import DEV_LINES, keep_freed_memory
     from inkread.training import train as learn

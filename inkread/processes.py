@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -151,7 +152,7 @@ def _second_process(
             stderr=said,
         )
         try:
-            _join(processes, folder)
+            _join(processes, folder, lambda: second.poll() is None)
             yield
         except RuntimeError as error:  # the other one was lost, or never came
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -192,12 +193,15 @@ def _end_with_the_first() -> None:
     os._exit(1)
 
 
-def _join(processes: Processes, folder: Path) -> None:
-    """Meet the processes that know the folder. Raises RuntimeError when they don't come."""
+def _join(processes: Processes, folder: Path, alive: Callable[[], bool] = lambda: True) -> None:
+    """Meet the processes that know the folder. Raises RuntimeError when they don't come, or are not alive any more."""
     store = dist.FileStore(str(folder / "meeting"), processes.world)  # type: ignore[attr-defined]
-    store.set_timeout(MEETING)
     store.set(f"here {processes.rank}", "")
-    store.wait([f"here {rank}" for rank in range(processes.world)])
+    latest = time.monotonic() + MEETING.total_seconds()
+    while not store.check([f"here {rank}" for rank in range(processes.world)]):
+        if not alive() or time.monotonic() > latest:
+            raise RuntimeError("a process has not come")
+        time.sleep(0.02)
     with _loopback():
         dist.init_process_group(
             "gloo", store=store, rank=processes.rank, world_size=processes.world, timeout=LONGEST_WAIT

@@ -509,7 +509,8 @@ def _from_json(name: str, data: bytes) -> list[Ink]:
         rows = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         if not _is_json(rows[0][1]):
             line = getattr(error, "lineno", 1)
-            raise BadInput(f"{name}, line {line}: not JSON ({error}); see datasets/README.md for the format") from error
+            cure = 'write {"strokes": [[[x, y], [x, y], ...], ...], "text": "..."}'
+            raise BadInput(f"{name}, line {line}: not JSON ({error}); {cure}") from error
     return [_json_ink(f"{name}, line {number}", _load(f"{name}, line {number}", line)) for number, line in rows]
 
 

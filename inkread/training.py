@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -194,7 +194,8 @@ def _learn(
             cure = "give more lines, or train in one process with WORLD_SIZE=1 in the environment"
             raise BadDataset(f"{len(lines)} usable lines are too few for {processes.world} processes; {cure}")
         if training.loss == "frames" and any(line.frames is None for line in lines.ready):
-            raise BadDataset("loss=frames needs an alignment for every line; see datasets/README.md, or use loss=ctc")
+            cure = "take what `inkread predict --json` writes, with the texts corrected, or use loss=ctc"
+            raise BadDataset(f"loss=frames needs an alignment for every line; {cure}")
         run = Run(job, lines, dev_lines, processes, pool)
         if job.resume:
             run.restore()
@@ -535,9 +536,8 @@ def frames_loss(log_probs: Tensor, frames: list[NDArray[np.int64] | None]) -> Te
 def adopt(network: Network, start: Model) -> None:
     """Put a model's weights into a network of its kind whose alphabet begins with the model's.
 
-    What is beyond starts afresh: the scores of new characters, and new cells and channels where the network has more
-    of them. Nothing old listens to anything new yet, so that the network reads as the model did (Chen et al. 2016,
-    "Net2Net").
+    New cells and channels start at random, but nothing old depends on them yet; new characters start with the mean
+    weights of the known characters. So the network reads as the model did (Chen et al. 2016, "Net2Net").
     """
     own = network.state_dict()
     fewer, more = start.config.hidden, network.rnn.cells
@@ -556,6 +556,10 @@ def adopt(network: Network, start: Model) -> None:
             columns = _spread(columns, fewer, more)
         own[name][rows] = 0
         own[name][rows.unsqueeze(1), columns] = weight
+    known = start.alphabet.size
+    for name in ("output.weight", "output.bias", "shortcut.weight", "shortcut.bias"):
+        if name in own and len(own[name]) > known > BLANK + 1:
+            own[name][known:] = own[name][BLANK + 1 : known].mean(dim=0)
     network.load_state_dict(own)
 
 
@@ -590,11 +594,16 @@ def _torch_for(processes: Processes) -> Iterator[None]:
 @contextmanager
 def _alone_with(out: Path) -> Iterator[None]:
     """Keep other trainings from writing the same files. Raises CannotWrite when one does."""
-    try:
-        with locked(out.with_suffix(".lock")):
-            yield
-    except Locked as error:
-        raise CannotWrite(f"{out}: another training is writing it; wait for its end, or give another --out") from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(out.with_name(f".{out.name}.lock")))
+        except Locked as error:
+            cure = "wait for its end, or give another --out"
+            raise CannotWrite(f"{out}: another training is writing it; {cure}") from error
+        except OSError as error:
+            cure = "check the folder and its permissions"
+            raise CannotWrite(f"{out}: cannot be written ({error.strerror}); {cure}") from error
+        yield
 
 
 @contextmanager

@@ -457,7 +457,7 @@ def test_datasets_without_a_line(model: Path, tmp_path: Path) -> None:
 def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.safetensors"
     result = done("train", few, "--dev", few, *TINY, "--minutes", 0.0001, "--out", out)
-    assert not result.stdout and re.search(r"wrote .*: CER [\d.]+ % on 4 validation lines\n$", result.stderr)
+    assert not result.stdout and re.search(r"wrote .*: CER [\d.]+ % on 4 training lines\n$", result.stderr)
     assert "no --dev" not in result.stderr and "\r" not in result.stderr and "\x1b" not in result.stderr
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.log.jsonl", "m.safetensors"]
     facts = load_model(str(out)).facts
@@ -526,7 +526,7 @@ def test_many_to_many_from_an_alignment(
     Path("read.jsonl").write_text(done("predict", *files, "--json", "--model", model).stdout, encoding="utf-8")
     lines = open_dataset("read.jsonl").samples
     assert len(lines) == 4 and all(len(line.spans or ()) == len(line.text) for line in lines)
-    command = ("train", *TINY, "--epochs", 2, "--out", "m.safetensors", "--set", "loss=frames")
+    command = ("train", *TINY, "--epochs", 2, "--out", "m.safetensors", "--force", "--set", "loss=frames")
     done(*command, "read.jsonl")
     assert "loss=frames needs an alignment" in refused(*command, few)
 
@@ -539,6 +539,7 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
     done("train", few, "--config", config, "--set", "hidden=8", "--out", out)
     assert load_model(str(out)).config == NetworkConfig(layers=1, hidden=8, channels=(8, 8, 8), cell="gru")
     config.write_text("hidden = 16\nlayers 1\n")
+    out.unlink()
     broken = refused("train", few, "--config", config, "--out", out)
     assert "settings.toml: " in broken and "(at line 2, column 8)" in broken
     assert "lost.toml: No such file" in refused("train", few, "--config", tmp_path / "lost.toml", "--out", out)
@@ -598,7 +599,7 @@ def test_lines_that_cannot_be_learnt_from(few: Path, tmp_path: Path) -> None:
     dataset = shutil.copytree(few, tmp_path / "lines")
     pictures = sorted(dataset.glob("*.png"))
     pictures[0].write_bytes(b"")
-    command = ("train", dataset, "--dev", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    command = ("train", dataset, "--dev", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors", "--force")
     assert f"left out: {pictures[0]}: the file is empty" in done(*command).stderr
     for picture in pictures:
         Image.new("L", (8, 48), 255).save(picture)

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,9 +78,18 @@ def test_a_second_process_that_dies_before_it_has_met_the_first(
     dies.write_text("#!/bin/sh\necho 'Error: no memory left' >&2\nexit 3\n")
     dies.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dies))
-    monkeypatch.setattr(processes, "MEETING", timedelta(seconds=1))
+    began = time.monotonic()
     with pytest.raises(TrainingFailed, match=r"ended \(no memory left\)"), meet(2, exchange, ""):
         raise AssertionError("it has not come")
+    assert time.monotonic() - began < processes.MEETING.total_seconds() / 2
+
+
+def test_a_second_process_that_does_not_come_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(processes, "MEETING", timedelta(seconds=0.1))
+    with pytest.raises(RuntimeError, match="has not come"):
+        processes._join(Processes(0, 2), tmp_path)
 
 
 def test_no_process_is_started_without_need(monkeypatch: pytest.MonkeyPatch) -> None:

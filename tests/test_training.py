@@ -17,8 +17,9 @@ from PIL import Image, ImageDraw
 
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
-from inkread.dataset import Sample, open_dataset, read_strokes
+from inkread.dataset import Dataset, Sample, open_dataset, read_strokes
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite
+from inkread.evaluation import evaluate
 from inkread.features import feature_size
 from inkread.locks import PREFIX
 from inkread.metrics import error_rate
@@ -163,6 +164,22 @@ def test_a_network_that_grows_reads_as_before(
     columns, lengths = torch.rand(2, 64, feature_size(config)), torch.tensor([64, 40])
     before, after = small(columns, lengths)[0], large(columns, lengths)[0][:, :, : alphabet.size]
     torch.testing.assert_close(after.log_softmax(2), before.log_softmax(2))
+
+
+def test_one_new_character_in_ten_lines_costs_nothing(tmp_path: Path) -> None:
+    """Fine-tune the shipped model on ten sample lines, one of them with an added "ß", and read ten other lines."""
+    model = load_model("latin")
+    samples = open_dataset(str(Path(__file__).parent.parent / "datasets" / "sample")).samples[:20]
+    learned, others = samples[:10], samples[10:]
+    learned = (replace(learned[0], text=learned[0].text + "ß"), *learned[1:])
+    out = tmp_path / "own.safetensors"
+    settings = TrainingConfig(epochs=3, batch=5, learning_rate=2e-3, average=0.9, photographed=0.0, checks=1)
+    train(learned, learned, out, model.config, settings, start=model)
+    assert load_model(str(out)).alphabet.characters == model.alphabet.characters + "ß"
+    before, after = (
+        evaluate(Recognizer.load(name, "greedy"), Dataset("sample", others)).cer for name in ("latin", str(out))
+    )
+    assert after < before + 0.01
 
 
 class Killed(Exception):
@@ -310,7 +327,7 @@ def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: p
     _, said = process.communicate()
     assert len(list(temporary.glob(f"{PREFIX}*"))) == (number == "SIGKILL")
     if number == "SIGTERM":
-        assert process.returncode == 128 + signal.SIGTERM and not (tmp_path / "m.lock").exists()
+        assert process.returncode == 128 + signal.SIGTERM and not list(tmp_path.glob(".*"))
         assert said.endswith("stopped; the same command with --resume goes on from the last minute\n")
     load_model(str(out))
     done = json.loads((tmp_path / "m.log.jsonl").read_text().splitlines()[0])
