@@ -9,9 +9,17 @@ InkreadError            one clear line for the user: what is wrong, in which fil
 └── TrainingFailed      training that cannot go on (a loss that is not a number)
 """
 
+from inkread.names import one_line
+
 
 class InkreadError(Exception):
-    """The root of the tree; the command line prints it as one line and exits with 1."""
+    """The root of the tree; the command line prints it as one line and exits with 1.
+
+    Its message can be printed whatever the file is called.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class BadInput(InkreadError):

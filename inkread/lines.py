@@ -127,9 +127,13 @@ def gather(
         try:
             if config.features != "strokes" and rng.random() < photographed:
                 return ready(photograph(read_line(sample), rng), config)
-            return ready(read_writing(sample), config)
+            writing = read_writing(sample)
         except BadInput as error:
             return str(error)
+        try:
+            return ready(writing, config)
+        except BadInput as error:
+            return f"{sample.path}: {error}"
 
     file = folder / f"{processes.rank}.columns"
     mine: list[dict[str, Any] | str] = []  # lines, and reasons why others cannot be used

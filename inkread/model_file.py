@@ -122,6 +122,11 @@ def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:
             raise BadModel(f"{name}: no such {what} file; check the path")
         return path
     if name not in shipped:
+        if name.endswith("-research"):
+            raise BadModel(
+                f"{name}: not part of the package, as it may be used for research only; it is in the folder models/ of "
+                "inkread's source: give --model the path of the file there"
+            )
         raise BadModel(f"{name}: no such {what}; there is {', '.join(shipped) or 'none'}, or give a .safetensors file")
     return shipped[name]
 

@@ -113,26 +113,36 @@ def pages_of(dataset: Dataset) -> dict[tuple[Path, int], list[Sample]]:
     return pages
 
 
-def score_pages(reader: Reader, dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> PageScores:
+def score_pages(
+    reader: Reader,
+    dataset: Dataset,
+    progress: Callable[[int, int], None] | None = None,
+    failed: Callable[[str, Exception], None] | None = None,
+) -> PageScores:
     """Find and read the lines of every page of the dataset; `progress` is called with the pages done and in all.
 
-    Pages whose picture cannot be read are left out.
+    Pages whose picture cannot be read are left out. `failed` is called with the name of a page on which something
+    unexpected happens, and the error; without it the error is raised.
     """
     pages = pages_of(dataset)
-    laid_out: list[list[Sample]] = []
 
     def sheets() -> Iterator[Sheet]:
-        for (path, number), samples in pages.items():
+        for path, number in pages:
             try:
                 picture = read_pictures(path)[number]
             except (BadInput, IndexError):
                 continue
-            laid_out.append(samples)
-            yield lay_out(str(path), number + 1, 1, picture, page=True)
+            try:
+                yield lay_out(str(path), number + 1, 1, picture, page=True)
+            except Exception as error:
+                if not failed:
+                    raise
+                failed(str(path), error)
 
+    unread = (lambda sheet, error: failed(sheet.name, error)) if failed else None
     scores: list[PageScore] = []
-    for sheet, readings in read_sheets(reader, sheets()):
-        samples = laid_out[len(scores)]
+    for sheet, readings in read_sheets(reader, sheets(), unread):
+        samples = pages[Path(sheet.name), sheet.number - 1]
         regions = [sample.region.fitted(*sheet.size) for sample in samples if sample.region]
         written = "\n".join(normal(sample.text) for sample in samples)
         read = "\n".join(normal(reading.text) for reading in readings)

@@ -14,14 +14,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from inkread import cli, display, model_file
+from inkread import cli, display, model_file, reader
 from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
 from inkread.dataset import Sample, open_dataset
 from inkread.ink import read_pictures
@@ -226,6 +226,192 @@ def test_mistakes_in_the_command() -> None:
     assert "Missing option '--out'" in refused("train", SAMPLE, code=2)
     assert "No such option" in refused("predict", LINE, "--modle", "latin", code=2)
     assert "is not one of 'greedy', 'beam'" in refused("predict", LINE, "--decoder", "magic", code=2)
+
+
+# ---- predict: batches, files and names
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    """A TIFF of three pages, each with a line of writing."""
+    path = tmp_path / "pages.tif"
+    first, *others = (Image.fromarray(read_pictures(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:3])
+    first.save(path, save_all=True, append_images=others)
+    return path
+
+
+@pytest.mark.parametrize("form", ["alto", "page", "hocr"])
+def test_a_line_on_which_nothing_is_read(model: Path, tmp_path: Path, form: str) -> None:
+    silent = load_model(str(model))
+    silent.weights["output.weight"].zero_()
+    silent.weights["output.bias"].zero_()[0] = 9  # blanks alone
+    save_model(tmp_path / "silent.safetensors", silent)
+    common = ("--page", "--model", tmp_path / "silent.safetensors")
+    assert "xml" in done("predict", LINE, *common, "--format", form).stdout
+    done("predict", LINE, *common, "--overlay", tmp_path / "seen.png")
+    assert done("predict", LINE, *common).stdout == "\n"
+
+
+def test_an_unexpected_error_in_one_file_does_not_stop_the_others(
+    model: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages before it are written, so are the files after it."""
+    lay_out = reader.lay_out
+
+    def broken(name: str, number: int, *rest: Any) -> reader.Sheet:
+        if number == 3:
+            raise ZeroDivisionError("two\nlines")
+        return lay_out(name, number, *rest)
+
+    monkeypatch.setattr(reader, "lay_out", broken)
+    result = run("predict", pages, LINE, "--model", model)
+    assert result.exit_code == 1
+    assert [row.partition("\t")[0] for row in result.stdout.splitlines()] == [f"{pages}#1", f"{pages}#2", str(LINE)]
+    error, summary = result.stderr.splitlines()
+    assert error.startswith(f"Error: {pages}: cannot be read because of an error in inkread (ZeroDivisionError(")
+    assert summary == "1 of 2 files could not be read"
+    result = run("predict", pages, "--model", model, "--format", "alto")
+    assert result.exit_code == 1 and not result.stdout  # a document is written completely or not at all
+
+
+def test_pictures_for_a_model_of_strokes_do_not_stop_the_others(tmp_path: Path, few: Path) -> None:
+    (tmp_path / "a.json").write_text(INKS["a.json"])
+    (tmp_path / "inks.jsonl").write_text('{"strokes": [[[0, 0], [0, 40], [20, 20], [40, 44]]], "text": "a"}\n' * 2)
+    sizes = [flag for flag in ("hidden=4", "layers=1", "channels=4,4", "checks=1") for flag in ("--set", flag)]
+    strokes = tmp_path / "strokes.safetensors"
+    done("train", tmp_path / "inks.jsonl", "--dev", tmp_path / "inks.jsonl", *sizes, "--epochs", 1, "--out", strokes)
+    result = run("predict", LINE, tmp_path / "a.json", "--model", strokes)
+    assert result.exit_code == 1 and result.stdout.startswith(f"{tmp_path / 'a.json'}\t")
+    assert f"Error: {LINE}: a picture, but the model reads pen strokes" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_page_is_written_when_it_is_read(model: Path, tmp_path: Path) -> None:
+    """While the next file is still to come."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "inkread", "predict", LINE, pipe, "--page", "--model", model]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith(f"{LINE}\t".encode())
+        pipe.write_bytes(LINE.read_bytes())
+        assert process.stdout.read().startswith(f"{pipe}\t".encode())
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("json", "json"), ("alto", "xml"), ("hocr", "html")])
+def test_every_format_can_go_into_a_folder(model: Path, pages: Path, tmp_path: Path, form: str, suffix: str) -> None:
+    out = tmp_path / "new" / "folder"
+    command = ("predict", LINE, pages, "--model", model, "--format", form, "--out", out)
+    assert not done(*command).stdout
+    files = [out / f"01-scan.{suffix}", out / f"pages.{suffix}"]
+    assert sorted(out.iterdir()) == files
+    if form == "text":
+        assert files[0].read_text("utf-8") == done("predict", LINE, "--model", model).stdout
+        rows = done("predict", pages, "--model", model).stdout.splitlines()
+        assert files[1].read_text("utf-8") == "\n\n".join(row.partition("\t")[2] for row in rows) + "\n"
+    if form == "json":
+        read = done("predict", LINE, pages, "--model", model, "--json").stdout
+        assert files[0].read_text("utf-8") + files[1].read_text("utf-8") == read
+    files[0].write_text("corrected by hand")
+    assert refused(*command) == f"Error: {files[0]} exists; give --force to overwrite it, or another --out"
+    assert files[0].read_text() == "corrected by hand"
+    done(*command, "--force")
+    assert files[0].read_text() != "corrected by hand"
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_the_others(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        shutil.copy(LINE, name)
+    Path("out/a.txt").mkdir(parents=True)
+    result = run("predict", "a.png", "b.png", "--model", model, "--out", "out", "--force")
+    assert result.exit_code == 1 and Path("out/b.txt").is_file()
+    assert "Error: a.png: out/a.txt: cannot be written" in result.stderr
+    Path("file").touch()
+    assert "file/out: the folder cannot be made" in refused("predict", "a.png", "--model", model, "--out", "file/out")
+
+
+def test_an_overlay_of_every_page(model: Path, pages: Path, tmp_path: Path) -> None:
+    done("predict", pages, "--model", model, "--overlay", tmp_path / "seen.png")
+    drawn = [read_pictures(tmp_path / f"seen-{number}.png")[0] for number in (1, 2, 3)]
+    assert [page.shape for page in drawn] == [page.shape for page in read_pictures(pages)]
+    assert not (tmp_path / "seen.png").exists()
+    shutil.copy(LINE, tmp_path / "own.png")
+    own = tmp_path / "own.png"
+    assert f"{own}: would overwrite the page itself" in refused("predict", own, "--model", model, "--overlay", own)
+
+
+def test_an_overlay_is_as_colourful_as_the_page(model: Path, tmp_path: Path) -> None:
+    page = Image.new("RGB", (300, 200), (120, 200, 250))
+    page.save(tmp_path / "page.png")
+    done(
+        "predict", "-", "--model", model, "--overlay", tmp_path / "seen.png", stdin=(tmp_path / "page.png").read_bytes()
+    )
+    assert read_pictures(tmp_path / "seen.png").in_colour(0)[9, 9].tolist() == [120, 200, 250]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
+@pytest.mark.parametrize("form", ["text", "json", "alto", "page", "hocr"])
+def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
+    names = ["œ 'é'.png", os.fsdecode(b"caf\xe9.png"), 'tab\tline\n"quote".png']
+    shown = ["œ 'é'.png", r"caf\udce9.png", r'tab\tline\n"quote".png']
+    files = [tmp_path / name for name in names]
+    for file in files:
+        shutil.copy(LINE, file)
+    if form == "text":
+        rows = done("predict", *files, "--model", model).stdout.splitlines()
+        assert [row.split("\t")[0] for row in rows] == [f"{tmp_path}/{name}" for name in shown]
+    elif form == "json":
+        rows = done("predict", *files, "--model", model, "--json").stdout.splitlines()
+        assert [json.loads(row)["file"] for row in rows] == [str(file) for file in files]
+        Path(tmp_path / "read.jsonl").write_text("\n".join(rows), "utf-8")
+        assert [sample.path for sample in open_dataset(str(tmp_path / "read.jsonl")).samples] == files
+    result = run(
+        "predict", *files, tmp_path / os.fsdecode(b"\n\xff"), "--model", model, "--format", form, "--out", tmp_path
+    )
+    assert rf"Error: {tmp_path}/\n\udcff: no such file" in result.stderr and result.exit_code == 1
+    for file in files:
+        assert file.with_suffix(cli.SUFFIXES[form]).read_text("utf-8")
+
+
+def test_stdout_is_utf8_when_it_is_redirected(model: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "é.png", tmp_path / "œ.png"]
+    for file in files:
+        shutil.copy(LINE, file)
+    for encoding in ("latin-1", "cp1252", "ascii"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        command = [sys.executable, "-m", "inkread", "predict", *files, "--model", model]
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+        assert [row.partition("\t")[0] for row in result.stdout.decode("utf-8").splitlines()] == [*map(str, files)]
+
+
+def test_threads_wait_without_keeping_the_cores_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the user or the program around it decided on it."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    cli.wait_without_spinning()  # torch is imported
+    assert "OMP_WAIT_POLICY" not in os.environ
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    cli.wait_without_spinning()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    code = """
+import os, sys
+import inkread.cli
+assert "OMP_WAIT_POLICY" not in os.environ
+inkread.cli.main(["models"], standalone_mode=False)
+assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+"""
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert python("-c", code).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["latin-research", "strokes-research"])
+def test_models_that_are_not_in_the_package(shelf: Path, name: str) -> None:
+    line = refused("predict", LINE, "--model", name)
+    assert f"{name}: not part of the package, as it may be used for research only" in line
 
 
 # ---- eval
