@@ -24,8 +24,7 @@ class Region:
 
     def fitted(self, width: int, height: int) -> "Region":
         """The same in pixels of a picture of that size, with a baseline in any case."""
-        with np.errstate(over="ignore"):  # what is infinite then is refused when the line is cut
-            across, down = np.divide((width, height), self.page_size) if self.page_size else (1.0, 1.0)
+        across, down = (width / self.page_size[0], height / self.page_size[1]) if self.page_size else (1.0, 1.0)
         polygon, baseline = (
             tuple((float(x * across), float(y * down)) for x, y in points)
             for points in (self.polygon, self.baseline or _foot(self.polygon))
