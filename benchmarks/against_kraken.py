@@ -29,8 +29,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from inkread.dataset import Sample, open_dataset, read_line
-from inkread.metrics import error_rate
+from inkread.data.dataset import Sample, open_dataset, read_line
+from inkread.evaluate.metrics import error_rate
 
 CORES = os.cpu_count() or 1
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(CORES)}

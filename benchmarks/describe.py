@@ -11,10 +11,10 @@ import hashlib
 import sys
 from pathlib import Path
 
-from inkread.dataset import open_dataset
-from inkread.evaluation import evaluate
-from inkread.model_file import Model, load_model, save_model
-from inkread.recognizer import Recognizer
+from inkread.data.dataset import open_dataset
+from inkread.evaluate.lines import evaluate
+from inkread.model.checkpoint import Model, load_model, save_model
+from inkread.model.recognizer import Recognizer
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.alphabet import normal
-from inkread.dataset import Dataset, open_dataset
-from inkread.evaluation import evaluate
-from inkread.ink import read_pictures
-from inkread.metrics import bootstrap_interval, edit_distance
-from inkread.reader import Sheet, lay_out, read_sheets
-from inkread.recognizer import Recognizer
+from inkread.data.dataset import Dataset, open_dataset
+from inkread.evaluate.lines import evaluate
+from inkread.inputs.images import read_pictures
+from inkread.evaluate.metrics import bootstrap_interval, edit_distance
+from inkread.pages.reader import Sheet, lay_out, read_sheets
+from inkread.model.recognizer import Recognizer
 
 
 def main() -> None:

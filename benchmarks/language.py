@@ -21,19 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.alphabet import Alphabet, normal
-from inkread.dataset import open_dataset, read_writing
-from inkread.decoder import Guide, align, greedy, prefix_beam
-from inkread.features import columns_of, ready
-from inkread.language import Fusion, read_text, read_words, with_own_words
-from inkread.metrics import edit_distance, words
-from inkread.model_file import (
+from inkread.data.dataset import open_dataset, read_writing
+from inkread.model.decoder import Guide, align, greedy, prefix_beam
+from inkread.features.extract import columns_of, normalize
+from inkread.lm.ngram import Fusion, read_text, read_words, with_own_words
+from inkread.evaluate.metrics import edit_distance, words
+from inkread.model.checkpoint import (
     find_language_model,
     load_language_model,
     load_language_models,
     load_model,
     save_language_model,
 )
-from inkread.recognizer import Recognizer
+from inkread.model.recognizer import Recognizer
 
 WEIGHTS = (0.4, 0.6, 0.8, 1.0)
 BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
@@ -87,7 +87,7 @@ def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores
     recognizer = Recognizer.load(model, "greedy")
     scores: Scores = []
     for start in range(0, len(samples), 16):
-        lines = [ready(read_writing(sample), recognizer.model.config) for sample in samples[start : start + 16]]
+        lines = [normalize(read_writing(sample), recognizer.model.config) for sample in samples[start : start + 16]]
         scores += recognizer.scores([columns_of(line) for line in lines])
         print(f"\r{len(scores)} of {len(samples)} lines", end="", file=sys.stderr)
     print(file=sys.stderr)

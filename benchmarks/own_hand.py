@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inkread.dataset import Dataset, Sample, open_dataset, read_line, write_manifest
-from inkread.evaluation import evaluate
-from inkread.recognizer import Recognizer
+from inkread.data.dataset import Dataset, Sample, open_dataset, read_line, write_manifest
+from inkread.evaluate.lines import evaluate
+from inkread.model.recognizer import Recognizer
 
 
 def main() -> None:

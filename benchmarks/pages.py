@@ -29,11 +29,11 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from inkread.dataset import Dataset, open_dataset, split_of
-from inkread.ink import read_pictures
-from inkread.layout import find_lines
-from inkread.page import Points, Region
-from inkread.page_scores import PageScore, PageScores, match_lines, pages_of
+from inkread.data.dataset import Dataset, open_dataset, split_of
+from inkread.inputs.images import read_pictures
+from inkread.pages.segment import find_lines
+from inkread.pages.regions import Points, Region
+from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ def kraken_line(line: ElementTree.Element) -> Region:
 
 def read(dataset: Dataset, model: str) -> None:
     """Print the CER of whole pages and that of the same lines cut by the truth."""
-    from inkread.evaluation import evaluate
-    from inkread.page_scores import score_pages
-    from inkread.recognizer import Recognizer
+    from inkread.evaluate.lines import evaluate
+    from inkread.evaluate.pages import score_pages
+    from inkread.model.recognizer import Recognizer
 
     recognizer = Recognizer.load(model)
     print(score_pages(recognizer, dataset))

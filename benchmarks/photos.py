@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from inkread.dataset import open_dataset, read_line, write_manifest
-from inkread.evaluation import evaluate
-from inkread.recognizer import Recognizer
+from inkread.data.dataset import open_dataset, read_line, write_manifest
+from inkread.evaluate.lines import evaluate
+from inkread.model.recognizer import Recognizer
 
 Grey = NDArray[np.uint8]
 

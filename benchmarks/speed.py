@@ -22,12 +22,12 @@ from pathlib import Path
 import torch
 
 from inkread.config import PRESETS, NetworkConfig
-from inkread.dataset import open_dataset, read_writing
-from inkread.features import columns_of, ready
-from inkread.model_file import load_model
-from inkread.network import multiply_adds
-from inkread.recognizer import Recognizer
-from inkread.strokes import Writing
+from inkread.data.dataset import open_dataset, read_writing
+from inkread.features.extract import columns_of, normalize
+from inkread.model.checkpoint import load_model
+from inkread.model.network import multiply_adds
+from inkread.model.recognizer import Recognizer
+from inkread.inputs.ink import LineInput
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 SIZE = 2048  # of the matrices: large enough for the highest speed
@@ -83,8 +83,8 @@ def matmul_speed(precision: torch.dtype) -> float:
     return SIZE**3 / min(seconds)
 
 
-def mean_multiply_adds(writings: list[Writing], config: NetworkConfig, labels: int) -> float:
-    columns = [columns_of(ready(writing, config)).shape[1] for writing in writings]
+def mean_multiply_adds(writings: list[LineInput], config: NetworkConfig, labels: int) -> float:
+    columns = [columns_of(normalize(writing, config)).shape[1] for writing in writings]
     return sum(multiply_adds(config, labels, width) for width in columns) / len(columns)
 
 
@@ -118,7 +118,7 @@ def measure_training(data: str, preset: str, minutes: float) -> dict[str, float]
         model = Path(folder) / "speed.safetensors"
         command = ["train", data, "--dev", data, "--out", str(model), "--preset", preset, "--minutes", str(minutes)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "inkread", *command, "--set", "checks=1"], stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "inkread", *command, "--set", "evaluations=1"], stdout=subprocess.DEVNULL
         )
         _, status, usage = os.wait4(process.pid, 0)
         if status:

@@ -1,5 +1,5 @@
 """`python -m inkread` is `inkread`."""
 
-from inkread.cli import main
+from inkread.cli.main import main
 
 main()

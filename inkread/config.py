@@ -96,15 +96,15 @@ class TrainingConfig(Settings):
     clip: float = 5.0  # τ: a gradient longer than this is scaled to this norm (Pascanu 2013); 0 = never
     truncate: int = 0  # k: backpropagation through time is cut to k steps; 0 = whole
     loss: Literal["ctc", "frames"] = "ctc"  # frames: cross-entropy a step, needs data with an alignment
-    shortcut: float = 0.1  # conv: weight of a second CTC loss on the columns alone (Retsinas 2022); 0 = none
-    agreement: float = 0.0  # weight of how alike two views of a line must be read (CR-CTC, Yao 2025); 0 = one view
-    crossed: float = 0.0  # share of the lines that end as another of their writer does, see crossing.py
+    auxiliary: float = 0.1  # conv: weight of a second CTC loss on the columns alone (Retsinas 2022); 0 = none
+    consistency: float = 0.0  # weight of how alike two views of a line must be read (CR-CTC, Yao 2025); 0 = one view
+    spliced: float = 0.0  # share of the lines that end as another of their writer does, see crossing.py
     distorted: float = 1.0  # share of the lines that are distorted at random, anew each time, see augment.py
     photographed: float = 0.3  # share of the lines that are made to look like photos, once
-    average: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones
-    blend: float = 1.0  # with --from: share of what was learned in the weights that are kept; the rest is the start's
+    ema: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones
+    interpolation: float = 1.0  # with --from: share of what was learned in the weights that are kept; the rest is the start's
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: measured at the start
-    checks: int = 20  # times the error rate on the validation lines is measured
+    evaluations: int = 20  # times the error rate on the validation lines is measured
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -115,14 +115,14 @@ class TrainingConfig(Settings):
         _check(self.learning_rate > 0, f"learning_rate={self.learning_rate}: must be more than 0")
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
-        _check(0 <= self.crossed <= 1, f"crossed={self.crossed}: must be from 0 to 1")
+        _check(0 <= self.spliced <= 1, f"spliced={self.spliced}: must be from 0 to 1")
         _check(0 <= self.distorted <= 1, f"distorted={self.distorted}: must be from 0 to 1")
         _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
-        _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")
-        _check(0 < self.blend <= 1, f"blend={self.blend}: must be more than 0, and at most 1")
-        _check(self.weight_decay >= 0 and self.shortcut >= 0, "weight_decay and shortcut must not be negative")
-        _check(self.agreement >= 0, f"agreement={self.agreement}: must not be negative")
-        _check(self.checks >= 1, f"checks={self.checks}: must be at least 1")
+        _check(0 <= self.ema < 1, f"ema={self.ema}: must be from 0 up to 1")
+        _check(0 < self.interpolation <= 1, f"interpolation={self.interpolation}: must be more than 0, and at most 1")
+        _check(self.weight_decay >= 0 and self.auxiliary >= 0, "weight_decay and auxiliary must not be negative")
+        _check(self.consistency >= 0, f"consistency={self.consistency}: must not be negative")
+        _check(self.evaluations >= 1, f"evaluations={self.evaluations}: must be at least 1")
         _check(0 <= self.seed < 2**32, f"seed={self.seed}: must be from 0 up to 2^32")
 
 
@@ -202,7 +202,7 @@ PRESETS: dict[str, tuple[NetworkConfig, TrainingConfig]] = {
     # The lecture's own network: plain pixel columns, Elman cells, no convolution.
     "elman": (
         NetworkConfig(features="pixels", cell="elman", activation="tanh", layers=3, hidden=256, dropout=0.1),
-        TrainingConfig(clip=1.0, shortcut=0.0),
+        TrainingConfig(clip=1.0, auxiliary=0.0),
     ),
     "small": (NetworkConfig(channels=(16, 32, 64, 64), layers=2, hidden=128, dropout=0.1), TrainingConfig()),
     "base": (NetworkConfig(), TrainingConfig()),

@@ -9,7 +9,7 @@ InkreadError            one clear line for the user: what is wrong, in which fil
 └── TrainingFailed      training that cannot go on (a loss that is not a number)
 """
 
-from inkread.names import one_line
+from inkread._names import one_line
 
 
 class InkreadError(Exception):

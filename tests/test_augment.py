@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkread.augment import (
+from inkread.augment.image import (
     PHOTO_HEIGHT,
     _cut_corners,
     _joined,
@@ -16,8 +16,8 @@ from inkread.augment import (
     other_hand,
     photograph,
 )
-from inkread.preprocess import normalise
-from inkread.trajectory import STEP
+from inkread.features.image import normalize_image
+from inkread.features.ink import STEP
 
 Pixels = NDArray[np.uint8]
 
@@ -99,10 +99,10 @@ def test_anything_can_be_photographed(shape: tuple[int, int], shade: int) -> Non
 def test_a_photograph_shows_the_same_line() -> None:
     """Normalised again it has about the size it had, and ink where it was: on paper, rules, in shadows alike."""
     picture = np.pad(255 - strokes(400), ((10, 10), (10, 10)), constant_values=255)
-    clean = normalise(picture, 48).pixels
+    clean = normalize_image(picture, 48).pixels
     widths, likenesses = [], []
     for seed in range(100):
-        photo = normalise(photograph(picture, np.random.default_rng(seed)), 48).pixels
+        photo = normalize_image(photograph(picture, np.random.default_rng(seed)), 48).pixels
         widths.append(photo.shape[1] / clean.shape[1])
         same_width = np.asarray(Image.fromarray(photo).resize(clean.shape[::-1]))
         likenesses.append(np.corrcoef(clean.sum(axis=1), same_width.sum(axis=1))[0, 1])

@@ -23,15 +23,15 @@ from PIL import Image
 
 from inkread import cli, display, model_file, reader
 from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
-from inkread.dataset import Sample, open_dataset
-from inkread.ink import read_pictures
-from inkread.model_file import load_model, save_model
+from inkread.data.dataset import Sample, open_dataset
+from inkread.inputs.images import read_pictures
+from inkread.model.checkpoint import load_model, save_model
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "datasets" / "sample"
 LINE = SAMPLE / "01-scan.png"
 NETWORK = ["hidden=16", "layers=1", "channels=8,8,8"]
-TINY = [flag for setting in (*NETWORK, "precision=float32", "checks=1") for flag in ("--set", setting)]
+TINY = [flag for setting in (*NETWORK, "precision=float32", "evaluations=1") for flag in ("--set", setting)]
 
 
 def run(*arguments: object, stdin: bytes | None = None) -> Result:
@@ -277,7 +277,7 @@ def test_an_unexpected_error_in_one_file_does_not_stop_the_others(
 def test_pictures_for_a_model_of_strokes_do_not_stop_the_others(tmp_path: Path, few: Path) -> None:
     (tmp_path / "a.json").write_text(INKS["a.json"])
     (tmp_path / "inks.jsonl").write_text('{"strokes": [[[0, 0], [0, 40], [20, 20], [40, 44]]], "text": "a"}\n' * 2)
-    sizes = [flag for flag in ("hidden=4", "layers=1", "channels=4,4", "checks=1") for flag in ("--set", flag)]
+    sizes = [flag for flag in ("hidden=4", "layers=1", "channels=4,4", "evaluations=1") for flag in ("--set", flag)]
     strokes = tmp_path / "strokes.safetensors"
     done("train", tmp_path / "inks.jsonl", "--dev", tmp_path / "inks.jsonl", *sizes, "--epochs", 1, "--out", strokes)
     result = run("predict", LINE, tmp_path / "a.json", "--model", strokes)
@@ -399,9 +399,9 @@ def test_threads_wait_without_keeping_the_cores_busy(monkeypatch: pytest.MonkeyP
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
     code = """
 import os, sys
-import inkread.cli
+import inkread.cli.main
 assert "OMP_WAIT_POLICY" not in os.environ
-inkread.cli.main(["models"], standalone_mode=False)
+inkread.cli.main.main(["models"], standalone_mode=False)
 assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 """
     monkeypatch.delenv("OMP_WAIT_POLICY")
@@ -480,7 +480,7 @@ def test_a_tenth_of_many_lines_is_set_aside() -> None:
 
 def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
-    monkeypatch.setattr("inkread.training.train", lambda *given, **rest: trained.append(given[4]) or 0.0)
+    monkeypatch.setattr("inkread.train.loop.train", lambda *given, **rest: trained.append(given[4]) or 0.0)
     for settings in ([], ["--set", "minutes=0"], ["--set", "epochs=3"], ["--epochs", 2, "--set", "epochs=3"]):
         done("train", few, "--out", tmp_path / "m.safetensors", *settings)
     assert [(config.minutes, config.epochs) for config in trained] == [(30, 0), (30, 0), (0, 3), (0, 2)]
@@ -489,7 +489,7 @@ def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatc
 def test_training_on_from_a_model_adds_its_characters(few: Path, model: Path, tmp_path: Path) -> None:
     dataset = shutil.copytree(few, tmp_path / "lines")
     (dataset / "01-scan.gt.txt").write_text("Œ ﬁ ẞ", encoding="utf-8")
-    brief = ("--epochs", 1, "--set", "checks=1", "--set", "precision=float32")
+    brief = ("--epochs", 1, "--set", "evaluations=1", "--set", "precision=float32")
     done("train", dataset, "--from", model, *brief, "--out", tmp_path / "m.safetensors")
     before, after = (load_model(str(file)) for file in (model, tmp_path / "m.safetensors"))
     added = after.alphabet.characters.removeprefix(before.alphabet.characters)
@@ -503,9 +503,9 @@ LEARNS = [
     *(["cell=elman", f"activation={name}"] for name in Activation.__args__),
     ["bidirectional=false"],
     ["truncate=20", "cell=elman"],
-    ["distorted=0", "photographed=0", "average=0"],
-    ["crossed=1"],
-    ["agreement=0.2"],
+    ["distorted=0", "photographed=0", "ema=0"],
+    ["spliced=1"],
+    ["consistency=0.2"],
 ]
 
 
@@ -555,14 +555,14 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
         ("--minutes inf", 1, "minutes=inf: must be a finite number"),
         ("--set learning_rate=1e999", 1, "learning_rate=1e999: must be a finite number"),
         ("--set hidden", 2, "--set hidden: write NAME=VALUE"),
-        ("--set hiden=3", 1, "hiden: no such setting; there are activation, agreement,"),
+        ("--set hiden=3", 1, "hiden: no such setting; there are activation, consistency,"),
         ("--set cell=gnu", 1, "cell=gnu: must be one of elman, gru, lstm"),
         ("--from latin --preset small", 2, "leave --preset out"),
         ("--from latin --set cell=gru", 1, "--from latin brings its own network"),
         ("--from latin --set hidden=1", 1, "only its dropout can be changed, and hidden and channels raised"),
         ("--from lost", 1, "lost: no such model"),
-        ("--set blend=0.5", 1, "blend=0.5: there is nothing to blend with; name a model with --from"),
-        ("--set crossed=2", 1, "crossed=2.0: must be from 0 to 1"),
+        ("--set interpolation=0.5", 1, "interpolation=0.5: there is nothing to blend with; name a model with --from"),
+        ("--set spliced=2", 1, "spliced=2.0: must be from 0 to 1"),
         ("--dev lost", 1, "lost: no such file or folder"),
         ("--resume --epochs 1 " + " ".join(TINY), 1, "m.checkpoint: no checkpoint to resume from"),
     ],
@@ -652,7 +652,7 @@ def test_what_nobody_foresaw(
         (tmp_path / "m.checkpoint").touch()
         raise error
 
-    monkeypatch.setattr("inkread.training.train", fail)
+    monkeypatch.setattr("inkread.train.loop.train", fail)
     result = run("train", few, "--dev", few, "--out", tmp_path / "m.safetensors")
     assert result.exit_code == code and result.stderr.startswith(message) and result.stderr.count("\n") == 1
 
@@ -739,8 +739,8 @@ def python(*arguments: object, stdout: int | TextIO | None = None) -> "subproces
 
 def test_help_is_there_at_once() -> None:
     """The heavy packages are not imported for it."""
-    imported = re.findall(r"\| +([\w.]+)$", python("-X", "importtime", "-c", "import inkread.cli").stderr, re.MULTILINE)
-    assert "inkread.cli" in imported and not {"torch", "numpy", "rich", "PIL"} & set(imported)
+    imported = re.findall(r"\| +([\w.]+)$", python("-X", "importtime", "-c", "import inkread.cli.main").stderr, re.MULTILINE)
+    assert "inkread.cli.main" in imported and not {"torch", "numpy", "rich", "PIL"} & set(imported)
 
 
 def test_a_reader_that_has_seen_enough() -> None:
@@ -814,7 +814,7 @@ def test_strokes_have_a_model_of_their_own(shelf: Path, tmp_path: Path) -> None:
     rows = [{"strokes": [[[0, 0], [0, 40], [20, 20], [40, 40 + n]]], "text": "a"} for n in range(4)]
     inks = tmp_path / "inks.jsonl"
     inks.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    sizes = [flag for flag in ("hidden=4", "layers=1", "channels=4,4", "checks=1") for flag in ("--set", flag)]
+    sizes = [flag for flag in ("hidden=4", "layers=1", "channels=4,4", "evaluations=1") for flag in ("--set", flag)]
     trained = done("train", inks, "--dev", inks, *sizes, "--epochs", 1, "--out", shelf / "strokes.safetensors")
     assert "preset strokes" in trained.stderr
     assert load_model("strokes").config.features == "strokes"
@@ -943,11 +943,11 @@ def test_a_model_names_the_language_it_reads_along_with(
     for letter_by_letter in (("--lm", "none"), ("--decoder", "greedy")):
         assert done("predict", LINE, *letter_by_letter).stdout == plain
     own = tmp_path / "own.safetensors"
-    done("train", few, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "checks=1", "--out", own)
+    done("train", few, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "evaluations=1", "--out", own)
     assert load_model(str(own)).facts["lm"] == latin.facts["lm"]
     lines = shutil.copytree(few, tmp_path / "lines")
     next(lines.glob("*.gt.txt")).write_text("Złoty", "utf-8")
-    done("train", lines, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "checks=1", "--out", own, "--force")
+    done("train", lines, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "evaluations=1", "--out", own, "--force")
     assert "lm" not in load_model(str(own)).facts
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inkread import cpus
-from inkread.cpus import available_cpus, container_quota
+from inkread._cpus import available_cpus, container_quota
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ import torch
 from torch.nn import functional
 
 from inkread.config import TrainingConfig
-from inkread.training import (
+from inkread.train.loop import (
     HIDDEN,
     HIDDEN_RUN,
     ctc_loss,
-    disagreement,
+    consistency_loss,
     hide,
     learning_rate_at,
     make_batches,
@@ -76,18 +76,18 @@ def test_disagreement_is_the_mean_of_both_divergences_up_to_each_end() -> None:
         for p, q in zip(first[:end, line].exp().tolist(), second[:end, line].exp().tolist(), strict=True):
             expected += sum((a - b) * math.log(a / b) / 2 for a, b in zip(p, q, strict=True))  # KL(p|q) + KL(q|p)
     both, steps = torch.cat([first, second], dim=1), torch.tensor([5, 3])
-    assert disagreement(both, steps).item() == pytest.approx(expected, rel=1e-10)
-    assert disagreement(torch.cat([first, first], dim=1), steps).item() == pytest.approx(0, abs=1e-12)
+    assert consistency_loss(both, steps).item() == pytest.approx(expected, rel=1e-10)
+    assert consistency_loss(torch.cat([first, first], dim=1), steps).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_views_that_disagree_come_nearer() -> None:
     scores = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
     steps = torch.tensor([5])
-    before = disagreement(scores.log_softmax(2), steps)
+    before = consistency_loss(scores.log_softmax(2), steps)
     before.backward()
     assert scores.grad is not None and not torch.equal(scores.grad[:, 0], scores.grad[:, 1])
     with torch.no_grad():
-        assert disagreement((scores - 0.1 * scores.grad).log_softmax(2), steps) < before
+        assert consistency_loss((scores - 0.1 * scores.grad).log_softmax(2), steps) < before
 
 
 def test_what_is_hidden_is_a_share_of_each_line_in_runs() -> None:

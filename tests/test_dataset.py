@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inkread.check import check_dataset
-from inkread.dataset import Sample, is_ink, open_dataset, read_line, read_strokes
+from inkread.data.check import check_dataset
+from inkread.data.dataset import Sample, is_ink, open_dataset, read_line, read_strokes
 from inkread.errors import BadDataset, BadInput
-from inkread.page import Region, cut_line
+from inkread.pages.regions import Region, cut_line
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inkread.decoder import Label, align, greedy, prefix_beam
+from inkread.model.decoder import Label, align, greedy, prefix_beam
 
 A, B = 1, 2
 EXACT = {"least": 0.0, "margin": 0.0}  # nothing is left out

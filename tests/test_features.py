@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from inkread.config import NetworkConfig
-from inkread.features import extract, feature_size, geometry
+from inkread.features.extract import extract, feature_size, geometry
 
 
 def geometry_by_loop(ink: np.ndarray) -> np.ndarray:

@@ -1,291 +1,392 @@
-"""Picture files: every mode and format against greys worked out by hand, and every way a file can be bad."""
+"""Files of pen strokes: each format by hand-made examples, bad ones by the one line they get, and the real sets."""
 
-import io
-import os
-import struct
-import sys
-import tracemalloc
-import warnings
-import zlib
-from concurrent.futures import ThreadPoolExecutor
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from inkread.errors import BadInput
-from inkread.ink import MOST_PIXELS, read_pictures
-from inkread.names import one_line
+from inkread.inputs.ink import Ink, looks_like_ink, read_inks, read_segments, to_json_line
 
-GREY = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
-
-
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, format, **options)
-    return file.getvalue()
-
-
-def decoded(image: Image.Image, format: str = "PNG", **options: object) -> np.ndarray:
-    (page,) = read_pictures("-", encoded(image, format, **options))
-    assert page.dtype == np.uint8
-    return page
-
-
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "WEBP"])
-def test_grey_comes_back_as_it_was(format: str) -> None:
-    options = {"lossless": True} if format == "WEBP" else {}
-    np.testing.assert_array_equal(decoded(Image.fromarray(GREY), format, **options), GREY)
+DATA = Path(__file__).parents[2] / "data"  # the sets, unpacked; see datasets/README.md
+IAM = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<WhiteboardCaptureSession>
+  <WhiteboardDescription><SensorLocation corner="top_left"/></WhiteboardDescription>
+  <StrokeSet>
+    <Stroke colour="black" start_time="1.00" end_time="1.02">
+      <Point x="916" y="3112" time="1.00"/>
+      <Point x="904" y="3119" time="1.02"/>
+    </Stroke>
+    <Stroke colour="black" start_time="1.50" end_time="1.50"><Point x="920" y="3100" time="1.50"/></Stroke>
+  </StrokeSet>
+</WhiteboardCaptureSession>
+"""
 
 
-def test_jpeg_is_close() -> None:
-    flat = np.full((16, 16), 200, np.uint8)
-    assert np.abs(decoded(Image.fromarray(flat), "JPEG").astype(int) - 200).max() <= 1
+def only(text: str) -> Ink:
+    """The one ink in a file with this content."""
+    (ink,) = read_inks("-", text.encode())
+    return ink
 
 
-def test_one_bit_is_black_and_white() -> None:
-    assert decoded(Image.fromarray(GREY > 100)).tolist() == [[0, 0, 255], [255, 255, 255]]
+def test_iam_ondb() -> None:
+    first, dot = only(IAM).strokes
+    assert first.tolist() == [[916, 3112], [904, 3119]]
+    assert dot.tolist() == [[920, 3100]]
 
 
-def test_colours_become_luma() -> None:
-    image = Image.new("RGB", (2, 1), "red")
-    image.putpixel((1, 0), (0, 0, 255))
-    assert decoded(image).tolist() == [[76, 29]]  # ITU-R 601: 0.299 and 0.114 of 255
-    assert decoded(image.convert("P", palette=Image.Palette.ADAPTIVE)).tolist() == [[76, 29]]
+def points(ink: Ink) -> list[list[list[float]]]:
+    return [stroke.tolist() for stroke in ink.strokes]
 
 
-def test_transparent_is_white_paper() -> None:
-    rgba = Image.new("RGBA", (3, 1), (0, 0, 0, 0))
-    rgba.putpixel((1, 0), (0, 0, 0, 255))
-    rgba.putpixel((2, 0), (0, 0, 0, 127))
-    assert decoded(rgba).tolist() == [[255, 0, 128]]
-    assert decoded(rgba.convert("LA")).tolist() == [[255, 0, 128]]
-    palette = Image.new("P", (2, 1))
-    palette.putpixel((1, 0), 1)
-    palette.putpalette([0, 0, 0, 10, 10, 10])
-    assert decoded(palette, transparency=0).tolist() == [[255, 10]]
-
-
-@pytest.mark.parametrize("order", ["<u2", ">u2"])
-def test_sixteen_bits_are_scaled_not_clipped(order: str) -> None:
-    levels = np.array([[0, 257, 30000, 65535]], order)
-    mode = "I;16" if order == "<u2" else "I;16B"
-    image = Image.frombytes(mode, (4, 1), levels.tobytes())
-    assert decoded(image, "TIFF").tolist() == [[0, 1, 117, 255]]
-
-
-def test_wide_integers_and_floats_are_scaled() -> None:
-    assert decoded(Image.fromarray(np.array([[0, 32768, 65535]], np.int32)), "TIFF").tolist() == [[0, 128, 255]]
-    assert decoded(Image.fromarray(np.array([[0, 50_000, 100_000]], np.int32)), "TIFF").tolist() == [[0, 128, 255]]
-    assert decoded(Image.fromarray(np.array([[0, 0.5, 1]], np.float32)), "TIFF").tolist() == [[0, 128, 255]]
-    assert decoded(Image.fromarray(np.array([[-3, 7, 200]], np.float32)), "TIFF").tolist() == [[0, 7, 200]]
-    assert decoded(Image.fromarray(np.array([[np.nan, 0, 9]], np.float32)), "TIFF").tolist() == [[0, 0, 9]]
-
-
-def test_cmyk_ink_is_dark() -> None:
-    image = Image.new("CMYK", (16, 16), (0, 0, 0, 0))
-    image.paste((0, 0, 0, 255), (8, 0, 16, 16))
-    for format in ("TIFF", "JPEG"):
-        page = decoded(image, format)
-        assert page[0, 0] > 250 and page[0, 15] < 5
-
-
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
-@pytest.mark.parametrize(
-    "orientation, stored",
-    [  # EXIF 2.3: which stored picture shows GREY when the tag is obeyed
-        (1, GREY),
-        (2, GREY[:, ::-1]),
-        (3, GREY[::-1, ::-1]),
-        (4, GREY[::-1]),
-        (5, GREY.T),
-        (6, np.rot90(GREY, 1)),
-        (7, GREY[::-1, ::-1].T),
-        (8, np.rot90(GREY, -1)),
-    ],
-)
-def test_orientation_is_obeyed(orientation: int, stored: np.ndarray, format: str) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    options = {"lossless": True} if format == "WEBP" else {}
-    image = Image.fromarray(np.ascontiguousarray(stored))
-    np.testing.assert_array_equal(decoded(image, format, exif=exif, **options), GREY)
-
-
-def test_a_photo_with_broken_exif_is_read() -> None:
-    image = Image.new("L", (8, 8), 255)
-    assert decoded(image, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01").shape == (8, 8)
-
-
-def test_a_tiff_gives_every_page_but_no_thumbnail() -> None:
-    pages = [Image.new("L", (4, 3 + number), 10 * number) for number in range(3)]
-    data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
-    assert [(page.shape, page[0, 0]) for page in read_pictures("-", data)] == [((3, 4), 0), ((4, 4), 10), ((5, 4), 20)]
-    thumbnail = Image.new("L", (2, 2))
-    thumbnail.encoderinfo = {"tiffinfo": {254: 1}}
-    data = encoded(pages[0], "TIFF", save_all=True, append_images=[thumbnail, pages[1]])
-    assert [page.shape for page in read_pictures("-", data)] == [(3, 4), (4, 4)]
-
-
-def test_other_formats_give_their_first_frame() -> None:
-    frames = [Image.new("L", (4, 4), grey) for grey in (0, 255)]
-    for format in ("WEBP", "GIF", "PNG"):
-        data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
-        assert [page.mean() for page in read_pictures("-", data)] == [0]
-
-
-def test_a_pdf_gives_every_page() -> None:
-    pages = [Image.new("L", (300, 400), 255), Image.new("L", (400, 300), 255)]
-    pages[1].paste(40, (100, 60, 200, 90))
-    first, second = read_pictures("-", encoded(pages[0], "PDF", save_all=True, append_images=pages[1:], resolution=100))
-    assert first.dtype == np.uint8 and first.shape == (800, 600) and first.min() == 255  # 3 x 4 inches at 200 dpi
-    assert second.shape == (600, 800)
-    dark = np.argwhere(second < 150)
-    np.testing.assert_allclose([dark.min(axis=0), dark.max(axis=0) + 1], [(120, 200), (180, 400)], atol=2)
-    assert second[150, 300] == pytest.approx(40, abs=3)
-
-
-def test_a_pdf_without_its_library_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pypdfium2", None)
-    assert "pip install 'inkread[pdf]'" in message("-", encoded(Image.fromarray(GREY), "PDF"))
-
-
-def test_a_pdf_that_cannot_be_read_is_told() -> None:
-    whole = encoded(Image.new("L", (30, 30)), "PDF")
-    assert "damaged" in message("-", whole[:200])
-    assert "too large" in message("-", encoded(Image.new("1", (5000, 5000)), "PDF", resolution=50))
-
-
-# ---- bad files
-
-
-def message(path: Path | str, data: bytes | None = None) -> str:
+def refused(text: str | bytes) -> str:
+    """The one line that ink with this content gets."""
     with pytest.raises(BadInput) as caught:
-        list(read_pictures(path, data))
-    text = str(caught.value)
-    assert "\n" not in text and ";" in text, "one line that names a cure"
-    assert text.startswith("<stdin>" if str(path) == "-" else one_line(str(path)))
-    return text
+        read_inks("-", text if isinstance(text, bytes) else text.encode())
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith("<stdin>")
+    return message
 
 
-def test_paths_that_are_no_pictures(tmp_path: Path) -> None:
-    assert "no such file" in message(tmp_path / "missing.png")
-    assert "a folder" in message(tmp_path)
-    assert "cannot be read" in message("a\0b.png")
-    for name, content, told in [
-        ("empty.png", b"", "empty"),
-        ("letter.pdf", b"%PDF-1.7\n...", "PDF"),
-        ("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-        ("notes.txt", b"these are words, no picture", "not a picture"),
-        ("script.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-    ]:
-        (tmp_path / name).write_bytes(content)
-        assert told in message(tmp_path / name)
-        assert told in message("-", content) or not content
+def test_what_is_no_number_is_named_with_its_line() -> None:
+    assert refused(IAM.replace("904", "NaN")).startswith("<stdin>, line 7: x='NaN' is nowhere on paper")
+    assert refused(IAM.replace('x="904"', "")).startswith("<stdin>, line 7: x='' is no number")
+    assert refused(IAM.replace("904", "x904")).startswith("<stdin>, line 7: x='x904' is no number")
+    assert refused(IAM.replace("1.02", "-1.02")).startswith("<stdin>, line 7: a negative time, -1.02")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
-    file = tmp_path / "locked.png"
-    file.write_bytes(encoded(Image.fromarray(GREY), "PNG"))
-    file.chmod(0)
-    assert "permission" in message(file)
+def test_xml_that_is_cut_short_or_hostile() -> None:
+    assert "line 10: not well-formed XML" in refused(IAM[: IAM.index("</StrokeSet>")])
+    bomb = '<!DOCTYPE a [<!ENTITY a "a"><!ENTITY b "&a;&a;">]><a>&b;</a>'
+    assert "defines XML entities" in refused(bomb)
+    spy = '<!DOCTYPE ink [<!ENTITY x SYSTEM "file:///etc/passwd">]><ink><trace>&x;</trace></ink>'
+    assert "defines XML entities" in refused(spy)
+    assert "<html> is XML but not ink" in refused("<html></html>")
+    assert "nested too deeply" in refused("<ink>" + "<traceGroup>" * 50_000 + "</traceGroup>" * 50_000 + "</ink>")
 
 
-def test_a_pipe_is_read(tmp_path: Path) -> None:
-    reader, writer = os.pipe()
-    os.write(writer, encoded(Image.fromarray(GREY), "PNG"))
-    os.close(writer)
-    if not Path(f"/dev/fd/{reader}").exists():
-        pytest.skip("no /dev/fd here")
-    np.testing.assert_array_equal(read_pictures(f"/dev/fd/{reader}")[0], GREY)
-    os.close(reader)
+# ---- InkML
 
 
-def test_a_small_pdf_of_many_large_pages_takes_the_memory_of_one() -> None:
-    large = [Image.new("1", (2000, 2000), 1)] * 8  # 8 megapixels each at 200 dpi
-    pages = read_pictures("-", encoded(large[0], "PDF", save_all=True, append_images=large[1:], resolution=141.4))
-    assert len(pages) == 8
-    tracemalloc.start()
-    sizes = [page.size for page in pages]
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert min(sizes) > 7_900_000 and peak < 4 * max(sizes)
+def inkml(content: str) -> str:
+    return f'<ink xmlns="http://www.w3.org/2003/InkML">{content}</ink>'
 
 
-def test_threads_leave_the_warning_filters_as_they_were() -> None:
-    exif = encoded(Image.new("L", (8, 8), 255), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01")
-    before = list(warnings.filters)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: list(read_pictures("-", exif)), range(40)))
-    assert warnings.filters == before
-
-
-def png_claiming(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that claims a size, as a decompression bomb does."""
-    chunks = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
-        (b"IDAT", zlib.compress(b"")),
-        (b"IEND", b""),
+def test_the_recommendation_s_own_trace() -> None:
+    """Section 3.2.1: X and Y, first in full, then as velocities, then as accelerations; two channels come and go."""
+    channels = '<channel name="X"/><channel name="Y"/>'
+    optional = '<channel name="S1" type="boolean"/><channel name="S2" type="boolean"/>'
+    form = f"<traceFormat>{channels}<intermittentChannels>{optional}</intermittentChannels></traceFormat>"
+    trace = """1125 18432,'23'43,"7"-8,3-5,7 -3,6 2,6 8,3 6 T,2 4*T,3 6,3-6 F F"""
+    (stroke,) = points(only(inkml(f"{form}<trace>{trace}</trace>")))
+    assert stroke == [
+        [1125, 18432],
+        [1148, 18475],
+        [1178, 18510],
+        [1211, 18540],
+        [1251, 18567],
+        [1297, 18596],
+        [1349, 18633],
+        [1404, 18676],
+        [1461, 18723],
+        [1521, 18776],
+        [1584, 18823],
     ]
-    body = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
 
-def test_giant_pictures_are_refused_before_they_are_decoded() -> None:
-    assert "13100 x 13100" in message("-", png_claiming(13_100, 13_100)) and MOST_PIXELS < 13_100**2
-    assert "3600000000 pixels" in message("-", png_claiming(60_000, 60_000))
-    # Pillow would warn at 95 megapixels; here it is just a file cut short, without a warning (which would be an error).
-    assert "cut short" in message("-", png_claiming(10_000, 9_500))
+def test_values_may_be_written_in_every_way() -> None:
+    (stroke,) = points(only(inkml("<trace> 1.5 -2e1 ,'+1'-1, * * ,!#1F !.5,?2,</trace>")))
+    assert stroke == [[1.5, -20], [2.5, -21], [3.5, -22], [31, 0.5], [31, 2]]
 
 
-def test_a_picture_without_pixels() -> None:
-    message("-", png_claiming(0, 5))
-    message("-", b"P5 0 0 255\n")
+def test_a_hexadecimal_number_of_300_digits_is_nowhere_on_paper() -> None:
+    assert "nowhere on paper" in refused(inkml(f"<trace>1 2,#{'F' * 300} 3</trace>"))
 
 
-STRIPES = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8))
+def test_channels_stand_in_any_order() -> None:
+    channels = "".join(f'<channel name="{name}"/>' for name in ("F", "Y", "T", "X"))
+    (stroke,) = points(only(inkml(f"<traceFormat>{channels}</traceFormat><trace>9 1 0 5, 9 2 1 6</trace>")))
+    assert stroke == [[5, 1], [6, 2]]
+
+
+def test_contexts_say_which_format_holds() -> None:
+    text = inkml("""
+        <definitions>
+          <traceFormat xml:id="yx"><channel name="Y" orientation="-ve"/><channel name="X"/></traceFormat>
+          <context xml:id="one"><inkSource><traceFormat><channel name="X"/><channel name="Y"/></traceFormat></inkSource>
+          </context>
+          <context xml:id="two" traceFormatRef="#yx"/>
+          <context xml:id="three" contextRef="#two"/>
+        </definitions>
+        <trace contextRef="#one">1 2,3 4</trace>
+        <trace contextRef="#three">1 2,3 4</trace>
+        <traceGroup contextRef="#two"><trace>1 2,3 4</trace><trace contextRef="#one">1 2</trace></traceGroup>
+        <context traceFormatRef="#yx"/>
+        <trace>5 6,7 8</trace>""")
+    assert points(only(text)) == [
+        [[1, 2], [3, 4]],
+        [[2, -1], [4, -3]],
+        [[2, -1], [4, -3]],
+        [[1, 2]],
+        [[6, -5], [8, -7]],
+    ]
+
+
+def test_traces_above_the_paper_and_traces_that_go_on() -> None:
+    text = inkml("""
+        <trace xml:id="a" continuation="begin">0 0,1 1</trace>
+        <trace type="penUp">1 1,5 5</trace>
+        <trace xml:id="b" continuation="middle" priorRef="#a">2 2</trace>
+        <trace continuation="end" priorRef="#b">3 3</trace>
+        <trace>9 9</trace>""")
+    assert points(only(text)) == [[[0, 0], [1, 1], [2, 2], [3, 3]], [[9, 9]]]
+
+
+def test_what_is_written_stands_in_annotations() -> None:
+    whole = inkml(
+        '<annotation type="truth"> to  be </annotation><annotation type="writer">anna</annotation>'
+        "<trace>0 0,1 1</trace>"
+    )
+    assert (only(whole).text, only(whole).writer) == ("to be", "anna")
+    parts = inkml("""
+        <trace id="a">0 0,1 1</trace><trace id="b">2 2,3 3</trace>
+        <traceGroup><annotationXML type="truth"><word>to</word></annotationXML><trace>4 4,5 5</trace></traceGroup>
+        <traceView><annotation type="truth">be</annotation><traceView traceDataRef="#b"/></traceView>""")
+    inks = read_inks("-", parts.encode())
+    assert [(ink.text, points(ink)) for ink in inks] == [
+        ("to", [[[4, 4], [5, 5]]]),
+        ("be", [[[2, 2], [3, 3]]]),
+        ("", [[[0, 0], [1, 1]]]),
+    ]
+
+
+def test_bad_inkml() -> None:
+    assert "no stroke of a pen" in refused(inkml(""))
+    assert "no stroke of a pen" in refused(inkml("<trace></trace>"))
+    assert "at one place" in refused(inkml("<trace>5 5</trace>"))
+    assert refused(inkml("\n<trace>1 2,NaN 3</trace>")).startswith(
+        "<stdin>, line 2: 'NaN 3' is no value after 1 points"
+    )
+    assert "a point without x and y" in refused(inkml("<trace>1 2,3</trace>"))
+    assert "'5' is no value" in refused(inkml("<trace>1 2,3 4 5</trace>"))
+    assert "nowhere on paper" in refused(inkml("<trace>1 2,1e999 4</trace>"))
+    timed = "".join(f'<channel name="{name}"/>' for name in "XYT")
+    assert "negative time, -3" in refused(inkml(f"<traceFormat>{timed}</traceFormat><trace>1 2 0,3 4 -3</trace>"))
+    flat = '<traceFormat><channel name="X"/></traceFormat>'
+    assert "no channels X and Y" in refused(inkml(f"{flat}<trace>1,2</trace>"))
+
+
+# ---- UNIPEN
+
+
+def unipen(folder: Path, provider: str, ink: str, labels: str) -> Path:
+    """A label file and the ink that it includes, as they lie in the distribution."""
+    file = folder / "include" / provider / "data" / "a.dat"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f".WRITER_ID ann\n.COORD X Y T\n{ink}")
+    path = folder / "data" / "7" / provider / "a.dat"
+    path.parent.mkdir(parents=True)
+    path.write_text(f".VERSION 1.0\n.INCLUDE {provider}/data/a.dat\n{labels}")
+    return path
+
+
+INK = ".PEN_UP\n.PEN_DOWN\n0 0 1\n5 7 2\n.PEN_UP\n6 7 3\n.PEN_DOWN\n8 1 4\n9 2 5"
+
+
+def test_unipen_counts_components_as_the_provider_does(tmp_path: Path) -> None:
+    path = unipen(tmp_path, "sta", INK, '.SEGMENT WORD 2 ? "say \\"hi\\""')
+    (ink,) = read_inks(path)
+    assert (ink.text, ink.writer, points(ink)) == ('say "hi"', "ann", [[[8, -1], [9, -2]]])
+    path = unipen(tmp_path, "kar", INK, '.SEGMENT WORD 1 ? "no"\n.SEGMENT WORD 0,1 OK "yes"\n')
+    assert [(ink.text, len(ink.strokes)) for ink in read_inks(path)] == [("no", 1), ("yes", 2)]
+
+
+def test_of_a_unipen_hierarchy_the_largest_unit_counts(tmp_path: Path) -> None:
+    labels = '.SEGMENT WORD 0 ? "to"\n.SEGMENT TEXT 0-1 ? "to be"\n.SEGMENT CHARACTER 0 ? "t"\n'
+    path = unipen(tmp_path, "kar", INK, labels)
+    assert [ink.text for ink in read_inks(path)] == ["to be"]
+    assert [segment.unit for segment in read_segments(path)] == ["WORD", "TEXT", "CHARACTER"]
+
+
+def test_unipen_without_labels_is_one_ink() -> None:
+    assert points(only(".COORD T Y X\n.PEN_DOWN\n0 1 2\n0 3 4\n")) == [[[2, -1], [4, -3]]]
+
+
+def test_bad_unipen(tmp_path: Path) -> None:
+    assert "line 2 is not numbers alone" in refused(".COORD X Y\n.PEN_DOWN\n1 2\n3 x\n")
+    assert "nowhere on paper" in refused(".PEN_DOWN\n1 2\n3 nan\n")
+    assert "no ink in what it includes (a.dat)" in refused('.INCLUDE a.dat\n.SEGMENT WORD 0 ? "a"\n')
+    assert "no stroke of a pen" in refused(".VERSION 1.0\n")
+    for part in ("0-1-2", "1-2,3--4", "99999999999"):
+        told = refused(f'.PEN_DOWN\n1 2\n3 4\n.SEGMENT WORD {part} ? "a"\n')
+        assert told.startswith("<stdin>, line 4: not numbers of components")
+    assert "no ink in what it includes (.)" in refused(".INCLUDE .\n")
+    assert "no ink in what it includes" in refused(f".INCLUDE {'x' * 300}\n")
+    circle = unipen(tmp_path, "kar", ".INCLUDE kar/data/a.dat\n", "")
+    with pytest.raises(BadInput, match="run in a circle"):
+        read_inks(circle)
+
+
+def test_unipen_includes_nothing_from_outside(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.dat"
+    secret.write_text(".PEN_DOWN\npassword 1\n")
+    data = tmp_path / "set"
+    for link, target in (("file", secret), ("folder", tmp_path)):
+        unipen(data / link, "kar", INK, "")
+        (data / link / "include/kar/data/link").symlink_to(target)
+    (data / "whole/data").mkdir(parents=True)
+    (data / "whole/include").symlink_to(tmp_path)
+    (data / "folder/include/kar/data/inside").symlink_to("a.dat")
+    for place, included in [
+        ("file", secret),
+        ("file", "kar/data/../../../../../secret.dat"),
+        ("file", "kar/data/link"),
+        ("folder", "kar/data/link/secret.dat"),
+        ("whole", "secret.dat"),
+    ]:
+        file = data / place / "data/b.dat"
+        file.write_text(f".VERSION 1.0\n.INCLUDE {included}\n.PEN_DOWN\n1 2\n3 4\n")
+        with pytest.raises(BadInput, match=r"b\.dat, line 2: .INCLUDE of a file outside") as caught:
+            read_inks(file)
+        assert "password" not in str(caught.value)
+    file = data / "folder/data/b.dat"
+    file.write_text(".INCLUDE kar/data/inside\n")
+    assert len(read_inks(file)[0].strokes) == 2
+
+
+def test_an_error_in_an_included_file_does_not_quote_it(tmp_path: Path) -> None:
+    path = unipen(tmp_path, "kar", ".PEN_DOWN\n1 password\n", "")
+    with pytest.raises(BadInput, match=r"include/kar/data/a\.dat: the component at line 3 is not numbers") as caught:
+        read_inks(path)
+    assert "password" not in str(caught.value)
+
+
+def test_includes_that_double_many_times_end_in_an_error(tmp_path: Path) -> None:
+    path = unipen(tmp_path, "kar", ".INCLUDE kar/data/0\n", "")
+    for level in range(30):
+        (tmp_path / f"include/kar/data/{level}").write_text(f".INCLUDE kar/data/{level + 1}\n" * 2)
+    (tmp_path / "include/kar/data/30").write_text(INK)
+    with pytest.raises(BadInput, match="more than 500,000 components"):
+        read_inks(path)
+
+
+def test_an_edited_file_that_is_included_is_read_again(tmp_path: Path) -> None:
+    path = unipen(tmp_path, "kar", INK, "")
+    assert len(read_inks(path)[0].strokes) == 2
+    unipen(tmp_path / "other", "kar", INK + "\n.PEN_DOWN\n1 2\n", "")
+    (tmp_path / "other/include/kar/data/a.dat").replace(tmp_path / "include/kar/data/a.dat")
+    assert len(read_inks(path)[0].strokes) == 3
+
+
+# ---- JSON
+
+
+def test_ink_is_written_as_it_is_read() -> None:
+    ink = Ink((np.array([[0.4, 1.6], [-3, 7]]), np.array([[5.0, 5]])), 'Ça "va"?', "anna", "train")
+    line = to_json_line("a/1", ink)
+    assert "\n" not in line and json.loads(line)["id"] == "a/1"
+    (read,) = read_inks("ink.jsonl", line.encode())
+    assert (read.text, read.writer, read.split) == (ink.text, ink.writer, ink.split)
+    np.testing.assert_array_equal(np.concatenate(read.strokes), [[0, 2], [-3, 7], [5, 5]])
+
+
+def test_json_of_every_shape() -> None:
+    assert points(only("[[[0, 0], [5, 7]], [], [[9, 9]]]")) == [[[0, 0], [5, 7]], [[9, 9]]]
+    assert points(only("[[[0, 0, 0.5], [5.5, 7, 0.1]]]")) == [[[0, 0], [5.5, 7]]]
+    ink = only('\ufeff{"strokes": [[[0, 0], [5, 7]]],\n "text": "be", "writer": 7, "split": "train"}')
+    assert (ink.text, ink.writer, ink.split) == ("be", "7", "train")
+    lines = '{"strokes": [[[0, 0], [1, 1]]], "text": "a"}\n\n{"strokes": [[[0, 0], [1, 1]]], "text": "b"}\n'
+    assert [ink.text for ink in read_inks("-", lines.encode())] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
-    "format, options",
+    ("text", "message"),
     [
-        ("PNG", {}),
-        ("JPEG", {}),
-        ("JPEG", {"progressive": True}),
-        ("BMP", {}),
-        ("WEBP", {}),
-        ("TIFF", {"save_all": True, "append_images": [STRIPES]}),
-        ("TIFF", {"save_all": True, "append_images": [STRIPES], "compression": "tiff_lzw"}),
+        ("[]", "no point of a pen"),
+        ("[[]]", "no point of a pen"),
+        ("[[[3, 4]]]", "all of its points lie at one place"),
+        ("[[[0, 0], [1, NaN]]]", "stroke 1: a number that is not finite"),
+        ("[[[0, 0], [1, 1e400]]]", "stroke 1: a number that is not finite"),
+        ("[[[0, 0], [1e300, 1]]]", "nowhere on paper"),
+        ("[[[0, 0, 0], [1, 1, -5]]]", "stroke 1: a negative time, -5"),
+        ("[[[0, 0], [1, 1, 5]]]", "stroke 1: points of different kinds"),
+        ('[[[0, 0], ["1", 1]]]', "stroke 1: not a list of points"),
+        ("[[0, 0], [1, 1]]", "stroke 1: not a list of points"),
+        ('{"text": "a"}', "no strokes"),
+        ('{"strokes": {"x": [1]}}', "no strokes"),
+        ("[[[0, 0], [1, 1]", "line 1: not JSON"),
+        ("[1]\n[2", "line 1, stroke 1: not a list"),
+        ("[[[0, 0], [1, 1]]]\n[[[0, 0], [1", "line 2: not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ("hello", "not ink that inkread reads"),
+        ("", "not ink that inkread reads"),
     ],
 )
-def test_a_file_cut_short_is_an_error_and_never_half_a_picture(format: str, options: dict[str, object]) -> None:
-    data = encoded(STRIPES, format, **options)
-    whole = read_pictures("-", data)
-    for end in {*range(0, len(data), len(data) // 60), *range(len(data) - 20, len(data))}:
-        try:
-            pages = list(read_pictures("-", data[:end]))
-        except BadInput:
-            continue
-        assert len(pages) == len(whole), f"cut at {end} of {len(data)}"  # only the trailer is missing
-        for page, expected in zip(pages, whole, strict=True):
-            np.testing.assert_array_equal(page, expected, f"cut at {end} of {len(data)}")
+def test_bad_json_gets_one_line(text: str, message: str) -> None:
+    assert message in refused(text)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(["PNG", "JPEG", "BMP", "WEBP", "TIFF"]), st.integers(0, 10**6), st.binary(min_size=1, max_size=8)
-)
-def test_damage_is_a_clear_error_or_a_picture(format: str, place: int, damage: bytes) -> None:
-    data = bytearray(encoded(STRIPES, format))
-    place %= len(data)
-    data[place : place + len(damage)] = damage
+# ---- all formats
+
+WRITERS: dict[str, Callable[[list[list[list[float]]]], str]] = {
+    "json": json.dumps,
+    "inkml": lambda strokes: inkml(
+        "".join(f"<trace>{','.join(f'{x!r} {y!r}' for x, y in stroke)}</trace>" for stroke in strokes)
+    ),
+    "unipen": lambda strokes: ".COORD X Y\n" + "".join(
+        ".PEN_DOWN\n" + "".join(f"{x!r} {-y!r}\n" for x, y in stroke) + ".PEN_UP\n" for stroke in strokes
+    ),
+    "iam": lambda strokes: "<WhiteboardCaptureSession>" + "".join(
+        "<Stroke>" + "".join(f'<Point x="{x!r}" y="{y!r}"/>' for x, y in stroke) + "</Stroke>" for stroke in strokes
+    ) + "</WhiteboardCaptureSession>",
+}  # fmt: skip
+coordinate = st.floats(-1e9, 1e9)
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.tuples(coordinate, coordinate).map(list), min_size=1), min_size=1))
+def test_what_is_written_is_read(form: str, strokes: list[list[list[float]]]) -> None:
+    strokes = [*strokes, [[0.0, 0.0], [1.0, 2.0]]]
+    assert points(only(WRITERS[form](strokes))) == strokes
+    assert looks_like_ink(WRITERS[form](strokes).encode()[:64])
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_more_points_than_a_page_has(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkread.inputs.ink.MOST_POINTS", 100)
+    line = [[float(x), 0.0] for x in range(60)]
+    assert len(only(WRITERS[form]([line])).strokes[0]) == 60
+    assert "100" in refused(WRITERS[form]([line, line]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(sorted(WRITERS)), st.integers(0, 200), st.binary(max_size=8))
+def test_damage_is_one_line_or_harmless(form: str, place: int, noise: bytes) -> None:
+    data = WRITERS[form]([[[0.0, 0.0], [1.0, 2.0]], [[3.5, 4.0]]]).encode()
     try:
-        pages = list(read_pictures("-", bytes(data)))
+        read_inks("-", data[:place] + noise + data[place + len(noise) :])
     except BadInput as error:
         assert "\n" not in str(error)
-    else:
-        assert all(page.dtype == np.uint8 and page.ndim == 2 for page in pages)
+
+
+def test_pictures_are_not_ink() -> None:
+    assert not looks_like_ink(b"\x89PNG\r\n") and not looks_like_ink(b"\xff\xd8\xff") and not looks_like_ink(b"")
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such file"):
+        read_inks(tmp_path / "a.inkml")
+    with pytest.raises(BadInput, match="a folder, not ink"):
+        read_inks(tmp_path)
+
+
+@pytest.mark.skipif(not (DATA / "iam-ondb").is_dir(), reason="IAM-OnDB is not here")
+def test_a_real_line_of_iam_ondb() -> None:
+    (ink,) = read_inks(DATA / "iam-ondb/lineStrokes/d01/d01-001/d01-001z-04.xml")
+    assert np.concatenate(ink.strokes).min(axis=0).tolist() == [897, 2516]  # as its WhiteboardDescription says
+    assert np.concatenate(ink.strokes).max(axis=0).tolist() == [6572, 3168]

@@ -43,6 +43,6 @@ def test_imports_go_up(module: str) -> None:
 
 @pytest.mark.skipif("cli" not in MODULES, reason="the command line is not written yet")
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:
-    code = "import sys, inkread.cli; print(*{'torch', 'numpy', 'PIL', 'safetensors'} & set(sys.modules))"
+    code = "import sys, inkread.cli.main; print(*{'torch', 'numpy', 'PIL', 'safetensors'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
     assert done.stdout.split() == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inkread.locks import LOCK, PREFIX, Locked, locked, private_folder
+from inkread._locks import LOCK, PREFIX, Locked, locked, private_folder
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_a_lock_is_held_once_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
     file = tmp_path / "a.lock"
     code = (
-        "import sys, time; from pathlib import Path; from inkread.locks import locked, private_folder\n"
+        "import sys, time; from pathlib import Path; from inkread._locks import locked, private_folder\n"
         "with locked(Path(sys.argv[1])), private_folder() as folder: print(folder, flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}

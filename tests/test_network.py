@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inkread.config import PRESETS, NetworkConfig
-from inkread.features import extract
-from inkread.network import BatchNorm, Network, maxima, multiply_adds
-from inkread.recognizer import pad
+from inkread.features.extract import extract
+from inkread.model.network import BatchNorm, Network, maxima, multiply_adds
+from inkread.model.recognizer import pad
 
 LABELS = 7
 SMALL = {

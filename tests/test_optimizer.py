@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from inkread.config import CELLS, NetworkConfig, TrainingConfig
-from inkread.network import Network
-from inkread.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
-from inkread.processes import Processes
-from inkread.rnn import GATES
+from inkread.model.network import Network
+from inkread.train.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
+from inkread.train.distributed import Workers
+from inkread.model.rnn import GATES
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (4, 6, 20), (3, 20, 6)])
@@ -44,14 +44,14 @@ def test_every_gate_and_convolution_takes_a_step_of_the_same_size(cell: str) -> 
     torch.manual_seed(0)
     config = NetworkConfig(channels=(8, 8, 8), hidden=12, layers=1, cell=cell)  # type: ignore[arg-type]
     network = Network(config, labels=5)
-    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.01, weight_decay=0.0), False, Processes())
+    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.01, weight_decay=0.0), False, Workers())
     before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     for weight in network.parameters():
         weight.grad = torch.randn_like(weight)
     optimizer.step()
     for name, weight in network.named_parameters():
         moved = (before[name] - weight.detach()) / 0.01
-        if weight.ndim == 1 or name.startswith(("output", "shortcut")):
+        if weight.ndim == 1 or name.startswith(("output", "auxiliary")):
             assert torch.allclose(moved.abs(), torch.ones(()), atol=1e-3), name  # the first step of Adam
             continue
         gates = GATES[cell] if name.startswith("rnn") else 1
@@ -63,7 +63,7 @@ def test_every_gate_and_convolution_takes_a_step_of_the_same_size(cell: str) -> 
 def test_what_has_no_gradient_stays_and_weights_decay() -> None:
     config = NetworkConfig(features="pixels", cell="elman", layers=1, hidden=4)
     network = Network(config, labels=3)
-    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.1, weight_decay=0.5), False, Processes())
+    optimizer = Muon(network, config, TrainingConfig(learning_rate=0.1, weight_decay=0.5), False, Workers())
     output, before = network.output.weight, network.rnn.layers[0].forwards.input.weight.detach().clone()
     had = output.detach().clone()
     output.grad = torch.zeros_like(output)
@@ -76,12 +76,12 @@ def test_two_processes_make_half_of_the_matrices_each() -> None:
     """Without a second process the sum is what this one made: added up by hand they are what one process makes."""
     config = NetworkConfig(channels=(8, 8, 8), hidden=12, layers=1)
 
-    class Half(Processes):
+    class Half(Workers):
         def sum_all(self, tensors: list[torch.Tensor]) -> None:
             pass
 
     moved = []
-    for processes in (Processes(), Half(0, 2), Half(1, 2)):
+    for processes in (Workers(), Half(0, 2), Half(1, 2)):
         torch.manual_seed(0)
         network = Network(config, labels=5)
         before = {name: weight.detach().clone() for name, weight in network.named_parameters()}

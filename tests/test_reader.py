@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkread.reader import Sheet, lay_out, place_on_page, read_sheets
-from inkread.recognizer import Character, Reading
-from inkread.strokes import Writing
+from inkread.pages.reader import Sheet, lay_out, place_on_page, read_sheets
+from inkread.model.recognizer import Character, Reading
+from inkread.inputs.ink import LineInput
 
 SAMPLES = sorted((Path(__file__).parent.parent / "datasets" / "sample").glob("*.png"))
 SCANS = [file for file in SAMPLES if "scan" in file.name]
@@ -19,7 +19,7 @@ SCANS = [file for file in SAMPLES if "scan" in file.name]
 class Echo:
     """Reads "ab c" in characters ten pixels wide from the left of each line."""
 
-    def read_many(self, writings: Iterable[Writing]) -> Iterator[Reading]:
+    def read_many(self, writings: Iterable[LineInput]) -> Iterator[Reading]:
         for _ in writings:
             yield Reading("ab c", 1.0, tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c")))
 
@@ -95,7 +95,7 @@ def test_a_page_comes_when_it_is_read_and_only_the_next_is_prepared() -> None:
 
 def test_what_cannot_be_read_does_not_stop_the_others() -> None:
     class Choosy(Echo):
-        def read_many(self, writings: Iterable[Writing]) -> Iterator[Reading]:
+        def read_many(self, writings: Iterable[LineInput]) -> Iterator[Reading]:
             for writing in writings:
                 if isinstance(writing, list):
                     raise RuntimeError("strokes")

@@ -16,15 +16,15 @@ from PIL import Image
 from inkread import recognizer
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig
-from inkread.decoder import Label
+from inkread.model.decoder import Label
 from inkread.errors import BadInput, BadModel
-from inkread.features import extract
-from inkread.model_file import Model, save_model
-from inkread.network import Network
-from inkread.preprocess import Line, normalise
-from inkread.recognizer import Decoder, Reading, Recognizer, pad
-from inkread.strokes import Stroke
-from inkread.synthesis import draw_page, scale_and_left
+from inkread.features.extract import extract
+from inkread.model.checkpoint import Model, save_model
+from inkread.model.network import Network
+from inkread.features.image import Line, normalize_image
+from inkread.model.recognizer import Decoder, Reading, Recognizer, pad
+from inkread.inputs.ink import Stroke
+from inkread.synth.compose import draw_page, scale_and_left
 
 ROOT = Path(__file__).parent.parent
 Grey = NDArray[np.uint8]
@@ -39,7 +39,7 @@ def untrained(config: NetworkConfig) -> Model:
     network = Network(config, labels=6)
     with torch.no_grad():
         network.output.weight.mul_(100)  # so that it is sure of what it knows nothing of,
-        lines = pad([extract(normalise(picture(500), config.height).pixels, config)])
+        lines = pad([extract(normalize_image(picture(500), config.height).pixels, config)])
         network.output.bias -= network.eval()(*lines)[0].mean((0, 1))  # and says a bit of everything
     return Model(config, Alphabet("abcde"), network.state_dict())
 
@@ -287,7 +287,7 @@ def test_the_program_around_it_keeps_its_threads_and_its_objects() -> None:
 import gc, os, threading, warnings
 import torch
 torch.set_num_threads(3)
-from inkread.recognizer import Recognizers
+from inkread.model.recognizer import Recognizers
 from tests.test_recognizer import CONFIGS, Recognizer, picture, untrained
 torch.set_num_threads(3)  # the tests set it for themselves
 before = dict(os.environ), list(warnings.filters), gc.get_freeze_count()

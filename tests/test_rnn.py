@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inkread.config import Activation, NetworkConfig
-from inkread.rnn import DeepRNN, Elman, Layer, make_activation, reverse_each, run_truncated
+from inkread.model.rnn import DeepRNN, Elman, Layer, make_activation, reverse_each, run_truncated
 
 Vector = NDArray[np.float64]
 ACTIVATIONS = get_args(Activation)

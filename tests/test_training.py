@@ -17,21 +17,21 @@ from PIL import Image, ImageDraw
 
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
-from inkread.dataset import Dataset, Sample, open_dataset, read_strokes
+from inkread.data.dataset import Dataset, Sample, open_dataset, read_strokes
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite
-from inkread.evaluation import evaluate
-from inkread.features import feature_size
-from inkread.locks import PREFIX
-from inkread.metrics import error_rate
-from inkread.model_file import Model, load_model
-from inkread.network import Network
-from inkread.processes import Processes
-from inkread.recognizer import Recognizer
-from inkread.training import Job, Progress, _learn, adopt, train
+from inkread.evaluate.lines import evaluate
+from inkread.features.extract import feature_size
+from inkread._locks import PREFIX
+from inkread.evaluate.metrics import error_rate
+from inkread.model.checkpoint import Model, load_model
+from inkread.model.network import Network
+from inkread.train.distributed import Workers
+from inkread.model.recognizer import Recognizer
+from inkread.train.loop import Job, Progress, _learn, adopt, train
 
 TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
 # Few epochs, weights averaged over few steps, no measuring of precision: float32, so that sums can be compared.
-BRIEF = TrainingConfig(epochs=2, batch=4, average=0.5, precision="float32", checks=1)
+BRIEF = TrainingConfig(epochs=2, batch=4, ema=0.5, precision="float32", evaluations=1)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("features", ["conv", "pixels", "geometry"])
 def test_it_learns_to_read(strokes: Path, tmp_path: Path, features: str) -> None:
     config = TINY.replace({"features": features, "hidden": 32, "dropout": 0})
-    settings = {"epochs": 40, "learning_rate": 3e-2, "distorted": 0, "photographed": 0, "average": 0.9, "checks": 4}
+    settings = {"epochs": 40, "learning_rate": 3e-2, "distorted": 0, "photographed": 0, "ema": 0.9, "evaluations": 4}
     cer, steps = learn(strokes, tmp_path / "m.safetensors", config, **settings)
     assert cer < 0.1
     assert steps[-1].loss < steps[0].loss / 4
@@ -97,7 +97,7 @@ def test_it_learns_to_read_pen_strokes(tmp_path: Path) -> None:
         rows.append(json.dumps({"strokes": strokes, "text": text}))
     (tmp_path / "inks.jsonl").write_text("\n".join(rows))
     config = TINY.replace({"features": "strokes", "channels": "16,16", "hidden": 32, "dropout": 0})
-    settings = {"epochs": 40, "learning_rate": 1e-2, "average": 0.9, "checks": 4}
+    settings = {"epochs": 40, "learning_rate": 1e-2, "ema": 0.9, "evaluations": 4}
     cer, steps = learn(tmp_path / "inks.jsonl", tmp_path / "m.safetensors", config, **settings)
     assert cer < 0.1
     assert steps[-1].loss < steps[0].loss / 4
@@ -115,7 +115,7 @@ def test_a_network_of_strokes_leaves_pictures_out(strokes: Path, tmp_path: Path)
 
 
 def test_what_is_shown_and_written(strokes: Path, tmp_path: Path) -> None:
-    cer, steps = learn(strokes, tmp_path / "m.safetensors", checks=2)
+    cer, steps = learn(strokes, tmp_path / "m.safetensors", evaluations=2)
     rows = [json.loads(row) for row in (tmp_path / "m.log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [6, 12] and steps[-1].share == 1
     assert min(row["cer"] for row in rows) == pytest.approx(cer, abs=1e-6)
@@ -139,7 +139,7 @@ def test_the_blend_is_of_the_start_and_of_what_was_learned(strokes: Path, tmp_pa
     weights = {}
     for blend in (0.25, 1):
         out = tmp_path / f"{blend}.safetensors"
-        train(samples, samples[:8], out, TINY, BRIEF.replace({"blend": blend}), start=start)
+        train(samples, samples[:8], out, TINY, BRIEF.replace({"interpolation": blend}), start=start)
         weights[blend] = load_model(str(out)).weights
     for name, learned in weights[1].items():
         if learned.is_floating_point():
@@ -173,7 +173,7 @@ def test_one_new_character_in_ten_lines_costs_nothing(tmp_path: Path) -> None:
     learned, others = samples[:10], samples[10:]
     learned = (replace(learned[0], text=learned[0].text + "ß"), *learned[1:])
     out = tmp_path / "own.safetensors"
-    settings = TrainingConfig(epochs=3, batch=5, learning_rate=2e-3, average=0.9, photographed=0.0, checks=1)
+    settings = TrainingConfig(epochs=3, batch=5, learning_rate=2e-3, ema=0.9, photographed=0.0, evaluations=1)
     train(learned, learned, out, model.config, settings, start=model)
     assert load_model(str(out)).alphabet.characters == model.alphabet.characters + "ß"
     before, after = (
@@ -191,7 +191,7 @@ def test_resuming_gives_the_losses_of_an_unbroken_run(
     strokes: Path, tmp_path: Path, cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped without a word after step 7, with a checkpoint after every step; dropout and distortions are on."""
-    monkeypatch.setattr("inkread.training.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("inkread.train.loop.CHECKPOINT_SECONDS", 0.0)
     config = TINY.replace({"cell": cell})
     unbroken = [step.loss for step in learn(strokes, tmp_path / "whole.safetensors", config)[1]]
     samples = open_dataset(str(strokes)).samples
@@ -221,7 +221,7 @@ def test_what_can_not_be_resumed_is_told_before_the_lines_are_read(strokes: Path
         raise AssertionError("lines are read")
 
     with pytest.raises(Killed):
-        train(samples, samples[:8], out, TINY, BRIEF.replace({"checks": 2}), report=stop)
+        train(samples, samples[:8], out, TINY, BRIEF.replace({"evaluations": 2}), report=stop)
     another_text = (replace(samples[0], text="ioioio"), *samples[1:])
     another_name = (replace(samples[0], id="25"), *samples[1:])
     another_picture = (replace(samples[0], path=samples[1].path), *samples[1:])
@@ -271,13 +271,13 @@ def test_the_error_rate_before_training_is_that_of_the_start(strokes: Path, tmp_
 
 def test_a_batch_of_one_line_is_for_one_process(strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE")
-    monkeypatch.setattr("inkread.processes.available_cpus", lambda world=1: 2 // world)
+    monkeypatch.setattr("inkread.train.distributed.available_cpus", lambda world=1: 2 // world)
     monkeypatch.setattr(sys, "executable", "no second process")
     learn(strokes, tmp_path / "m.safetensors", batch=1, epochs=1)
     samples = open_dataset(str(strokes)).samples
     job = Job(samples, samples, tmp_path / "m.safetensors", TINY, BRIEF.replace({"batch": 1}), None, False, {})
     with pytest.raises(BadConfig, match=r"^batch=1: must be at least the number of processes, 2$"):
-        _learn(job, Processes(1, 2), tmp_path)
+        _learn(job, Workers(1, 2), tmp_path)
 
 
 def test_a_program_that_trains_finds_itself_as_before(
@@ -285,7 +285,7 @@ def test_a_program_that_trains_finds_itself_as_before(
 ) -> None:
     """With a second process, which must not run the program once more."""
     monkeypatch.delenv("WORLD_SIZE")
-    monkeypatch.setattr("inkread.processes.available_cpus", lambda world=1: 2 // world)
+    monkeypatch.setattr("inkread.train.distributed.available_cpus", lambda world=1: 2 // world)
     monkeypatch.setattr(sys, "argv", ["program", "train", "--help"])
     torch.manual_seed(7)
 
@@ -305,7 +305,7 @@ def test_a_program_that_trains_finds_itself_as_before(
 
 
 def command(*arguments: object) -> list[str]:
-    settings = ["channels=8,8,8", "layers=1", "hidden=16", "precision=float32", "batch=4", "checks=2"]
+    settings = ["channels=8,8,8", "layers=1", "hidden=16", "precision=float32", "batch=4", "evaluations=2"]
     flags = [flag for setting in settings for flag in ("--set", setting)]
     return [sys.executable, "-m", "inkread", "train", *flags, *map(str, arguments)]  # the last of equals counts
 
@@ -318,7 +318,7 @@ def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: p
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     environment = {**os.environ, "WORLD_SIZE": "1", "RANK": "0", "TMPDIR": str(temporary)}
-    arguments = command(strokes, "--out", out, "--epochs", "400", "--set", "checks=200")
+    arguments = command(strokes, "--out", out, "--epochs", "400", "--set", "evaluations=200")
     process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (out.exists() and (tmp_path / "m.checkpoint").exists()) and time.monotonic() < deadline:
@@ -339,11 +339,11 @@ def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: p
 def learn_again(dataset: Path, out: Path, at_least: int) -> tuple[float, list[Progress]]:
     """Go on from the checkpoint of `command`, to its end, in this process."""
     samples: tuple[Sample, ...] = open_dataset(str(dataset)).samples
-    from inkread.cli import _set_aside
+    from inkread.cli.main import _set_aside
 
     train_samples, dev_samples = _set_aside(samples)
     config = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16)
-    training = TrainingConfig(epochs=at_least // 6 + 2, batch=4, precision="float32", checks=2)
+    training = TrainingConfig(epochs=at_least // 6 + 2, batch=4, precision="float32", evaluations=2)
     steps: list[Progress] = []
     cer = train(train_samples, dev_samples, out, config, training, resume=True, report=steps.append)
     assert steps[0].step > at_least

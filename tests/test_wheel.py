@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 
 from inkread import __version__
 from inkread.config import DEFAULT_MODEL
-from inkread.metrics import edit_distance
-from inkread.model_file import shipped_models
+from inkread.evaluate.metrics import edit_distance
+from inkread.model.checkpoint import shipped_models
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "datasets" / "sample"
@@ -88,7 +88,7 @@ def test_it_is_one_package_with_the_models_that_may_be_shipped(wheel: Path) -> N
 
 
 def test_it_is_imported_from_where_it_is_installed(clean: Path) -> None:
-    where = "import inkread, inkread.model_file; print(inkread.__file__)"
+    where = "import inkread, inkread.model.checkpoint; print(inkread.__file__)"
     assert Path(run(clean / "python", "-c", where)).is_relative_to(clean.parent)
     for name in ("models", "datasets", "cli", "pytest"):
         found = f"import importlib.util; print(importlib.util.find_spec('{name}'))"

@@ -21,9 +21,9 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.dataset import split_of, write_manifest
-from inkread.page import Region, cut_line
-from inkread.preprocess import at_most
+from inkread.data.dataset import split_of, write_manifest
+from inkread.pages.regions import Region, cut_line
+from inkread.features.image import at_most
 
 EXPECTED = {"train": 4275, "dev": 506}  # lines
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
@@ -57,7 +57,7 @@ def cut_page(alto: Path, pictures: Path, out: Path) -> list[tuple[str, str, str,
         text = clean(" ".join(string.get("CONTENT", "") for string in line.iter(f"{ALTO}String")))
         outline = line.find(f"{ALTO}Shape/{ALTO}Polygon")
         if not text or outline is None or TEXT_NUMBER.search(text) or re.search("[<>]", text):
-            continue  # > ... < is crossed out
+            continue  # > ... < is spliced out
         cut = cut_line(grey, Region(points(outline.get("POINTS")), points(line.get("BASELINE"))))
         picture = Image.fromarray(at_most(Image.fromarray(cut), TALLEST))
         name = f"{page}/{number:02}.png"

@@ -18,9 +18,9 @@ from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 from PIL import Image, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.dataset import split_of, write_manifest
-from inkread.preprocess import at_most
-from inkread.synthesis import draw_text, seeded
+from inkread.data.dataset import split_of, write_manifest
+from inkread.features.image import at_most
+from inkread.synth.compose import draw_text, seeded
 
 EXPECTED = {"train": 24480, "dev": 1360}  # lines
 LINES_A_FONT = 340

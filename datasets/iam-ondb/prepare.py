@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.dataset import Sample, open_dataset, write_manifest
-from inkread.files import write_whole
-from inkread.made_lines import write_picture
-from inkread.strokes import Ink, Stroke, read_inks, to_json_line
-from inkread.synthesis import Word, seeded
-from inkread.trajectory import measure_body
+from inkread.data.dataset import Sample, open_dataset, write_manifest
+from inkread._files import write_atomic
+from inkread.synth.write import write_picture
+from inkread.inputs.ink import Ink, Stroke, read_inks, to_json_line
+from inkread.synth.compose import Word, seeded
+from inkread.features.ink import measure_body
 
 SPLITS = {"trainset": "train", "testset_t": "train", "testset_v": "dev"}
 EXPECTED = {  # lines: as they are, and without the forms whose text also stands on IAM development or test pages
@@ -112,7 +112,7 @@ def main() -> None:
     with Pool() as pool:
         if options.strokes:
             lines = pool.map(as_json, samples, chunksize=50)
-            write_whole(options.out / "lines.jsonl", "".join(f"{line}\n" for line in lines).encode("utf-8"))
+            write_atomic(options.out / "lines.jsonl", "".join(f"{line}\n" for line in lines).encode("utf-8"))
         else:
             write_manifest(options.out / "lines.tsv", pool.map(partial(draw, options.out), samples, chunksize=50))
     counts = Counter(sample.split for sample in samples)

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.dataset import split_of
+from inkread.data.dataset import split_of
 from inkread.errors import BadInput
-from inkread.language import lines_of
-from inkread.made_lines import MadeLine, add_kinds, make_line, write_lines
-from inkread.strokes import Stroke, person, read_segments
-from inkread.synthesis import ACCENTS, SIGNS, Hand, Word, seeded, spell_line
+from inkread.lm.ngram import lines_of
+from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
+from inkread.inputs.ink import Stroke, person, read_segments
+from inkread.synth.compose import ACCENTS, SIGNS, Hand, Word, seeded, spell_line
 
 EXPECTED = {"train": 5680, "dev": 600}  # lines
 LINES_A_WRITER = 40

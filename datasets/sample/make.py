@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.synthesis import Picture, draw_text
+from inkread.synth.compose import Picture, draw_text
 
 HERE = Path(__file__).parent
 SCAN, RULED, PHOTO = "scan", "ruled", "photo"

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.dataset import split_of
-from inkread.language import LOOK_ALIKES
+from inkread.data.dataset import split_of
+from inkread.lm.ngram import LOOK_ALIKES
 
 LANGUAGES = {"english": ("masc", "us-speeches", "books-en"), "french": ("books-fr",)}
 EXPECTED = {"english": (6774, 828), "french": (244, 6)}  # thousand characters to learn from, and to measure on

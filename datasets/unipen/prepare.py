@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.dataset import split_of
+from inkread.data.dataset import split_of
 from inkread.errors import BadInput
-from inkread.made_lines import MadeLine, add_kinds, make_line, write_lines
-from inkread.strokes import Stroke, person, read_segments
-from inkread.synthesis import Word, compose_line, draw_sign, seeded, settle, settle_tall
-from inkread.trajectory import measure_body
+from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
+from inkread.inputs.ink import Stroke, person, read_segments
+from inkread.synth.compose import Word, compose_line, draw_sign, seeded, settle, settle_tall
+from inkread.features.ink import measure_body
 
 EXPECTED = {  # pictures
     "words train": 26662,
@@ -44,7 +44,7 @@ MOST_LINES = 45  # composed lines a writer
 LONGEST = 100  # characters a line
 
 ONE_LINE = 5.5  # body heights a line of text reaches from its lowest to its highest point
-# Labels that do not say what stands there: crossed-out words, words run together, digits and letters set apart.
+# Labels that do not say what stands there: spliced-out words, words run together, digits and letters set apart.
 UNUSABLE = re.compile(r"XXX|[a-z][A-Z]|(?:^| )\S \S(?: |$)|^\W+$")
 
 

@@ -1,0 +1,724 @@
+"""A page -> its lines, in reading order, without any training.
+
+Handwriting ends at the feet of its letters: smoothed along the writing, ink that stands on nothing shows as ridges, and
+these are the baselines. They are followed over gaps, waves and slopes, each with its own; what lies between two of them
+is parted where it costs the least ink. All of it happens on a copy of the page in which a letter such as `n` is about
+nine pixels high, whatever the scan's resolution.
+"""
+
+import itertools
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from inkread.pages.regions import Points, Region
+
+Grey = NDArray[np.uint8]
+Wet = NDArray[np.bool_]
+Field = NDArray[np.float32]
+Rows = NDArray[np.floating]
+Paragraph = list[Region]
+
+PIXELS, WIDTH = 600_000, 800  # at most, of the copy that is looked at first: A4 at 80 dpi
+BODY = 10.0  # pixels that a letter without ascender gets in the end
+BODIES = (7.0, 13.0)  # with these the first copy does
+RADII = (1, 2, 3, 4, 5, 7, 9, 12)  # of the box filters that look for the height of the letters
+SMALLEST = 16  # pixels of a page, one way
+STEEPEST = 20  # degrees of skew that are looked for
+WET = 0.2  # darkness from which on a pixel is ink
+
+
+@dataclass(frozen=True)
+class Line:
+    """A baseline on the level copy: the row `y` (n,) at every column `x` (n,), and the ink above it there."""
+
+    x: NDArray[np.int64]
+    y: Rows
+    ink: Field
+
+    def at(self, x: float) -> float:
+        return float(np.interp(x, self.x, self.y))
+
+
+def find_lines(page: Grey) -> list[Paragraph]:
+    """The lines of a page (H, W) uint8, 0 = black: paragraphs in reading order, each a list of regions from its top.
+
+    Polygons and baselines are in pixels of the page, which may be turned by up to 15 degrees or seen at an angle. Ruled
+    and squared lines, frames, and print beside the writing are left out. [] where nothing is written.
+    """
+    if min(page.shape) < SMALLEST:
+        return []
+    factor = max(1.0, float(np.sqrt(page.size / PIXELS)), page.shape[1] / WIDTH)
+    ink, to_page = _level(page, factor)
+    body = _body_height(ink)
+    wanted = max(1.0, factor * body / BODY)
+    if not BODIES[0] <= body <= BODIES[1] and not 0.9 < wanted / factor < 1.1:
+        ink, to_page = _level(page, wanted)
+        body = _body_height(ink)
+    ink = _without_blobs(ink, body)
+    lines, body = _lines(ink, body)
+    lines = _without_scraps(_without_print(lines, ink, body), ink, body)
+    if not lines:
+        return []
+    outlines = dict(zip(map(id, lines), _outlines(ink, lines, body), strict=True))
+    pitch = _pitch(lines, body)
+    return [
+        [Region(_on_page(outlines[id(line)], to_page), _on_page(_thinned(line, body), to_page)) for line in paragraph]
+        for column in _columns(lines, pitch)
+        for paragraph in _paragraphs(column, pitch)
+    ]
+
+
+def _lines(ink: Field, body: float) -> tuple[list[Line], float]:
+    """All that may be lines, print and scraps among them, and the height of their letters.
+
+    `_body_height` tells it from the distance of the lines, which will do to find them; but where they are dense it is
+    larger than that, and they are looked for once more.
+    """
+    lines = _traced(ink, body)
+    height = _height_of_most(lines, [_letter_height(line, ink, body) for line in lines])
+    if height > 1.1 * body:
+        body = height
+        lines = _traced(ink, body)
+    return lines, body
+
+
+def _traced(ink: Field, body: float) -> list[Line]:
+    return [part for path in _join(_follow(ink, body), body) for part in _written(ink, path, body)]
+
+
+# ---- the ink, level and without rules
+
+
+def _level(page: Grey, factor: float) -> tuple[Field, Rows]:
+    """The ink of the page, `factor` times smaller, turned level, rules removed; and the way back.
+
+    -> (H, W) float32, 0 = paper .. 1 = ink, and (2, 3): the place on the page is matrix @ (x, y, 1).
+    """
+    height, width = page.shape
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    ink = _darkness(np.asarray(Image.fromarray(page).resize(size, Image.Resampling.BOX)))
+    slope = _skew(ink)
+    cos, sin = 1 / np.hypot(1, slope), slope / np.hypot(1, slope)
+    wide, high = (round(size[0] * cos + size[1] * abs(sin)), round(size[1] * cos + size[0] * abs(sin)))
+    turn = np.array([[cos, -sin], [sin, cos]])
+    shift = np.array(size) / 2 - turn @ (wide / 2, high / 2)
+    if slope:
+        matrix = np.column_stack((turn, shift)).ravel().tolist()
+        turned = Image.fromarray((ink * 255).astype(np.uint8)).transform(
+            (wide, high), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+        )
+        ink = np.asarray(turned).astype(np.float32) / np.float32(255)
+    wet = ink > 0.6 * WET
+    if size[0] > WIDTH / 2:  # on smaller copies letters are as small as dots
+        wet |= _between_dots(wet)
+    rules = _long_runs(wet, wet.shape[1] // 6) | _long_runs(wet.T, wet.shape[0] // 6).T
+    scale = np.array([[width / size[0]], [height / size[1]]])
+    return np.where(rules, np.float32(0), ink), np.column_stack((turn, shift)) * scale
+
+
+def _darkness(grey: Grey) -> Field:
+    """How much darker than the paper around it each pixel is: 0 = paper, 1 = ink as dark as most of it."""
+    height, width = grey.shape
+    picture = Image.fromarray(grey)
+    small = picture.resize((max(1, width // 4), max(1, height // 4)), Image.Resampling.BOX)
+    # Strokes are narrower than 7 x 4 pixels, shadows and dark tables wider; these are then widened by 2 x 4, so that
+    # their edges are not taken for ink.
+    small = small.filter(ImageFilter.MaxFilter(7)).filter(ImageFilter.MinFilter(11))
+    paper = np.asarray(small.resize(picture.size, Image.Resampling.BILINEAR), np.float32)
+    depth = np.maximum(paper - grey, 0) / np.maximum(paper, 1)
+    noise = 3 * float(np.median(depth)) + 0.03
+    wet = depth[depth > max(noise, 0.08)]
+    full = max(float(np.percentile(wet, 75)) if len(wet) else 1.0, noise + 0.1)
+    ink: Field = np.clip((depth - noise) / (full - noise), 0, 1, dtype=np.float32)
+    for side in (ink, ink[::-1], ink.T, ink.T[::-1]):  # what reaches in from the edge of the scan is not written there
+        side[np.logical_and.accumulate(side > 0, axis=0)] = 0
+    return ink
+
+
+def _skew(ink: Field) -> float:
+    """The tangent of the angle at which the writing goes down to the right: rows along it differ the most."""
+    coarse = np.asarray(Image.fromarray(ink).reduce(4))
+    rows, columns = np.nonzero(coarse > 0.1)
+    if len(rows) < 50:
+        return 0.0
+    weights = coarse[rows, columns]
+    x, y = columns.astype(np.float32), rows.astype(np.float32)
+
+    def contrast(slope: float) -> float:
+        along = y - slope * x
+        return float(np.abs(np.diff(np.bincount((along - along.min()).astype(np.int64), weights))).sum())
+
+    best = max(np.tan(np.radians(np.arange(-STEEPEST, STEEPEST + 1))).tolist(), key=contrast)
+    return float(max((best + np.linspace(-0.0175, 0.0175, 15)).tolist(), key=contrast))
+
+
+def _long_runs(wet: Wet, length: int, thickest: int = 5) -> Wet:
+    """The wet pixels of thin lines from left to right, nearly level and straight, at least `length` pixels long.
+
+    A path through cells of 1 x 4 pixels gains by each that is wet, loses by each that is not and by each step up or
+    down; where the best path from the left or that from the right has gained as much as half a line, there is one.
+    """
+    height, width = wet.shape
+    count = width // 4
+    cells = wet[:, : 4 * count].reshape(height, count, 4).sum(axis=2) >= 3
+    gain = np.where(cells, 1, -2).astype(np.float32).T.copy()  # (count, height)
+    enough = max(length / 8, 4)  # cells
+
+    def best_paths(gain: Field) -> Field:
+        best, found = np.zeros(height, np.float32), np.zeros_like(gain)
+        for column, gained in enumerate(gain):
+            before = best
+            best = before.copy()
+            np.maximum(best[1:], before[:-1] - 2, out=best[1:])
+            np.maximum(best[:-1], before[1:] - 2, out=best[:-1])
+            best = np.clip(best + gained, 0, enough)
+            found[column] = best
+        return found
+
+    on_line = (np.maximum(best_paths(gain), best_paths(gain[::-1])[::-1]) > enough - 1) & (gain > 0)
+    line = np.zeros_like(wet)
+    line[:, : 4 * count] = np.repeat(on_line.T, 4, axis=1)
+    near = line.copy()
+    for distance in (1, 2):  # its soft edges
+        near[distance:] |= line[:-distance]
+        near[:-distance] |= line[distance:]
+    thin: Wet = near & wet & ~_in_run(wet, thickest)  # but letters that stand on the line, or cross it
+    return thin
+
+
+def _between_dots(wet: Wet) -> Wet:
+    """What lies between dots that stand beside one another, up to six pixels apart: rules may be dotted."""
+    smeared = wet.copy()  # so that a letter's strokes one above the other are no dots
+    smeared[1:] |= wet[:-1]
+    smeared[:-1] |= wet[1:]
+    dots = wet & ~_in_run(smeared, 6) & ~_in_run(wet.T, 4).T
+    right, left = dots.copy(), dots.copy()
+    for _ in range(3):
+        right[:, 1:] |= right[:, :-1]
+        left[:, :-1] |= left[:, 1:]
+    return right & left
+
+
+def _in_run(wet: Wet, longest: int) -> Wet:
+    """Which pixels (H, W) lie in a run of more than `longest` wet ones from top to bottom."""
+    sums = np.pad(wet, ((1, 0), (0, 0))).cumsum(axis=0, dtype=np.int16)
+    full = sums[longest + 1 :] - sums[: -longest - 1] > longest  # by where the run begins
+    begun = np.pad(full, ((longest + 1, longest), (0, 0))).cumsum(axis=0, dtype=np.int16)
+    inside: Wet = begun[longest + 1 :] > begun[: -longest - 1]
+    return inside
+
+
+def _body_height(ink: Field) -> float:
+    """The height of letters without ascender, in pixels, by the blur that shows the lines best (Lindeberg 1998)."""
+    half = np.asarray(Image.fromarray(ink).reduce(2))
+    energies = []
+    for radius in RADII:
+        smooth = _box(half, 6 * radius, 0)
+        for _ in range(3):
+            smooth = _box(smooth, 0, radius)
+        bend = 2 * smooth[1:-1] - smooth[2:] - smooth[:-2]
+        energies.append(float((np.maximum(bend, 0) ** 1.3).sum()) * _sigma(radius) ** 2.6)
+    best = int(np.argmax(energies))
+    place = np.log([_sigma(radius) for radius in RADII])
+    peak = float(place[best])
+    if 0 < best < len(RADII) - 1:  # the top of the parabola through the best and its neighbours
+        square, straight, _ = np.polyfit(place[best - 1 : best + 2], energies[best - 1 : best + 2], 2)
+        peak = float(-straight / (2 * square)) if square < 0 else peak
+    return 3.3 * float(np.exp(peak))  # 2 for the halved copy, the rest as measured on pages of 30 hands
+
+
+def _without_blobs(ink: Field, body: float) -> Field:
+    """The ink but what is much thicker than a stroke in every direction: punched holes, filled shapes."""
+    radius = round(0.5 * body)
+    solid = _box((ink > WET).astype(np.float32), radius, radius) > 0.97
+    return np.where(_box(solid.astype(np.float32), radius + 2, radius + 2) > 1e-3, np.float32(0), ink)
+
+
+def _sigma(radius: int) -> float:
+    """The standard deviation of three box filters of that radius."""
+    return float(np.sqrt(((2 * radius + 1) ** 2 - 1) / 4))
+
+
+def _box(field: Field, across: int, down: int) -> Field:
+    """The mean of the (2 across + 1) x (2 down + 1) pixels around each; beyond the edge there is nothing."""
+    for axis, radius in ((1, across), (0, down)):
+        length = field.shape[axis]
+        radius = min(radius, length - 1)
+        if radius < 1:
+            continue
+        pads = [(0, 0), (0, 0)]
+        pads[axis] = (radius + 1, radius)
+        sums = np.moveaxis(np.pad(field, pads).cumsum(axis=axis, dtype=np.float32), axis, 0)
+        means = (sums[2 * radius + 1 :] - sums[:length]) / np.float32(2 * radius + 1)
+        field = np.moveaxis(means, 0, axis)
+    return field
+
+
+# ---- baselines: ridges followed from column to column. A path is the columns x (n,) and rows y (n,) it goes through.
+
+Path = tuple[Rows, Rows]
+Segment = list[tuple[int, int]]  # (step, row)
+
+
+def _follow(ink: Field, body: float) -> list[Path]:
+    """The baselines, strongest first: ridges of the ink above less the ink below, smoothed along the writing."""
+    step, reach, height = max(2, round(body / 2)), max(1, round(0.6 * body)), len(ink)
+    smooth = ink
+    for _ in range(3):
+        smooth = _box(smooth, round(2 * body), 1)
+    sums = np.pad(smooth, ((reach + 1, reach), (0, 0))).cumsum(axis=0, dtype=np.float32)
+    above, below = sums[reach : reach + height] - sums[:height], sums[2 * reach :][:height] - sums[reach:][:height]
+    edge = (above - below)[:, step // 2 :: step] / reach
+    peaks = np.zeros(edge.shape, bool)
+    peaks[1:-1] = (edge[1:-1] > edge[:-2]) & (edge[1:-1] >= edge[2:]) & (edge[1:-1] > 0.01)
+    if not peaks.any():
+        return []
+    typical = float(np.square(edge[peaks]).sum() / edge[peaks].sum())  # the strength of a line, not of a speck
+    peaks &= edge > 0.15 * typical
+    columns = [np.flatnonzero(column).tolist() for column in peaks.T]
+    segments = sorted(_linked(columns, 0.3 * body), key=lambda segment: -sum(edge[y, k] for k, y in segment))
+    slopes = _slopes(segments, step, 8 * body / step)
+    free, around = peaks.copy(), np.arange(-round(0.5 * body), round(0.5 * body) + 1)[:, None]
+    paths = []
+    for segment in segments:
+        k, y = np.array(segment).T
+        if free[y, k].mean() < 0.5 or edge[y, k].mean() < 0.2 * typical:
+            continue
+        k, rows, seen = _track(segment, columns, edge / typical, body, step, slopes)
+        area = (np.rint(rows).astype(np.int64) + around).clip(0, height - 1), k
+        if not seen.any() or (free[area] & peaks[area]).any(axis=0)[seen].mean() < 0.5:
+            continue
+        free[area] = False
+        paths.append(((k + 0.5) * step, rows))
+    return paths
+
+
+def _linked(columns: list[list[int]], reach: float) -> list[Segment]:
+    """Peaks that follow one another in neighbouring columns, each with the nearest."""
+    growing: list[Segment] = []
+    done: list[Segment] = []
+    for k, rows in enumerate(columns):
+        near = []
+        for index, segment in enumerate(growing):
+            last = segment[-1][1]
+            near += [(abs(y - last), index, y) for y in rows[bisect_left(rows, last - reach) :][:2]]
+        follower: dict[int, int] = {}
+        taken: set[int] = set()
+        for distance, index, y in sorted(near):
+            if distance <= reach and index not in follower and y not in taken:
+                follower[index] = y
+                taken.add(y)
+        done += [segment for index, segment in enumerate(growing) if index not in follower]
+        growing = [[*growing[index], (k, y)] for index, y in follower.items()]
+        growing += [[(k, y)] for y in rows if y not in taken]
+    return done + growing
+
+
+def _slopes(segments: list[Segment], step: int, shortest: float) -> tuple[float, float, float]:
+    """The slopes of the lines, a + b k + c y rows a step at (step k, row y): a plane through those of long segments.
+
+    On a page seen at an angle the lines at the top have another slope than those at the bottom. Outliers count less.
+    """
+    found = []
+    for segment in segments:
+        k, y = np.array(segment, float).T
+        if np.ptp(k) >= shortest:
+            found.append((np.polyfit(k, y, 1)[0], k.mean(), y.mean(), np.ptp(k)))
+    if len(found) < 3:
+        return 0.0, 0.0, 0.0
+    slopes, k, y, lengths = np.array(found).T
+    centre, spread = np.array((k.mean(), y.mean())), np.array((np.ptp(k), np.ptp(y))) + 1
+    places = np.column_stack((np.ones_like(k), (np.column_stack((k, y)) - centre) / spread))
+    stiffness = np.diag((0, 0.1, 0.03)) * lengths.sum()  # in doubt all lines have one slope
+    weights = lengths
+    for _ in range(4):
+        plane = np.linalg.solve(places.T * weights @ places + stiffness, places.T * weights @ slopes)
+        weights = lengths / (1 + ((slopes - places @ plane) / (0.02 * step)) ** 2)
+    along, down = plane[1:] / spread
+    return float(plane[0] - (plane[1:] / spread) @ centre), float(along), float(down)
+
+
+def _track(
+    segment: Segment,
+    columns: list[list[int]],
+    strength: Field,
+    body: float,
+    step: int,
+    slopes: tuple[float, float, float],
+) -> tuple[NDArray[np.int64], Rows, Wet]:
+    """The segment's line both ways from its middle: steps (n,), rows (n,), and at which of them there is a peak.
+
+    Where the line goes is foretold from its place and slope; near peaks correct both a little, as in a Kalman filter,
+    so that descenders and specks do not lead it astray. It ends where five letters' heights have no peak.
+    """
+    k, y = np.array(segment, float).T
+    at, along, down = slopes
+    usual = at + along * k.mean() + down * y.mean()
+    apart = k - k.mean()
+    slope = usual + float(apart @ (y - y.mean() - usual * apart) / (apart @ apart + (6 * body / step) ** 2))
+    middle, reach, steepest = round(float(k.mean())), 0.5 * body, 0.15 * step
+    start = float(np.median(y + slope * (middle - k)))
+    found: dict[int, tuple[float, bool]] = {}
+    for way in (1, -1):
+        row, bend, missing = start, slope, 0
+        for column in range(middle, len(columns) if way > 0 else -1, way):
+            row += way * bend if column != middle else 0
+            peaks = columns[column]
+            near = peaks[bisect_left(peaks, row - reach) : bisect_right(peaks, row + reach)]
+            missing = 0 if near else missing + 1
+            if missing * step > 5 * body:
+                break
+            if near:
+                costs = [abs(peak - row) / reach - 0.3 * min(float(strength[peak, column]), 1.5) for peak in near]
+                error = near[costs.index(min(costs))] - row
+                error = max(-0.3 * body, min(error, 0.3 * body))
+                row += 0.25 * error
+                bend += way * 0.006 * error
+                bend += 0.1 * (at + along * column + down * row - bend)
+                bend = max(-steepest, min(bend, steepest))
+            found[column] = (row, not missing)
+    seen = [column for column in sorted(found) if found[column][1]] or [middle]
+    steps = list(range(seen[0], seen[-1] + 1))
+    rows, hits = zip(*(found.get(column, (start, True)) for column in steps), strict=True)
+    return np.array(steps), np.array(rows), np.array(hits)
+
+
+def _join(paths: list[Path], body: float) -> list[Path]:
+    """The paths, those of one line that broke at a jump made one again."""
+    paths = sorted(paths, key=lambda path: -len(path[0]))
+    index = 0
+    while index < len(paths):
+        here = paths[index]
+        others = [other for number, other in enumerate(paths) if number != index]
+        pairs = [tuple(sorted((here, other), key=lambda path: path[0][0])) for other in others]
+        costs = [_mismatch(first, second, body) for first, second in pairs]
+        if not costs or min(costs) >= 1:
+            index += 1
+            continue
+        best = int(np.argmin(costs))
+        first, second = pairs[best]
+        cut = first[0][-1] if len(first[0]) >= len(second[0]) else second[0][0] - 1
+        left, right = first[0] <= cut, second[0] > cut
+        joined = np.concatenate((first[0][left], second[0][right])), np.concatenate((first[1][left], second[1][right]))
+        paths = [joined, *(other for number, other in enumerate(others) if number != best)]
+        index = 0
+    return paths
+
+
+def _mismatch(first: Path, second: Path, body: float) -> float:
+    """How badly the second path goes on from the first: 0 = perfectly, from 1 on they are not of one line."""
+    gap = second[0][0] - first[0][-1]
+    shorter = min(np.ptp(first[0]), np.ptp(second[0]))
+    if gap > 5 * body or second[0][-1] <= first[0][-1] or -gap > 0.5 * shorter + body:
+        return 9.0
+    middle = (first[0][-1] + second[0][0]) / 2
+    step = abs(_extended(first, -1, middle, body) - _extended(second, 0, middle, body))
+    return float(step / (1.4 * body) + max(gap, 0) / (15 * body))
+
+
+def _extended(path: Path, end: int, to: float, body: float) -> float:
+    """The row at column `to` of the straight line through the last letters at that end of the path."""
+    near = np.abs(path[0] - path[0][end]) <= 10 * body
+    x, y = path[0][near], path[1][near]
+    along = x - x.mean()
+    slope = along @ (y - y.mean()) / (along @ along + 32 * body**2)
+    return float(y.mean() + slope * (to - x.mean()))
+
+
+def _written(ink: Field, path: Path, body: float) -> list[Line]:
+    """The path from the first to the last of its ink, a row for every column; in parts where it has a wide gap."""
+    height, width = ink.shape
+    x = np.arange(max(0, int(path[0][0] - body)), min(width, int(path[0][-1] + body) + 1))
+    y = np.interp(x, *path) - 0.2 * body  # the ridge lies a little below the feet
+    rows = (np.rint(y) + np.arange(-round(body), round(0.2 * body) + 1)[:, None]).clip(0, height - 1).astype(np.int64)
+    amount = ink[rows, x].sum(axis=0)
+    inked = np.flatnonzero(amount > 0.5)
+    parts = np.split(inked, np.flatnonzero(np.diff(inked) > 6 * body) + 1)
+    spans = [slice(part[0], part[-1] + 1) for part in parts if len(part)]
+    lines = [Line(x[span], y[span], amount[span]) for span in spans]
+    return [line for line in lines if len(line.x) >= 0.5 * body and line.ink.sum() >= 0.6 * body]
+
+
+# ---- what is no line
+
+
+def _sharpness(line: Line, ink: Field, body: float) -> float:
+    """How suddenly ink begins and ends from row to row of the straight line that shows it best; print from 1 on.
+
+    The letters of print begin and end in the same two rows. The bounds are those of 73 printed lines and 4,394 written
+    ones of Copiste's training pages: of print 86 % are beyond, of handwriting 2.
+    """
+    rows, apart = np.arange(-round(1.6 * body), round(body) + 1)[:, None], max(3, round(0.35 * body))
+    slope, start = np.polyfit(line.x, line.y, 1)
+    best = 0.0
+    for turn in (-0.004, -0.002, 0, 0.002, 0.004):
+        y = start + slope * line.x + turn * (line.x - line.x.mean())
+        profile = _sampled(ink, y + rows, line.x).mean(axis=1)
+        steps = np.diff(profile) / max(float(profile.max()), 1e-6)
+        edges = np.minimum(np.maximum.accumulate(steps)[:-apart], -steps[apart:]).max()
+        best = max(best, min(float(edges) / 0.36, float(steps @ steps) / 0.9))
+    return best
+
+
+def _without_print(lines: list[Line], ink: Field, body: float) -> list[Line]:
+    """The lines but those in letters much smaller than most, remains of rules among them, and those that look printed.
+
+    What stands nearer to a printed line than writing would is of that print. All are kept when there is nothing else.
+    """
+    heights = [_letter_height(line, ink, body) for line in lines]
+    usual = _height_of_most(lines, heights)
+    large, printed = [], []
+    for line, height in zip(lines, heights, strict=True):
+        if height > (0.68 * usual if len(line.x) >= 6 * body else 0.3 * body):
+            large.append(line)
+        if len(line.x) >= 25 * body and _sharpness(line, ink, body) > (1.0 if height < 0.85 * usual else 1.15):
+            printed.append(line)
+
+    def of_print(line: Line) -> bool:
+        return any(
+            line is other or (_shared(line, other) > len(line.x) / 2 and _distance(line, other) < 1.6 * body)
+            for other in printed
+        )
+
+    return [line for line in large if not of_print(line)] or lines
+
+
+def _height_of_most(lines: list[Line], heights: list[float]) -> float:
+    """The median of the lines' heights, that of each as often as the line is long; 0 where there is none."""
+    return float(np.median(np.repeat(heights, [len(line.x) for line in lines]))) if lines else 0.0
+
+
+def _letter_height(line: Line, ink: Field, body: float) -> float:
+    """The rows above the baseline in which there is at least half as much ink as in the fullest."""
+    rows = np.rint(line.y) + np.arange(-round(1.2 * body), round(0.3 * body) + 1)[:, None]
+    profile = _box(ink[rows.clip(0, len(ink) - 1).astype(np.int64), line.x], round(3 * body), 0)  # (rows, columns)
+    fullest = profile.argmax(axis=0)
+    low = profile <= 0.5 * profile.max(axis=0)
+    row = np.arange(len(profile))[:, None]
+    top = np.where(low & (row < fullest), row, -1).max(axis=0)
+    bottom = np.where(low & (row > fullest), row, len(profile)).min(axis=0)
+    return float((bottom - top).mean())
+
+
+def _without_scraps(lines: list[Line], ink: Field, body: float) -> list[Line]:
+    """The lines but those too close to a longer one to be of their own, or hanging from it: bars of t, descenders."""
+    pitch = _pitch(lines, body)
+    kept: list[Line] = []
+    for line in sorted(lines, key=lambda line: -len(line.x)):
+        length = len(line.x)
+        for other in kept:
+            both = (line.x >= other.x[0] - body) & (line.x <= other.x[-1] + body)
+            if both.mean() <= 0.6:
+                continue
+            distance = np.abs(line.y - np.interp(line.x, other.x, other.y))[both].mean()
+            if length < 3 * body and distance < 1.3 * pitch and _hangs(line, other, ink, body):
+                break
+            if distance < pitch * (0.75 if length < 6 * body else 0.6 if length < 0.6 * len(other.x) else 0.4):
+                break
+        else:
+            kept.append(line)
+    return kept
+
+
+def _hangs(line: Line, above: Line, ink: Field, body: float) -> bool:
+    """Whether there is ink in every row between a scrap and the line above it: it is the foot of a long descender."""
+    top, bottom = round(above.at(float(line.x.mean())) + 0.2 * body), round(float(line.y.mean()) - 0.3 * body)
+    return top < bottom and bool((ink[top:bottom, line.x[0] : line.x[-1] + 1].max(axis=1) > WET).all())
+
+
+def _pitch(lines: list[Line], body: float) -> float:
+    """The usual distance of a long line from the nearest other long one."""
+    long = [line for line in lines if len(line.x) > 12 * body]
+    nearest = []
+    for line in long:
+        apart = [_distance(line, other) for other in long if other is not line and _shared(line, other) > 6 * body]
+        nearest += [min(distances)] if (distances := [d for d in apart if d > body]) else []
+    return float(np.median(nearest)) if len(nearest) > 2 else 2.6 * body
+
+
+def _shared(a: Line, b: Line) -> int:
+    """The columns that both lines have; below 0, the columns between them."""
+    return int(min(a.x[-1], b.x[-1]) - max(a.x[0], b.x[0]))
+
+
+def _distance(a: Line, b: Line) -> float:
+    """The rows between two lines, in the middle of the columns they share."""
+    middle = (max(a.x[0], b.x[0]) + min(a.x[-1], b.x[-1])) / 2
+    return abs(a.at(middle) - b.at(middle))
+
+
+# ---- outlines
+
+
+def _outlines(ink: Field, lines: list[Line], body: float) -> list[Rows]:
+    """The polygon (N, 2) of each line: between two seams, drawn in to its ink."""
+    step, margin = 2, round(0.7 * body)
+    grid = np.arange(0, ink.shape[1], step)
+    feet = np.full((len(lines), len(grid)), np.nan)
+    for row, line in zip(feet, lines, strict=True):
+        on = (grid >= line.x[0] - margin) & (grid <= line.x[-1] + margin)
+        row[on] = np.interp(grid[on], line.x, line.y)
+    apart = feet[None] - feet[:, None]  # (of line, to line, columns)
+    apart[np.isnan(apart)] = np.inf
+    below = np.where(apart > 0.4 * body, apart, np.inf).min(axis=1)
+    above = np.where(apart < -0.4 * body, -apart, np.inf).min(axis=1)
+    # A seam passes two fifths of the way down to the next line: ascenders are longer than descenders.
+    upper = _seams(ink, feet, grid, -0.62 * above.clip(0, 3.7 * body), -3 * body, -0.7 * body, -above + 0.2 * body)
+    lower = _seams(ink, feet, grid, 0.38 * below.clip(0, 3.4 * body), 0.1 * body, 2.2 * body, below - 0.9 * body)
+    v = np.arange(round(-3 * body), round(2.2 * body) + 1)[:, None]
+    polygons = []
+    for foot, top, bottom in zip(feet, upper, lower, strict=True):
+        on = np.flatnonzero(~np.isnan(foot))
+        wet = _sampled(ink, foot[on] + v, grid[on]) > WET
+        wet &= (v >= top[on]) & (v <= bottom[on])
+        high = np.where(wet, v, -0.7 * body).min(axis=0)
+        low = np.where(wet, v, 0.1 * body).max(axis=0)
+        high = np.maximum(-_widest(-high, margin // step) - 0.15 * body, top[on])
+        low = np.minimum(_widest(low, margin // step) + 0.15 * body, bottom[on])
+        few = np.r_[0 : len(on) - 1 : 3, len(on) - 1]
+        above, under = (np.column_stack((grid[on], foot[on] + edge))[few] for edge in (high, low))
+        polygons.append(np.concatenate((above, under[::-1])))
+    return polygons
+
+
+def _seams(
+    ink: Field, feet: Rows, grid: NDArray[np.int64], wanted: Rows, first: float, last: float, limit: Rows
+) -> Rows:
+    """For each line the seam, in rows from its baseline, that crosses the least ink between rows `first` and `last`.
+
+    feet, wanted, limit: (lines, columns). It keeps near the rows `wanted`, and on the line's own side of the `limit`.
+    """
+    v = np.arange(round(first), round(last) + 1)
+    known = np.nan_to_num(feet)
+    cost = np.where(np.isnan(feet)[:, None], 0, _sampled(ink, known[:, None] + v[:, None], grid))
+    cost = cost + 0.002 * np.abs(v[:, None] - wanted[:, None])
+    beyond = v[:, None] < limit[:, None] if first < 0 else v[:, None] > limit[:, None]
+    cost = (cost + 2.0 * beyond).transpose(2, 0, 1).astype(np.float32)  # (columns, lines, rows)
+    moves = np.arange(-2, 3)
+    total, came = cost[0], np.zeros(cost.shape, np.int8)
+    for column in range(1, len(cost)):
+        padded = np.pad(total, ((0, 0), (2, 2)), constant_values=np.inf)
+        choices = np.stack([padded[:, 2 + move : 2 + move + len(v)] + 0.02 * abs(move) for move in moves.tolist()])
+        came[column] = choices.argmin(axis=0)
+        total = choices.min(axis=0) + cost[column]
+    place = total.argmin(axis=1)
+    seams = np.zeros(feet.shape)
+    for column in range(len(cost) - 1, -1, -1):
+        seams[:, column] = v[place]
+        place = place + moves[came[column, np.arange(len(place)), place]]
+    return seams
+
+
+def _sampled(ink: Field, rows: Rows, columns: NDArray[np.int64]) -> Field:
+    """The ink at real-valued rows (..., n) of the columns (n,); none above and below the page."""
+    whole = np.rint(rows).astype(np.int64)
+    inside = (whole >= 0) & (whole < len(ink))
+    return np.where(inside, ink[whole.clip(0, len(ink) - 1), columns], np.float32(0))
+
+
+def _widest(values: Rows, radius: int) -> Rows:
+    """The largest of the values up to `radius` places away."""
+    padded = np.pad(values, radius, mode="edge")
+    largest: Rows = np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1).max(axis=1)
+    return largest
+
+
+def _thinned(line: Line, body: float) -> Rows:
+    """The baseline as few points (N, 2): one every two letters' heights."""
+    count = max(2, round(len(line.x) / (2 * body)) + 1)
+    x = np.linspace(line.x[0], line.x[-1] + 1, count)
+    return np.column_stack((x, np.interp(x, line.x, line.y)))
+
+
+def _on_page(points: Rows, to_page: Rows) -> Points:
+    """Points (N, 2) of the level copy on the page, to a tenth of a pixel; at its edge where they lie beyond."""
+    moved = np.column_stack((points, np.ones(len(points)))) @ to_page.T
+    return tuple((round(float(x), 1), round(float(y), 1)) for x, y in moved)
+
+
+# ---- reading order
+
+
+def _columns(lines: list[Line], pitch: float) -> list[list[Line]]:
+    """The lines in reading order, those of one column together, from its top."""
+    columns: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: float(line.y.mean())):
+        above = _nearest(line, lines, -1)
+        follows = above is not None and _nearest(above, lines, 1) is line
+        # Where lines cross, the one above may come later.
+        column = next((column for column in columns if follows and any(other is above for other in column)), None)
+        if column is None:
+            columns.append([line])
+        else:
+            column.append(line)
+    for column in columns:  # a piece of a line, or two, beside the column that goes on below
+        below = _nearest(column[-1], lines, 1) if 0 < len(column) <= 2 else None
+        host = next((other for other in columns if other is not column and any(line is below for line in other)), None)
+        if host is not None and len(host) > len(column):
+            host.extend(column)
+            column.clear()
+    return _ordered([_rows_in_order(column, pitch) for column in columns if column])
+
+
+def _nearest(line: Line, lines: list[Line], way: int) -> Line | None:
+    """The nearest line below (way = 1) or above (-1) that shares a third of the columns of the shorter one."""
+    found = []
+    for other in lines:
+        if other is not line and _shared(line, other) > min(len(line.x), len(other.x)) / 3:
+            middle = (max(line.x[0], other.x[0]) + min(line.x[-1], other.x[-1])) / 2
+            distance = way * (other.at(middle) - line.at(middle))
+            if distance > 0:
+                found.append((distance, other))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _rows_in_order(column: list[Line], pitch: float) -> list[Line]:
+    """The lines of a column from its top, those that stand side by side from the left."""
+    rows: list[list[Line]] = []
+    for line in sorted(column, key=lambda line: float(line.y.mean())):
+        beside = rows and all(_shared(line, other) <= 0 for other in rows[-1])
+        if beside and abs(line.y.mean() - rows[-1][-1].y.mean()) < pitch / 2:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [line for row in rows for line in sorted(row, key=lambda line: int(line.x[0]))]
+
+
+def _ordered(columns: list[list[Line]]) -> list[list[Line]]:
+    """Columns in reading order: what is above comes before what is below it, left before right (after Breuel 2003)."""
+
+    def span(column: list[Line], side: str) -> tuple[float, float]:
+        values = [getattr(line, side) for line in column]
+        return float(min(value.min() for value in values)), float(max(value.max() for value in values))
+
+    def overlap(a: list[Line], b: list[Line], side: str) -> bool:
+        (first_a, last_a), (first_b, last_b) = span(a, side), span(b, side)
+        return min(last_a, last_b) - max(first_a, first_b) > 0.1 * min(last_a - first_a, last_b - first_b)
+
+    def before(a: list[Line], b: list[Line]) -> bool:
+        if overlap(a, b, "x"):
+            return span(a, "y") < span(b, "y")
+        return overlap(a, b, "y") and span(a, "x") < span(b, "x")
+
+    ordered: list[list[Line]] = []
+    left = sorted(columns, key=lambda column: span(column, "y"))
+    while left:
+        free = [column for column in left if not any(before(other, column) for other in left if other is not column)]
+        chosen = (free or left)[0]
+        ordered.append(chosen)
+        left = [column for column in left if column is not chosen]
+    return ordered
+
+
+def _paragraphs(column: list[Line], pitch: float) -> list[list[Line]]:
+    """A column, cut where the lines stand farther apart than usual."""
+    paragraphs = [column[:1]]
+    for above, line in itertools.pairwise(column):
+        if _shared(above, line) > 0 and _distance(above, line) > 1.5 * pitch:
+            paragraphs.append([])
+        paragraphs[-1].append(line)
+    return paragraphs

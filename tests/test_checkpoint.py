@@ -1,0 +1,387 @@
+"""Model files: what is saved comes back, what is damaged is refused in one line, a failed write leaves no trace."""
+
+import ast
+import errno
+import math
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from inkread import model_file
+from inkread.alphabet import Alphabet
+from inkread.config import DEFAULT_MODEL, NetworkConfig
+from inkread.errors import BadModel, CannotWrite
+from inkread.lm.ngram import fit
+from inkread.model.checkpoint import (
+    Model,
+    describe_model,
+    find_model,
+    load_language_model,
+    load_model,
+    read_tensors,
+    save_language_model,
+    save_model,
+    shipped_models,
+    write_tensors,
+)
+from inkread.model.network import Network
+
+CONFIG = NetworkConfig(channels=(2, 3, 4), cell="gru", layers=1, hidden=5)
+ALPHABET = Alphabet('zaé"\\\n😀')
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    network = Network(CONFIG, ALPHABET.size)
+    return Model(CONFIG, ALPHABET, network.state_dict(), {"licence": "MIT", "dev_cer": 0.05})
+
+
+@pytest.fixture
+def path(tmp_path: Path, model: Model) -> Path:
+    path = tmp_path / "my model.safetensors"
+    save_model(path, model)
+    return path
+
+
+def refusal(path: Path | str) -> str:
+    """The one line in which a file is refused; it names the file."""
+    with pytest.raises(BadModel) as caught:
+        load_model(str(path)).network()
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    return message
+
+
+def test_a_model_comes_back(path: Path, model: Model) -> None:
+    loaded = load_model(str(path))
+    assert (loaded.config, loaded.alphabet.characters) == (CONFIG, ALPHABET.characters)
+    assert loaded.facts == model.facts
+    weights = loaded.network().state_dict()
+    assert weights.keys() == model.weights.keys()
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, model.weights[name], atol=1e-6, rtol=1e-3)  # float16 keeps three digits
+
+
+def test_it_reads_the_same_at_half_the_size(path: Path, model: Model) -> None:
+    columns, lengths = torch.rand(2, 60, 48), torch.tensor([60, 33])
+    with torch.no_grad():
+        before = model.network().eval()(columns, lengths)[0]
+        after = load_model(str(path)).network().eval()(columns, lengths)[0]
+    torch.testing.assert_close(after, before, atol=5e-3, rtol=0)
+    assert path.stat().st_size < 2 * sum(weight.numel() for weight in model.weights.values()) + 5000
+
+
+def test_a_description_can_be_had_without_the_weights(path: Path) -> None:
+    description = describe_model(path)
+    assert NetworkConfig().replace(description["network"]) == CONFIG
+    assert description["alphabet"] == ALPHABET.characters and description["facts"]["licence"] == "MIT"
+
+
+def test_what_a_checkpoint_keeps_comes_back_exactly(tmp_path: Path) -> None:
+    tensors = {"a": torch.randn(3, 2), "b": torch.tensor(7), "c": torch.randn(2, dtype=torch.float64)}
+    write_tensors(tmp_path / "x", tensors, {"step": 3})
+    description, read = read_tensors(tmp_path / "x")
+    assert description == {"step": 3} and read.keys() == tensors.keys()
+    assert all(torch.equal(read[name], tensor) and read[name].dtype == tensor.dtype for name, tensor in tensors.items())
+
+
+def test_a_truncated_file_is_refused_wherever_it_ends(path: Path) -> None:
+    data = path.read_bytes()
+    for length in [*range(12), *np.linspace(12, len(data) - 1, 25).astype(int)]:
+        path.write_bytes(data[:length])
+        assert "damaged" in refusal(path)
+
+
+class Trap:
+    """What a pickle could do to those who open it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.abort, ()
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\xff" * 100, b"PK\3\4" + b"x" * 50, pickle.dumps(Trap())])
+def test_what_is_no_model_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(content)
+    assert "not a model file" in refusal(path)
+
+
+def test_torchs_own_pickle_is_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "foreign.safetensors")
+    assert "not a model file" in refusal(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"inkread": "[]"}])
+def test_safetensors_of_others_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, metadata)
+    assert "not one of inkread's" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "inkread line model 2"},
+        {"format": "inkread checkpoint 1"},
+        {"network": {"hiden": 3}},
+        {"network": {"cell": "transformer"}},
+        {"network": []},
+        {"network": "base"},
+        {"alphabet": 5},
+        {"alphabet": None},
+        {"alphabet": "aa"},
+        {"alphabet": ["a", "bc"]},
+        {"alphabet": "a\ud800"},
+    ],
+)
+def test_a_description_this_version_does_not_know_is_refused(path: Path, change: dict[str, object]) -> None:
+    description, weights = read_tensors(path)
+    write_tensors(path, weights, {**description, **change})
+    refusal(path)
+    write_tensors(path, weights, {name: value for name, value in description.items() if name not in change})
+    refusal(path)
+
+
+@pytest.mark.parametrize("damage", ["shape", "missing", "added", "alphabet"])
+def test_weights_that_do_not_fit_are_refused(path: Path, damage: str) -> None:
+    description, weights = read_tensors(path)
+    if damage == "shape":
+        weights["output.bias"] = torch.zeros(99)
+    elif damage == "missing":
+        del weights["output.bias"]
+    elif damage == "added":
+        weights["other.bias"] = torch.zeros(1)
+    else:
+        description["alphabet"] += "x"
+    write_tensors(path, weights, description)
+    assert "fit" in refusal(path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "name", ["output.bias", "rnn.layers.0.forwards.weight_hh_l0", "front.blocks.0.norm.running_var"]
+)
+def test_weights_that_are_not_finite_are_refused(path: Path, value: float, name: str) -> None:
+    description, weights = read_tensors(path)
+    weights = {of: weight.clone() for of, weight in weights.items()}
+    weights[name].view(-1)[0] = value
+    write_tensors(path, weights, description)
+    assert f"damaged: {name} has values that are infinite" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.complex64])
+def test_weights_of_another_type_are_refused(path: Path, kind: torch.dtype) -> None:
+    description, weights = read_tensors(path)
+    write_tensors(path, {**weights, "output.bias": weights["output.bias"].to(kind)}, description)
+    assert "damaged" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden": 10**6},
+        {"hidden": 10**12},
+        {"hidden": 10**30},
+        {"layers": 10**9},
+        {"channels": [3] * 10**5},
+        {"channels": [10**6] * 3},
+        {"height": 16 * 10**8},
+        {"features": "geometry", "height": 16 * 10**8},
+        {"features": "pixels", "window": 10**9},
+        {"features": "pixels", "step": 10**9},
+    ],
+)
+def test_a_network_too_large_to_be_true_is_refused_before_it_is_made(path: Path, change: dict[str, object]) -> None:
+    description, weights = read_tensors(path)
+    write_tensors(path, weights, {**description, "network": {**description["network"], **change}})
+    before = peak_memory()
+    refusal(path)
+    assert peak_memory() - before < 100
+
+
+def peak_memory() -> float:
+    """The most memory this process has had so far, in MB."""
+    resource = pytest.importorskip("resource")
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        None,
+        [],
+        "MIT",
+        {"lm": 5},
+        {"reads": ["lines"]},
+        {"licence": None},
+        {"reads": "\ud800"},
+        {"errors": "none"},
+        {"errors": [5]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": 0.1, "wer": 0.2}]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": 0.1, "wer": 0.2, "cer_interval": [0.1]}]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": "low", "wer": 0.2, "cer_interval": [0.1, 0.2]}]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": math.nan, "wer": 0.2, "cer_interval": [0.1, 0.2]}]},
+    ],
+)
+def test_facts_of_the_wrong_types_are_refused(path: Path, facts: object) -> None:
+    description, weights = read_tensors(path)
+    write_tensors(path, weights, {**description, "facts": facts})
+    assert "damaged" in refusal(path)
+    with pytest.raises(BadModel, match="damaged"):
+        describe_model(path)
+
+
+def test_a_file_name_that_is_not_utf8_may_be_among_the_facts(path: Path) -> None:
+    description, weights = read_tensors(path)
+    facts = {"trained_on": ["caf\udce9.txt"]}
+    write_tensors(path, weights, {**description, "facts": facts})
+    assert load_model(str(path)).facts == facts == describe_model(path)["facts"]
+
+
+def test_a_description_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, {"inkread": "[" * 10**6})
+    assert "damaged" in refusal(path)
+
+
+# ---- n-gram models
+
+
+@pytest.fixture
+def ngrams(tmp_path: Path) -> Path:
+    path = tmp_path / "letters.lm.safetensors"
+    save_language_model(path, fit(["the cat sat", "on the mat"] * 3, 4))
+    return path
+
+
+def test_ngrams_without_words_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.lm.safetensors"
+    model = fit(["12", "34"], 2)
+    save_language_model(path, model)
+    assert load_language_model(str(path)).score("1234") == model.score("1234")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"tokens": []},
+        {"order": 7},
+        {"weight": math.nan},
+        {"weight": "much"},
+        {"weight": 1e9},
+        {"bonus": math.inf},
+        {"bonus": True},
+        {"facts": {"lm": 5}},
+        {"children": torch.zeros(3, dtype=torch.uint8)},
+        {"token": torch.zeros(70, dtype=torch.bfloat16)},
+        {"log_p": torch.zeros(70, dtype=torch.float16)},
+        {"backoff": torch.ones(1)},
+        {"backoff": torch.full((30,), math.nan)},
+        {"counts": torch.zeros(4, dtype=torch.uint8)},
+        {"counts": torch.tensor([1, 1, 0, 1, 1], dtype=torch.uint8)},
+        {"counts": torch.ones(5)},
+        {"words": torch.full((5,), 255, dtype=torch.uint8)},
+        {"words": torch.tensor(list(b"a\n\nb\nc"), dtype=torch.uint8)},
+        {"words": torch.tensor(5, dtype=torch.uint8)},
+    ],
+)
+def test_a_damaged_ngram_model_is_refused(ngrams: Path, damage: dict[str, Any]) -> None:
+    description, tensors = read_tensors(ngrams)
+    for name, value in damage.items():
+        (tensors if name in tensors else description)[name] = value
+    write_tensors(ngrams, tensors, description)
+    with pytest.raises(BadModel, match=r"letters\.lm\.safetensors: .*(damaged|copy it again)") as caught:
+        load_language_model(str(ngrams))
+    assert "\n" not in str(caught.value)
+
+
+def test_descriptions_and_ngrams_are_read_without_torch(path: Path, ngrams: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from inkread.model.checkpoint import describe_model, load_language_model;"
+        "describe_model(Path(sys.argv[1])); load_language_model(sys.argv[2]); print('torch' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code, path, ngrams], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "False"
+
+
+# ---- where files are found and how they are written
+
+
+def test_a_missing_file_a_folder_and_an_unknown_name_are_refused(tmp_path: Path) -> None:
+    assert "no such model file" in refusal(tmp_path / "missing.safetensors")
+    (tmp_path / "folder.safetensors").mkdir()
+    refusal(tmp_path / "folder.safetensors")
+    refusal(tmp_path)
+    assert "no such model" in refusal("latni")
+
+
+def test_shipped_models_are_found_by_name(
+    tmp_path: Path, model: Model, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for name in ("a", DEFAULT_MODEL):
+        save_model(shelf / f"{name}.safetensors", model)
+    monkeypatch.setattr(model_file, "SHELVES", (tmp_path / "no such folder", shelf))
+    assert list(shipped_models()) == [DEFAULT_MODEL, "a"]
+    assert find_model("a") == shelf / "a.safetensors"
+    assert find_model(str(path)) == path
+    assert f"there is {DEFAULT_MODEL}, a" in refusal("b")
+
+
+def failing(code: int) -> Any:
+    def fail(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(("code", "cure"), [(errno.ENOSPC, "free some space"), (errno.EACCES, "permissions")])
+def test_a_failed_write_leaves_the_old_file(
+    path: Path, model: Model, monkeypatch: pytest.MonkeyPatch, call: str, code: int, cure: str
+) -> None:
+    before = path.read_bytes()
+    monkeypatch.setattr(os, call, failing(code))
+    with pytest.raises(CannotWrite, match=cure) as caught:
+        save_model(path, Model(CONFIG, ALPHABET, model.weights, {"facts": "others"}))
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]  # and nothing half-written beside it
+
+
+@pytest.mark.parametrize("place", ["no such folder/x", "a file/x", "folder"])
+def test_a_place_where_nothing_can_be_written_is_refused(tmp_path: Path, model: Model, place: str) -> None:
+    (tmp_path / "a file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CannotWrite) as caught:
+        save_model(tmp_path / place, model)
+    assert str(tmp_path / place) in str(caught.value) and "\n" not in str(caught.value)
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["a file", "folder"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused(path: Path, model: Model) -> None:
+    path.parent.chmod(0o500)
+    with pytest.raises(CannotWrite, match="permissions"):
+        save_model(path, model)
+    path.parent.chmod(0o700)
+
+
+def test_nothing_in_the_package_can_open_a_pickle() -> None:
+    for file in Path(model_file.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {name.name for name in node.names} | {getattr(node, "module", None)}
+                assert not names & {"pickle", "shelve", "marshal", "joblib", "dill"}, file.name
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) not in {("torch", "load"), ("torch", "save")}, file.name
