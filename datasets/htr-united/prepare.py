@@ -28,7 +28,7 @@ EXPECTED: dict[str, dict[str, int]] = {}
 # Marks of the guidelines for what is illegible, crossed out, inserted, anonymised or not writing: what the line says
 # is then not known. | is a printed rule of a table.
 UNUSABLE = re.compile(r"[<>\[\]{}⋎|~#¥→]|XXX| v |^\W+$")
-LOOK_ALIKES = str.maketrans("’‘“”„—–_ſ", "''\"\"\"---s")
+LOOK_ALIKES = str.maketrans("’‘“”„—–_ſ", '\'\'"""---s')
 NUMERO = re.compile(r"(?<=[nN\d])\^[oO0](?!\w)")  # n^o, 1^o
 PRINTED = re.compile(r"printed|header|Artefact|Stamp")  # labels of regions and lines
 
