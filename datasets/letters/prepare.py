@@ -26,7 +26,7 @@ from inkread.strokes import Stroke, person, read_segments
 from inkread.synthesis import ACCENTS, PAIRS, SIGNS, STROKES, Hand, Word, seeded, spell_line
 from inkread.texts import Texts
 
-EXPECTED = {"train": 5680, "dev": 600}  # lines
+EXPECTED = {"train": 8520, "dev": 900}  # lines
 LINES_A_WRITER = 60
 ENOUGH = 18  # of the 26 letters, small or capital; the others are borrowed
 CAPITALS = 0.4  # of the lines are in capitals
