@@ -16,7 +16,7 @@ SHELL := bash -euo pipefail
 BIN := .venv/bin
 VENV := .venv/installed
 
-.PHONY: help demo test check bench model strokes wheel clean
+.PHONY: help demo test check bench data model strokes wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -38,17 +38,25 @@ bench: $(VENV)  ## measure start-up, reading and training on this machine
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/speed.py
 
-model: $(VENV)  ## train the shipped model again, from the raw data in RAW
+data: $(VENV)  ## prepare all lines and texts that the shipped models are trained on, from the raw data in RAW
 	mkdir -p $(WORK)/raw
-	tar -xf $(RAW)/unipen.tar.xz -C $(WORK)/raw
-	tar -xf $(RAW)/text.tar.xz -C $(WORK)/raw
-	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen
+	for name in unipen text poilus mss19 peraire tabdec lectaurep dhsd names; do \
+		tar -xf $(RAW)/$$name.tar.xz -C $(WORK)/raw; done
+	tar -xf $(RAW)/texts.tar.bz2 -C $(WORK)/raw
+	for name in poilus mss19 tabdec lectaurep; do \
+		$(BIN)/python datasets/htr-united/prepare.py $(WORK)/raw/$$name $(WORK)/$$name; done
+	$(BIN)/python datasets/htr-united/prepare.py $(WORK)/raw/peraire $(WORK)/peraire --one-writer
+	$(BIN)/python datasets/dhsd/prepare.py $(WORK)/raw/dhsd $(WORK)/dhsd
+	$(BIN)/python datasets/names/prepare.py $(WORK)/raw/names $(WORK)/names
 	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
-	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
 	$(BIN)/python datasets/text/prepare.py $(WORK)/raw/text $(WORK)/text --copiste $(WORK)/copiste/lines.tsv
-	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters --text $(WORK)/text
-	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-hands --text $(WORK)/text --hands
+	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
+	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters --text $(WORK)/raw/text
+	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-hands --text $(WORK)/raw/text --hands
+	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-hands --hands
+
+model: data  ## train the shipped model again, from the raw data in RAW
 	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6,$(WORK)/copiste:train) $(WORK)/fonts:train \
 		--dev $(WORK)/copiste:dev --set dropout=0.1 --set crossed=0.5 $(LONG) --out $(WORK)/latin-1.safetensors
 	$(BIN)/inkread train $(WORK)/unipen-hands:train $(foreach time,1 2 3 4 5 6 7,$(WORK)/copiste:train) \
@@ -60,10 +68,11 @@ strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw 
 	mkdir -p $(WORK)/raw
 	tar -xf $(RAW)/unipen.tar.xz -C $(WORK)/raw
 	tar -xf $(RAW)/text.tar.xz -C $(WORK)/raw
+	tar -xf $(RAW)/texts.tar.bz2 -C $(WORK)/raw
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-strokes --strokes
 	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
 	$(BIN)/python datasets/text/prepare.py $(WORK)/raw/text $(WORK)/text --copiste $(WORK)/copiste/lines.tsv
-	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-strokes --text $(WORK)/text --strokes
+	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-strokes --text $(WORK)/raw/text --strokes
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train $(WORK)/letters-strokes:train --dev $(WORK)/unipen-strokes:dev \
 		--preset strokes $(LONG) --out $(WORK)/strokes-1.safetensors
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train $(foreach time,1 2,$(WORK)/letters-strokes:train) \

@@ -23,11 +23,12 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import split_of, write_manifest
 from inkread.pages.regions import Region, cut_line
-from inkread.features.image import at_most
+from inkread.data.prepare import Row, save_picture
 
 EXPECTED = {"train": 4275, "dev": 506}  # lines
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
-TALLEST = 96  # pixels
+# These write in capitals throughout; the transcription has small letters, as in the text that they copied.
+IN_CAPITALS = {"imp_wikitexte_0160", "wikitexte_0210"}
 # The number of the text, which most writers copied at the head of their page.
 TEXT_NUMBER = re.compile(r"wiki\W?_?texte?[\W_]*\d|^#\d+$", re.IGNORECASE)
 
@@ -48,7 +49,7 @@ def points(text: str | None) -> tuple[tuple[float, float], ...]:
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def cut_page(alto: Path, pictures: Path, out: Path) -> list[tuple[str, str, str, str, str]]:
+def cut_page(alto: Path, pictures: Path, out: Path) -> list[Row]:
     """Write the line pictures of one page below `out` and return their rows for lines.tsv."""
     page = alto.stem
     grey = np.asarray(Image.open(pictures / f"{page}.jpg").convert("L"))
@@ -57,13 +58,11 @@ def cut_page(alto: Path, pictures: Path, out: Path) -> list[tuple[str, str, str,
         text = clean(" ".join(string.get("CONTENT", "") for string in line.iter(f"{ALTO}String")))
         outline = line.find(f"{ALTO}Shape/{ALTO}Polygon")
         if not text or outline is None or TEXT_NUMBER.search(text) or re.search("[<>]", text):
-            continue  # > ... < is spliced out
+            continue  # > ... < is crossed out
         cut = cut_line(grey, Region(points(outline.get("POINTS")), points(line.get("BASELINE"))))
-        picture = Image.fromarray(at_most(Image.fromarray(cut), TALLEST))
-        name = f"{page}/{number:02}.png"
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        picture.save(out / name)
-        writer = writer_of(page)
+        name, writer = f"{page}/{number:02}.png", writer_of(page)
+        save_picture(out / name, cut)
+        text = text.upper() if writer in IN_CAPITALS else text
         rows.append((name.removesuffix(".png"), name, writer, split_of("copiste", writer), text))
     return rows
 

@@ -21,19 +21,21 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import split_of
 from inkread.errors import BadInput
-from inkread.lm.ngram import lines_of
 from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 from inkread.inputs.ink import Stroke, person, read_segments
-from inkread.synth.compose import ACCENTS, SIGNS, Hand, Word, seeded, spell_line
+from inkread.synth.compose import ACCENTS, PAIRS, SIGNS, STROKES, Hand, Word, seeded, spell_line
+from inkread.synth.texts import Texts
 
-EXPECTED = {"train": 5680, "dev": 600}  # lines
-LINES_A_WRITER = 40
+EXPECTED = {"train": 8520, "dev": 900}  # lines
+LINES_A_WRITER = 60
 ENOUGH = 18  # of the 26 letters, small or capital; the others are borrowed
-MANNERS = {"small": 0.35, "capitals": 0.45, "mixed": 0.2}
-SHORT = 0.25  # of the lines have one to four words
+CAPITALS = 0.4  # of the lines are in capitals
+MIXED = 0.1  # of the lines have low capitals for some of the small letters
 FLAT = 2.2  # times wider than high: a stray or a neighbour's stroke, not the letter of the label
 CHARACTERS = set(string.ascii_letters + string.digits)
-PARTS = CHARACTERS | SIGNS.keys() | ACCENTS.keys() | {" "}  # of what can be spelt, in NFD
+PARTS = (
+    CHARACTERS | SIGNS.keys() | ACCENTS.keys() | STROKES.keys() | PAIRS.keys() | {" "}
+)  # of what can be spelt, in NFD
 
 
 def read_letters(path: Path) -> list[tuple[str, str, tuple[Stroke, ...]]]:
@@ -58,24 +60,17 @@ def can_be_spelt(text: str) -> bool:
     return PARTS.issuperset(unicodedata.normalize("NFD", text))
 
 
-def pick_text(texts: list[list[str]], rng: np.random.Generator) -> str:
-    """A line of English or French, or a few words of one."""
-    lines = texts[int(rng.integers(len(texts)))]
-    words = lines[int(rng.integers(len(lines)))].split()
-    if rng.random() < SHORT:
-        start = int(rng.integers(len(words)))
-        words = words[start : start + int(rng.integers(1, 5))]
-    return " ".join(words)
-
-
-def spelt_lines(hand: Hand, texts: list[list[str]], rng: np.random.Generator) -> Iterator[Word]:
+def spelt_lines(hand: Hand, texts: Texts, rng: np.random.Generator) -> Iterator[Word]:
     """LINES_A_WRITER lines in one hand."""
-    for _ in range(LINES_A_WRITER):
-        manner = str(rng.choice(list(MANNERS), p=list(MANNERS.values())))
-        yield spell_line(pick_text(texts, rng), hand, manner, rng)
+    count = 0
+    while count < LINES_A_WRITER:
+        writing, mixed = texts.writing(rng, CAPITALS), 0.35 if rng.random() < MIXED else 0.0
+        if writing.text and can_be_spelt("".join(writing.words)):
+            count += 1
+            yield spell_line(" ".join(writing.words), hand, mixed, rng, writing.struck)
 
 
-def make_writer(task: tuple[str, Hand], texts: list[list[str]], out: Path, kind: str) -> list[MadeLine]:
+def make_writer(task: tuple[str, Hand], texts: Texts, out: Path, kind: str) -> list[MadeLine]:
     """One writer's lines."""
     writer, hand = task
     folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
@@ -104,14 +99,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("raw", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--text", type=Path, required=True, help="what datasets/text/prepare.py made")
+    parser.add_argument("--text", type=Path, required=True, help="the texts of many languages, LANGUAGE/SOURCE.txt")
     add_kinds(parser)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    texts = [
-        list(filter(can_be_spelt, lines_of((options.text / f"{language}-train.txt").read_text("utf-8"))))
-        for language in ("english", "french")
-    ]
+    texts = Texts.read(options.text)
     hands: dict[str, dict[str, list[tuple[Stroke, ...]]]] = defaultdict(lambda: defaultdict(list))
     with Pool() as pool:
         for letters in pool.imap(read_letters, sorted(options.raw.glob("data/*/**/*.dat")), chunksize=20):

@@ -44,7 +44,7 @@ MOST_LINES = 45  # composed lines a writer
 LONGEST = 100  # characters a line
 
 ONE_LINE = 5.5  # body heights a line of text reaches from its lowest to its highest point
-# Labels that do not say what stands there: spliced-out words, words run together, digits and letters set apart.
+# Labels that do not say what stands there: crossed-out words, words run together, digits and letters set apart.
 UNUSABLE = re.compile(r"XXX|[a-z][A-Z]|(?:^| )\S \S(?: |$)|^\W+$")
 
 

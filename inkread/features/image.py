@@ -276,6 +276,6 @@ def _stroke_spacing(wet: Wet, x: NDArray[np.float32], y: NDArray[np.float32], zo
     levels = np.round(y[begins[wet]]).astype(np.int64)
     strokes = np.bincount(levels - levels.min())
     window = max(1, round(5 * zoom))
-    spliced = float(np.convolve(strokes, np.ones(window) / window).max())
+    crossed = float(np.convolve(strokes, np.ones(window) / window).max())
     inked = np.count_nonzero(np.bincount(np.round(x - x.min()).astype(np.int64)))
-    return float(inked / max(spliced, 1.0) / zoom)
+    return float(inked / max(crossed, 1.0) / zoom)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import string
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +50,56 @@ SIGNS: dict[str, list[list[tuple[float, float]]]] = {
     "-": [[(0.0, -0.5), (0.3, -0.52), (0.6, -0.5)]],
     "(": [[(0.35, -1.9), (0.06, -1.3), (0.0, -0.6), (0.1, 0.0), (0.35, 0.4)]],
     ")": [[(0.0, -1.9), (0.29, -1.3), (0.35, -0.6), (0.25, 0.0), (0.0, 0.4)]],
+    "„": [[(0.12, -0.1), (0.13, 0.1), (0.0, 0.38)], [(0.42, -0.1), (0.43, 0.1), (0.3, 0.38)]],
+    "«": [[(0.35, -0.85), (0.0, -0.45), (0.35, -0.05)], [(0.75, -0.85), (0.4, -0.45), (0.75, -0.05)]],
+    "»": [[(0.0, -0.85), (0.35, -0.45), (0.0, -0.05)], [(0.4, -0.85), (0.75, -0.45), (0.4, -0.05)]],
+    "¿": [
+        [(0.37, -0.75), (0.4, -0.7)],
+        [(0.4, -0.4), (0.35, 0.05), (0.0, 0.3), (0.1, 0.65), (0.4, 0.7), (0.6, 0.45)],
+    ],
+    "¡": [[(0.04, -0.75), (0.0, -0.7)], [(0.0, -0.4), (0.06, 0.6)]],
+    "/": [[(0.6, -1.9), (0.0, 0.3)]],
+    "+": [[(0.0, -0.8), (0.9, -0.8)], [(0.45, -1.25), (0.45, -0.35)]],
+    "=": [[(0.0, -1.0), (0.8, -1.0)], [(0.0, -0.55), (0.8, -0.58)]],
+    "%": [
+        [(0.9, -1.7), (0.15, 0.0)],
+        [(0.25, -1.7), (0.0, -1.4), (0.25, -1.1), (0.45, -1.4), (0.25, -1.7)],
+        [(0.8, -0.6), (0.6, -0.3), (0.8, 0.0), (1.05, -0.3), (0.8, -0.6)],
+    ],
+    "€": [
+        [(1.0, -1.4), (0.75, -1.7), (0.4, -1.6), (0.2, -0.9), (0.4, -0.1), (0.75, 0.0), (1.0, -0.3)],
+        [(0.0, -1.0), (0.8, -1.02)],
+        [(0.0, -0.7), (0.75, -0.72)],
+    ],
+    "£": [
+        [(1.0, -1.4), (0.8, -1.7), (0.5, -1.6), (0.4, -1.2), (0.45, -0.5), (0.1, 0.0), (0.5, -0.1), (1.0, 0.0)],
+        [(0.1, -0.9), (0.8, -0.92)],
+    ],
+    "$": [
+        [(0.9, -1.45), (0.6, -1.7), (0.2, -1.6), (0.1, -1.2), (0.75, -0.7), (0.8, -0.2), (0.45, 0.0), (0.0, -0.2)],
+        [(0.48, -1.95), (0.42, 0.25)],
+    ],
+    "°": [[(0.2, -1.8), (0.0, -1.6), (0.18, -1.4), (0.36, -1.6), (0.2, -1.8)]],
+    "@": [
+        [(0.9, -0.9), (0.6, -1.05), (0.4, -0.6), (0.6, -0.25), (0.85, -0.5), (0.9, -0.95), (0.95, -0.35)],
+        [(0.95, -0.35), (1.25, -0.6), (1.1, -1.3), (0.6, -1.5), (0.1, -1.1), (0.1, -0.2), (0.6, 0.15), (1.1, 0.0)],
+    ],
+    "_": [[(0.0, 0.12), (0.9, 0.1)]],
+    "ß": [
+        [(0.0, 0.3), (0.1, -1.2), (0.35, -1.75), (0.7, -1.5), (0.65, -1.1), (0.35, -0.95)],
+        [(0.35, -0.95), (0.75, -0.75), (0.85, -0.3), (0.6, 0.0), (0.35, -0.05)],
+    ],
 }
+# Letters that have no decomposition, drawn as a base letter and a stroke of STROKES through it.
+STROKES: dict[str, tuple[str, list[tuple[float, float]]]] = {
+    "ø": ("o", [(0.45, -0.7), (-0.45, 0.7)]),
+    "Ø": ("O", [(0.5, -0.65), (-0.5, 0.65)]),
+    "ł": ("l", [(0.35, -0.25), (-0.3, 0.15)]),
+    "Ł": ("L", [(0.1, -0.3), (-0.6, 0.15)]),
+    "đ": ("d", [(-0.1, -0.4), (0.5, -0.42)]),
+    "Đ": ("D", [(-0.75, 0.0), (0.0, 0.02)]),
+}
+PAIRS = {"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE"}  # ligatures: both letters close together
 
 Hand = Mapping[str, Sequence[Sequence[Stroke]]]  # the ink of a writer's single letters and digits, several of each
 
@@ -62,7 +111,17 @@ ACCENTS: dict[str, list[list[tuple[float, float]]]] = {
     "\u0302": [[(-0.25, -0.15), (0.0, -0.4), (0.25, -0.15)]],  # circumflex
     "\u0308": [[(-0.2, -0.2), (-0.17, -0.22)], [(0.2, -0.2), (0.23, -0.22)]],  # diaeresis
     "\u0327": [[(0.0, 0.0), (-0.02, 0.1), (0.15, 0.2), (-0.1, 0.35)]],  # cedilla
+    "\u0303": [[(-0.3, -0.18), (-0.12, -0.32), (0.1, -0.2), (0.3, -0.34)]],  # tilde
+    "\u030a": [[(0.0, -0.12), (-0.14, -0.24), (0.0, -0.38), (0.14, -0.24), (0.0, -0.12)]],  # ring
+    "\u030c": [[(-0.25, -0.4), (0.0, -0.15), (0.25, -0.4)]],  # caron
+    "\u0306": [[(-0.25, -0.38), (-0.1, -0.18), (0.1, -0.18), (0.25, -0.38)]],  # breve
+    "\u0304": [[(-0.25, -0.22), (0.25, -0.25)]],  # macron
+    "\u0307": [[(0.0, -0.25), (0.03, -0.22)]],  # dot
+    "\u030b": [[(-0.1, -0.4), (-0.25, -0.15)], [(0.25, -0.4), (0.1, -0.15)]],  # double acute
+    "\u0328": [[(0.15, 0.0), (0.02, 0.15), (0.1, 0.32), (0.25, 0.26)]],  # ogonek
+    "\u0326": [[(0.03, 0.12), (0.05, 0.22), (-0.06, 0.42)]],  # comma below
 }
+BELOW = frozenset("\u0327\u0328\u0326")  # these hang from the baseline
 
 
 def draw_page(strokes: Sequence[Stroke]) -> Picture:
@@ -172,27 +231,46 @@ def with_accent(letter: Word, mark: str, rng: np.random.Generator) -> Word:
     if letter.text in "ij" and len(strokes) > 1:
         strokes = [stroke for stroke in strokes if stroke[:, 1].max() > -0.7] or strokes
     points = np.concatenate(strokes)
-    place = [float(points[:, 0].mean()), 0.0 if mark == "\u0327" else float(points[:, 1].min())]
+    place = [float(points[:, 0].mean()), 0.0 if mark in BELOW else float(points[:, 1].min())]
     size = rng.uniform(0.7, 1.3)
     drawn = [np.array(line) * size + rng.normal(0, 0.03, (len(line), 2)) + place for line in ACCENTS[mark]]
     return Word(unicodedata.normalize("NFC", letter.text + mark), [*strokes, *drawn])
 
 
-def spell_line(text: str, hand: Hand, manner: str, rng: np.random.Generator) -> Word:
+def with_stroke(text: str, letter: Word, rng: np.random.Generator) -> Word:
+    """A letter with the stroke of STROKES through it: o -> ø."""
+    points = np.concatenate(letter.strokes)
+    middle, size = (points.min(axis=0) + points.max(axis=0)) / 2, np.ptp(points, axis=0)
+    reach = np.array([max(size[0], 0.8), size[1]])
+    line = np.array(STROKES[text][1]) * reach + rng.normal(0, 0.03, (2, 2)) + middle
+    return Word(text, [*letter.strokes, line])
+
+
+def ligature(text: str, letters: Sequence[Word]) -> Word:
+    """Two letters that touch: a, e -> æ."""
+    first, second = letters
+    right = max(float(stroke[:, 0].max()) for stroke in first.strokes)
+    left = min(float(stroke[:, 0].min()) for stroke in second.strokes)
+    return Word(text, [*first.strokes, *(stroke + [right - left - 0.1, 0.0] for stroke in second.strokes)])
+
+
+def spell_line(text: str, hand: Hand, mixed: float, rng: np.random.Generator, struck: Collection[int] = ()) -> Word:
     """A line of text set from the single letters of one hand, with signs from SIGNS and accents from ACCENTS.
 
-    In the `manner` "small" small letters stand for themselves, in "capitals" a lower capital stands for each of them,
-    and in "mixed" for about a third of the alphabet. The text keeps its small letters: who copies a text in block
-    capitals, and who writes it down again, mostly means it so.
+    For the share `mixed` of the alphabet a low capital stands for the small letter, as some hands have it; the text
+    keeps the small letter. The words whose numbers are in `struck` are crossed out, and are not part of the text.
 
     Raises KeyError for a character that neither has.
     """
-    share = {"small": 0.0, "capitals": 1.0, "mixed": 0.35}[manner]
-    in_capitals = {letter for letter in string.ascii_lowercase if rng.random() < share}
+    in_capitals = {letter for letter in string.ascii_lowercase if rng.random() < mixed}
     ascender, descender = rng.uniform(1.5, 2.0), rng.uniform(0.6, 1.0)
-    capital = rng.uniform(1.0, 1.4) if manner == "capitals" else ascender
+    capital = rng.uniform(1.0, 1.4) if text.isupper() else ascender
 
     def piece(character: str) -> Word:
+        if character in PAIRS:
+            return ligature(character, [piece(part) for part in PAIRS[character]])
+        if character in STROKES:
+            return with_stroke(character, piece(STROKES[character][0]), rng)
         decomposed = unicodedata.normalize("NFD", character)
         base, marks = decomposed[0], decomposed[1:]
         if base in SIGNS:
@@ -209,7 +287,15 @@ def spell_line(text: str, hand: Hand, manner: str, rng: np.random.Generator) -> 
             letter = with_accent(letter, mark, rng)
         return letter
 
-    return compose_line([[piece(character) for character in word] for word in text.split()], rng)
+    def crossed_out(pieces: list[Word]) -> Word:
+        word = compose_line([pieces], rng)
+        right = max(float(stroke[:, 0].max()) for stroke in word.strokes)
+        return Word("", [*word.strokes, *strike(right, rng)])
+
+    words = [[piece(character) for character in word] for word in text.split()]
+    return compose_line(
+        [[crossed_out(pieces)] if place in struck else pieces for place, pieces in enumerate(words)], rng
+    )
 
 
 def draw_sign(text: str, rng: np.random.Generator) -> Word:
@@ -238,13 +324,31 @@ def compose_line(words: Sequence[Sequence[Word]], rng: np.random.Generator) -> W
             left = min(float(stroke[:, 0].min()) for stroke in piece.strokes)
             strokes += [stroke + [right - left, drift + slope * right] for stroke in piece.strokes]
             right = max(float(stroke[:, 0].max()) for stroke in strokes)
-    return Word(" ".join("".join(piece.text for piece in pieces) for pieces in words), strokes)
+    texts = ("".join(piece.text for piece in pieces) for pieces in words)
+    return Word(" ".join(filter(None, texts)), strokes)
 
 
-def draw_text(text: str, font: ImageFont.FreeTypeFont, rng: np.random.Generator) -> Picture:
+def strike(width: float, rng: np.random.Generator) -> list[Stroke]:
+    """Strokes that cross out a word of that width, in body heights: one to three lines, or a zigzag."""
+    if rng.random() < 0.3:
+        count = max(4, int(width / rng.uniform(0.2, 0.5)))
+        y = np.where(np.arange(count) % 2, -1.1, 0.0)
+        return [np.column_stack([np.linspace(0, width, count), y]) + rng.normal(0, 0.12, (count, 2))]
+    x = np.linspace(-0.2, width + 0.2, 6)
+    levels = -rng.uniform(0.2, 0.8, int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1])))
+    return [
+        np.column_stack([x, level + rng.normal(0, 0.1) * (x / width - 0.5) + rng.normal(0, 0.05, 6)])
+        for level in levels
+    ]
+
+
+def draw_text(
+    text: str, font: ImageFont.FreeTypeFont, rng: np.random.Generator, struck: Collection[int] = ()
+) -> Picture:
     """A line of text in a handwriting font, made less regular: spaces, widths, slant and baseline vary.
 
-    The font's size gives the size of the picture; it is drawn twice as large and brought down.
+    The font's size gives the size of the picture; it is drawn twice as large and brought down. The words whose numbers
+    are in `struck` are crossed out.
     """
     size = int(font.size)
     large = font.font_variant(size=2 * size)
@@ -257,6 +361,11 @@ def draw_text(text: str, font: ImageFont.FreeTypeFont, rng: np.random.Generator)
     brush = ImageDraw.Draw(canvas)
     for word, x in zip(words, starts.tolist(), strict=False):
         brush.text((border + x, 3 * size + rng.normal(0, 0.03) * size), word, fill=0, font=large, anchor="ls")
+    body = 0.8 * size  # in the large picture
+    for place in struck:
+        for stroke in strike(large.getlength(words[place]) / body, rng):
+            path = stroke * body + [border + starts[place], 3 * size]
+            brush.line(path.ravel().tolist(), fill=0, width=max(2, round(0.07 * size)), joint="curve")
     picture = _crop(warp(canvas, 2 * size, rng))
     return np.asarray(picture.reduce(2))
 

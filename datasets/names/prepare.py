@@ -1,0 +1,49 @@
+"""Cut the print off the pictures of names on French forms.
+
+python datasets/names/prepare.py RAW OUT      (RAW holds lines.tsv and img/; seconds)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.data.dataset import open_dataset, read_line, write_manifest
+from inkread.data.prepare import dev_writers, save_picture
+
+EXPECTED = {"train": 669, "dev": 118}  # words
+# Height and width of the pictures of one form -> where the print above and before the name ends: top, left.
+FORMS = {(44, 324): (0, 0), (31, 284): (6, 0), (36, 388): (10, 80)}
+DARK = 128
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    rows = []
+    for sample in open_dataset(str(options.raw)).samples:
+        grey, name = read_line(sample), sample.path.stem
+        if grey.shape not in FORMS or sample.text != sample.text.upper() or sample.text == "EMPTY":
+            continue
+        top, left = FORMS[grey.shape]
+        word = grey[top:, left:]
+        if min(word[0].min(), word[-1].min()) < DARK:
+            continue  # more print, or half of the name
+        save_picture(options.out / f"{name}.png", word)
+        rows.append((name, f"{name}.png", name, "", sample.text))
+    dev = dev_writers("names", (row[2] for row in rows))
+    rows = [(id, file, writer, "dev" if writer in dev else "train", text) for id, file, writer, _, text in rows]
+    write_manifest(options.out / "lines.tsv", rows)
+    counts = Counter(row[3] for row in rows)
+    print("words:", dict(counts))
+    if counts != EXPECTED:
+        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
+
+
+if __name__ == "__main__":
+    main()

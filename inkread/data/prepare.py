@@ -1,0 +1,29 @@
+"""Datasets of line pictures that a prepare.py makes from raw downloads: lines.tsv and a picture for each line."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inkread.features.image import at_most
+
+TALLEST = 96  # pixels; more than a network sees
+
+Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
+
+
+def save_picture(file: Path, grey: np.ndarray) -> None:
+    """Write the grey picture of a line as PNG, at most TALLEST pixels high."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(at_most(Image.fromarray(grey), TALLEST)).save(file)
+
+
+def dev_writers(dataset: str, writers: Iterable[str], share: float = 0.15) -> set[str]:
+    """The writers of the development lines: a share of all, at least one, the first in the order of their hashes.
+
+    Unlike `split_of`, this gives development lines to a set of ten writers, too.
+    """
+    ranked = sorted(set(writers), key=lambda writer: sha256(f"{dataset}/{writer}".encode()).hexdigest())
+    return set(ranked[: max(1, round(share * len(ranked)))])

@@ -1,0 +1,52 @@
+"""Texts to draw."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkread.synth.texts import CHARACTERS, LANGUAGES, LONGEST, Texts, LineInput
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Texts:
+    """Few texts of every language."""
+    for language in LANGUAGES:
+        (tmp_path / language).mkdir()
+        for source, text in (
+            ("common-voice", f"Elle a dit : « {language} – c’est tout »…\nAn _odd_ line\nЖ cannot be drawn\n"),
+            ("books", "Longer words than anybody would write on one line of a sheet of paper, and then some more\n"),
+            ("forms", f"12,50 €\nanna_b@mail.{language}\n"),
+            ("ntrex", "share alike\n"),
+        ):
+            (tmp_path / language / f"{source}.txt").write_text(text, encoding="utf-8")
+    return Texts.read(tmp_path)
+
+
+def test_lines_are_short_drawable_and_of_the_sources(texts: Texts) -> None:
+    rng = np.random.default_rng(0)
+    lines = [texts.line(rng) for _ in range(600)]
+    assert all(0 < len(line) <= LONGEST and CHARACTERS.issuperset(line) for line in lines)
+    assert len(set(lines)) > 100
+    written = "\n".join(lines)
+    assert "An odd line" in lines and "anna_b@mail.fr" in written and "12,50 €" in written
+    assert "c'est tout »..." in written and "alike" not in written
+
+
+def test_shares_of_the_languages_are_all_there_is() -> None:
+    assert sum(LANGUAGES.values()) == pytest.approx(1)
+
+
+def test_what_is_crossed_out_is_not_in_the_text(texts: Texts) -> None:
+    assert LineInput(("to", "be", "bee"), struck=(2,)).text == "to be"
+    rng = np.random.default_rng(0)
+    writings = [texts.writing(rng, capitals=0.5) for _ in range(400)]
+    struck = [writing for writing in writings if writing.struck]
+    assert 4 < len(struck) < 40
+    assert all(len(writing.text.split()) == len(writing.words) - 1 for writing in struck)
+    assert 120 < sum(writing.text.isupper() for writing in writings) < 280
+
+
+def test_the_characters_of_european_languages_are_covered() -> None:
+    for letters in ("ßäöü", "éèêëçœ", "ñ¿¡", "ãõ", "ąćęłńóśźż", "čďěňřšťůž", "åæø", "őű", "șț", "€£§°½", "«»„"):
+        assert CHARACTERS.issuperset(letters + letters.replace("ß", "").upper())
