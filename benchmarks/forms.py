@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.alphabet import normal
 from inkread.data.dataset import Dataset, open_dataset
 from inkread.evaluate.lines import evaluate
-from inkread.inputs.images import read_pictures
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
-from inkread.pages.reader import Sheet, lay_out, read_sheets
+from inkread.inputs.images import read_pictures
 from inkread.model.recognizer import Recognizer
+from inkread.pages.reader import Sheet, lay_out, read_sheets
 
 
 def main() -> None:

@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 
 from inkread.alphabet import Alphabet, normal
 from inkread.data.dataset import open_dataset, read_writing
-from inkread.model.decoder import Guide, align, greedy, prefix_beam
+from inkread.evaluate.metrics import edit_distance, words
 from inkread.features.extract import columns_of, normalize
 from inkread.lm.ngram import Fusion, read_text, read_words, with_own_words
-from inkread.evaluate.metrics import edit_distance, words
 from inkread.model.checkpoint import (
     find_language_model,
     load_language_model,
@@ -33,6 +32,7 @@ from inkread.model.checkpoint import (
     load_model,
     save_language_model,
 )
+from inkread.model.decoder import Guide, align, greedy, prefix_beam
 from inkread.model.recognizer import Recognizer
 
 WEIGHTS = (0.4, 0.6, 0.8, 1.0)

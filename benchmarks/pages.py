@@ -30,10 +30,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.data.dataset import Dataset, open_dataset, split_of
-from inkread.inputs.images import read_pictures
-from inkread.pages.segment import find_lines
-from inkread.pages.regions import Points, Region
 from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of
+from inkread.inputs.images import read_pictures
+from inkread.pages.regions import Points, Region
+from inkread.pages.segment import find_lines
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ import torch
 from inkread.config import PRESETS, NetworkConfig
 from inkread.data.dataset import open_dataset, read_writing
 from inkread.features.extract import columns_of, normalize
+from inkread.inputs.ink import LineInput
 from inkread.model.checkpoint import load_model
 from inkread.model.network import multiply_adds
 from inkread.model.recognizer import Recognizer
-from inkread.inputs.ink import LineInput
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 SIZE = 2048  # of the matrices: large enough for the highest speed

@@ -1,5 +1,5 @@
 """`python -m inkread` is `inkread`."""
 
-from inkread.cli.main import main
+from inkread.cli import main
 
 main()

@@ -102,7 +102,7 @@ class TrainingConfig(Settings):
     distorted: float = 1.0  # share of the lines that are distorted at random, anew each time, see augment.py
     photographed: float = 0.3  # share of the lines that are made to look like photos, once
     ema: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones
-    interpolation: float = 1.0  # with --from: share of what was learned in the weights that are kept; the rest is the start's
+    interpolation: float = 1.0  # with --from: share of the fine-tuned weights in the saved ones (WiSE-FT)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: measured at the start
     evaluations: int = 20  # times the error rate on the validation lines is measured
     seed: int = 0

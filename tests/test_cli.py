@@ -21,11 +21,14 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from inkread import cli, display, model_file, reader
+from inkread import cli
+from inkread.cli import display
 from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
 from inkread.data.dataset import Sample, open_dataset
 from inkread.inputs.images import read_pictures
+from inkread.model import checkpoint
 from inkread.model.checkpoint import load_model, save_model
+from inkread.pages import reader
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "datasets" / "sample"
@@ -89,7 +92,7 @@ def shelf(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     shutil.copy(model, shelf / "latin.safetensors")
-    monkeypatch.setattr(model_file, "SHELVES", (shelf,))
+    monkeypatch.setattr(checkpoint, "SHELVES", (shelf,))
     return shelf
 
 
@@ -399,9 +402,9 @@ def test_threads_wait_without_keeping_the_cores_busy(monkeypatch: pytest.MonkeyP
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
     code = """
 import os, sys
-import inkread.cli.main
+import inkread.cli
 assert "OMP_WAIT_POLICY" not in os.environ
-inkread.cli.main.main(["models"], standalone_mode=False)
+inkread.cli.main(["models"], standalone_mode=False)
 assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 """
     monkeypatch.delenv("OMP_WAIT_POLICY")
@@ -561,7 +564,7 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
         ("--from latin --set cell=gru", 1, "--from latin brings its own network"),
         ("--from latin --set hidden=1", 1, "only its dropout can be changed, and hidden and channels raised"),
         ("--from lost", 1, "lost: no such model"),
-        ("--set interpolation=0.5", 1, "interpolation=0.5: there is nothing to blend with; name a model with --from"),
+        ("--set interpolation=0.5", 1, "interpolation=0.5: no model to interpolate with; add --from"),
         ("--set spliced=2", 1, "spliced=2.0: must be from 0 to 1"),
         ("--dev lost", 1, "lost: no such file or folder"),
         ("--resume --epochs 1 " + " ".join(TINY), 1, "m.checkpoint: no checkpoint to resume from"),
@@ -739,8 +742,8 @@ def python(*arguments: object, stdout: int | TextIO | None = None) -> "subproces
 
 def test_help_is_there_at_once() -> None:
     """The heavy packages are not imported for it."""
-    imported = re.findall(r"\| +([\w.]+)$", python("-X", "importtime", "-c", "import inkread.cli.main").stderr, re.MULTILINE)
-    assert "inkread.cli.main" in imported and not {"torch", "numpy", "rich", "PIL"} & set(imported)
+    imported = re.findall(r"\| +([\w.]+)$", python("-X", "importtime", "-c", "import inkread.cli").stderr, re.MULTILINE)
+    assert "inkread.cli" in imported and not {"torch", "numpy", "rich", "PIL"} & set(imported)
 
 
 def test_a_reader_that_has_seen_enough() -> None:
@@ -947,7 +950,21 @@ def test_a_model_names_the_language_it_reads_along_with(
     assert load_model(str(own)).facts["lm"] == latin.facts["lm"]
     lines = shutil.copytree(few, tmp_path / "lines")
     next(lines.glob("*.gt.txt")).write_text("Złoty", "utf-8")
-    done("train", lines, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "evaluations=1", "--out", own, "--force")
+    done(
+        "train",
+        lines,
+        "--dev",
+        few,
+        "--from",
+        "latin",
+        "--epochs",
+        1,
+        "--set",
+        "evaluations=1",
+        "--out",
+        own,
+        "--force",
+    )
     assert "lm" not in load_model(str(own)).facts
 
 

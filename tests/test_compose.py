@@ -9,13 +9,12 @@ import pytest
 from PIL import ImageFont
 
 from inkread.data.dataset import open_dataset, read_line, read_strokes, split_of
-from inkread.synth.write import make_line, write_lines
+from inkread.features.render import draw_strokes
 from inkread.synth.compose import (
     SIGNS,
     Word,
     compose_line,
     draw_sign,
-    draw_strokes,
     draw_text,
     settle,
     settle_small,
@@ -23,6 +22,7 @@ from inkread.synth.compose import (
     spell_line,
     with_accent,
 )
+from inkread.synth.write import make_line, write_lines
 
 ROOT = Path(__file__).parents[1]
 

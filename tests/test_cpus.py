@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inkread import cpus
+from inkread import _cpus as cpus
 from inkread._cpus import available_cpus, container_quota
 
 

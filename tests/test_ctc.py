@@ -13,8 +13,8 @@ from inkread.config import TrainingConfig
 from inkread.train.loop import (
     HIDDEN,
     HIDDEN_RUN,
-    ctc_loss,
     consistency_loss,
+    ctc_loss,
     hide,
     learning_rate_at,
     make_batches,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from inkread import processes
 from inkread.errors import BadInput, TrainingFailed
+from inkread.train import distributed as processes
 from inkread.train.distributed import Workers, meet
 
 OWN = [{"text": "é\udce9", "numbers": [1, 2.5]}, {"text": "", "numbers": [None, True]}]  # what each process has

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from inkread.cli.main import main
+from inkread.cli import main
 from inkread.config import DEFAULT_MODEL
 from inkread.model.checkpoint import shipped_models
 

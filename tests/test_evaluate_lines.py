@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkread import evaluation as evaluation_module
 from inkread.data.dataset import Dataset, Sample, open_dataset
 from inkread.errors import BadDataset, CannotWrite
+from inkread.evaluate import lines as evaluation_module
 from inkread.evaluate.lines import Evaluation, evaluate, summary_lines, write_report
 from inkread.evaluate.pages import PageScore, PageScores
 

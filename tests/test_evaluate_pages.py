@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkread import page_scores
 from inkread.data.dataset import Dataset, Sample
-from inkread.pages.regions import Region
+from inkread.evaluate import pages as page_scores
 from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of, score_pages
-from inkread.pages.reader import Sheet
-from inkread.model.recognizer import Reading
 from inkread.inputs.ink import LineInput
+from inkread.model.recognizer import Reading
+from inkread.pages.reader import Sheet
+from inkread.pages.regions import Region
 
 SAMPLES = Path(__file__).parent.parent / "datasets" / "sample"
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inkread._names import one_line
 from inkread.data.dataset import open_dataset, read_line
 from inkread.errors import BadDataset, CannotWrite
-from inkread.pages.export import _font, as_alto, as_dict, as_hocr, as_page, draw_overlay, write_text
 from inkread.model.checkpoint import load_model, shipped_models
-from inkread._names import one_line
-from inkread.pages.regions import Region
-from inkread.pages.reader import Word, WrittenLine, WrittenPage
 from inkread.model.recognizer import Character, Reading
+from inkread.pages.export import _font, as_alto, as_dict, as_hocr, as_page, draw_overlay, write_text
+from inkread.pages.reader import Word, WrittenLine, WrittenPage
+from inkread.pages.regions import Region
 
 SIZE = (400, 300)
 

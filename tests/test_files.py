@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from inkread.errors import CannotWrite
 from inkread._files import check_writable, write_atomic
 from inkread._names import one_line
+from inkread.errors import CannotWrite
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes, links and pipes of this kind")
 

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from inkread._names import one_line
 from inkread.errors import BadInput
 from inkread.inputs.images import MOST_PIXELS, read_pictures
-from inkread._names import one_line
 
 GREY = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from inkread.alphabet import Alphabet
-from inkread.model.decoder import prefix_beam
 from inkread.errors import BadConfig, BadInput, BadModel
 from inkread.lm.ngram import (
     END,
@@ -28,6 +27,7 @@ from inkread.lm.ngram import (
     with_its_words,
     with_own_words,
 )
+from inkread.model.decoder import prefix_beam
 
 LINES = ["the cat sat on the mat", "that is the one", "a hat, a cat", "on that", "the end"] * 3
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inkread.features.extract import trace
-from inkread.inputs.ink import Stroke, read_inks
 from inkread.features.ink import (
     DOT,
     FEWEST_UP,
@@ -28,6 +27,7 @@ from inkread.features.ink import (
     without_duplicates,
     without_strays,
 )
+from inkread.inputs.ink import Stroke, read_inks
 
 IAM = File(__file__).parents[2] / "data" / "iam-ondb" / "lineStrokes"
 needs_iam = pytest.mark.skipif(not IAM.is_dir(), reason="IAM-OnDB is not here")

@@ -5,9 +5,9 @@ import torch
 
 from inkread.config import CELLS, NetworkConfig, TrainingConfig
 from inkread.model.network import Network
-from inkread.train.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
-from inkread.train.distributed import Workers
 from inkread.model.rnn import GATES
+from inkread.train.distributed import Workers
+from inkread.train.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (4, 6, 20), (3, 20, 6)])

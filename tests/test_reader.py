@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkread.pages.reader import Sheet, lay_out, place_on_page, read_sheets
-from inkread.model.recognizer import Character, Reading
 from inkread.inputs.ink import LineInput
+from inkread.model.recognizer import Character, Reading
+from inkread.pages.reader import Sheet, lay_out, place_on_page, read_sheets
 
 SAMPLES = sorted((Path(__file__).parent.parent / "datasets" / "sample").glob("*.png"))
 SCANS = [file for file in SAMPLES if "scan" in file.name]

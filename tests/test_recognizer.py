@@ -13,18 +13,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkread import recognizer
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig
-from inkread.model.decoder import Label
 from inkread.errors import BadInput, BadModel
 from inkread.features.extract import extract
-from inkread.model.checkpoint import Model, save_model
-from inkread.model.network import Network
 from inkread.features.image import Line, normalize_image
-from inkread.model.recognizer import Decoder, Reading, Recognizer, pad
+from inkread.features.render import draw_page, scale_and_left
 from inkread.inputs.ink import Stroke
-from inkread.synth.compose import draw_page, scale_and_left
+from inkread.model import recognizer
+from inkread.model.checkpoint import Model, save_model
+from inkread.model.decoder import Label
+from inkread.model.network import Network
+from inkread.model.recognizer import Decoder, Reading, Recognizer, pad
 
 ROOT = Path(__file__).parent.parent
 Grey = NDArray[np.uint8]

@@ -13,7 +13,8 @@ from inkread.config import CELLS
 from inkread.errors import BadConfig, BadInput, BadModel
 from inkread.lm.ngram import fit
 from inkread.model.checkpoint import load_language_model, read_tensors, save_language_model, write_tensors
-from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, Tokenizer, learn_merges, load, merge, train
+from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, Tokenizer, learn_merges, load, merge
+from inkread.train.rnnlm import train
 
 LINES = ["the cat sat on the mat", "that is the hat", "a cat, a hat"] * 20
 TINY = RnnConfig(embedding=8, layers=1, hidden=24, batch=4, truncate=16, dropout=0.0, epochs=25, learning_rate=0.02)

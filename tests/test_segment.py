@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from inkread.pages.segment import find_lines
 from inkread.pages.regions import Region, cut_line
+from inkread.pages.segment import find_lines
 
 Grey = NDArray[np.uint8]
 Place = tuple[int, int, int]  # left, top, sample

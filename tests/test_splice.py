@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from inkread.config import PRESETS
 from inkread.augment.splice import EVENNESS, WIDE, Gap, cross, find_gaps, match_gaps
+from inkread.config import PRESETS
 from inkread.data.dataset import open_dataset, read_line
-from inkread.features.extract import columns_of, normalize
-from inkread.train.batches import Lines, ReadyLine
 from inkread.evaluate.metrics import edit_distance
+from inkread.features.extract import columns_of, normalize
 from inkread.features.image import normalize_image
-from inkread.model.recognizer import Recognizer
 from inkread.features.ink import normalize_ink
+from inkread.model.recognizer import Recognizer
+from inkread.train.batches import Lines, ReadyLine
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inkread.synth.texts import CHARACTERS, LANGUAGES, LONGEST, Texts, LineInput
+from inkread.synth.texts import CHARACTERS, LANGUAGES, LONGEST, LineInput, Texts
 
 
 @pytest.fixture

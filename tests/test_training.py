@@ -15,18 +15,18 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from inkread._locks import PREFIX
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data.dataset import Dataset, Sample, open_dataset, read_strokes
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite
 from inkread.evaluate.lines import evaluate
-from inkread.features.extract import feature_size
-from inkread._locks import PREFIX
 from inkread.evaluate.metrics import error_rate
+from inkread.features.extract import feature_size
 from inkread.model.checkpoint import Model, load_model
 from inkread.model.network import Network
-from inkread.train.distributed import Workers
 from inkread.model.recognizer import Recognizer
+from inkread.train.distributed import Workers
 from inkread.train.loop import Job, Progress, _learn, adopt, train
 
 TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
@@ -339,7 +339,7 @@ def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: p
 def learn_again(dataset: Path, out: Path, at_least: int) -> tuple[float, list[Progress]]:
     """Go on from the checkpoint of `command`, to its end, in this process."""
     samples: tuple[Sample, ...] = open_dataset(str(dataset)).samples
-    from inkread.cli.main import _set_aside
+    from inkread.cli import _set_aside
 
     train_samples, dev_samples = _set_aside(samples)
     config = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16)

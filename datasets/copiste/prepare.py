@@ -22,8 +22,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import split_of, write_manifest
-from inkread.pages.regions import Region, cut_line
 from inkread.data.prepare import Row, save_picture
+from inkread.pages.regions import Region, cut_line
 
 EXPECTED = {"train": 4275, "dev": 506}  # lines
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import Sample, open_dataset, write_manifest
 from inkread._files import write_atomic
-from inkread.synth.write import write_picture
+from inkread.data.dataset import Sample, open_dataset, write_manifest
+from inkread.features.ink import measure_body
 from inkread.inputs.ink import Ink, Stroke, read_inks, to_json_line
 from inkread.synth.compose import Word, seeded
-from inkread.features.ink import measure_body
+from inkread.synth.write import write_picture
 
 SPLITS = {"trainset": "train", "testset_t": "train", "testset_v": "dev"}
 EXPECTED = {  # lines: as they are, and without the forms whose text also stands on IAM development or test pages

@@ -21,10 +21,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import split_of
 from inkread.errors import BadInput
-from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 from inkread.inputs.ink import Stroke, person, read_segments
 from inkread.synth.compose import ACCENTS, PAIRS, SIGNS, STROKES, Hand, Word, seeded, spell_line
 from inkread.synth.texts import Texts
+from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 
 EXPECTED = {"train": 8520, "dev": 900}  # lines
 LINES_A_WRITER = 60

@@ -17,13 +17,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import Sample, open_dataset, read_strokes
-from inkread.model.decoder import align
-from inkread.lm.ngram import lines_of
-from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
-from inkread.model.recognizer import Recognizer
-from inkread.synth.recombine import FEWEST_GAPS, Hand, cut_line, respell
-from inkread.synth.compose import seeded
 from inkread.features.ink import stand, walk
+from inkread.lm.ngram import lines_of
+from inkread.model.decoder import align
+from inkread.model.recognizer import Recognizer
+from inkread.synth.compose import seeded
+from inkread.synth.recombine import FEWEST_GAPS, Hand, cut_line, respell
+from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 
 BATCH = 64
 ENOUGH = 200  # pieces of a hand

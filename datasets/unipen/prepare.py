@@ -21,10 +21,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import split_of
 from inkread.errors import BadInput
-from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
+from inkread.features.ink import measure_body
 from inkread.inputs.ink import Stroke, person, read_segments
 from inkread.synth.compose import Word, compose_line, draw_sign, seeded, settle, settle_tall
-from inkread.features.ink import measure_body
+from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 
 EXPECTED = {  # pictures
     "words train": 26662,

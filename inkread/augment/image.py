@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from inkread.features.image import at_most
-from inkread.inputs.ink import Stroke
 from inkread.features.ink import normalize_ink, walk
+from inkread.inputs.ink import Stroke
 
 Pixels = NDArray[np.uint8]
 Light = NDArray[np.float32]

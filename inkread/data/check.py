@@ -9,8 +9,8 @@ import numpy as np
 from inkread.alphabet import steps_needed
 from inkread.data.dataset import Dataset, read_writing
 from inkread.errors import BadInput
+from inkread.features.render import draw_page
 from inkread.inputs.ink import LineInput
-from inkread.synth.compose import draw_page
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from xml.etree.ElementTree import Element
 import defusedxml.ElementTree
 import numpy as np
 
+from inkread._files import write_atomic
+from inkread._names import printable
 from inkread.alphabet import normal
 from inkread.errors import BadDataset, BadInput
-from inkread._files import write_atomic
+from inkread.features.render import draw_page
 from inkread.inputs.images import read_pictures
-from inkread._names import printable
+from inkread.inputs.ink import Ink, LineInput, Stroke, looks_like_ink, read_inks, version
 from inkread.pages.regions import Points, Region, cut_line
-from inkread.inputs.ink import Ink, Stroke, LineInput, looks_like_ink, read_inks, version
-from inkread.synth.compose import draw_page
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
 PICTURE_FOLDERS = ("jpg", "jpeg", "png", "tif", "tiff", "img", "image", "images", "pictures", "scans")

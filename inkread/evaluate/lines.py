@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from inkread import __version__
+from inkread._files import write_atomic
 from inkread.alphabet import normal
 from inkread.data.dataset import Dataset, Sample, read_line, read_writing
 from inkread.errors import BadDataset, InkreadError
-from inkread._files import write_atomic
 from inkread.evaluate.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.inputs.ink import LineInput
 

@@ -15,10 +15,10 @@ import numpy as np
 from inkread.alphabet import normal
 from inkread.data.dataset import Dataset, Sample
 from inkread.errors import BadInput
-from inkread.inputs.images import read_pictures
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
-from inkread.pages.regions import Points, Region
+from inkread.inputs.images import read_pictures
 from inkread.pages.reader import Reader, Sheet, lay_out, read_sheets
+from inkread.pages.regions import Points, Region
 
 TOLERANCE = 0.25  # of the distance between lines
 SHARE = 0.75  # of a baseline's length

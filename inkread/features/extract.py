@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from inkread.config import NetworkConfig
 from inkread.errors import BadInput
 from inkread.features.image import NormalizedImage, normalize_image
+from inkread.features.ink import STEP, NormalizedInk, Path, normalize_ink
+from inkread.features.render import draw_page, scale_and_left
 from inkread.inputs.ink import LineInput
-from inkread.synth.compose import draw_page, scale_and_left
-from inkread.features.ink import STEP, Path, NormalizedInk, normalize_ink
 
+NormalizedLine = NormalizedImage | NormalizedInk
 Features = NDArray[np.float32]
 
 
@@ -28,7 +29,7 @@ def feature_size(config: NetworkConfig) -> int:
     return sizes[config.features]
 
 
-def normalize(writing: LineInput, config: NetworkConfig) -> NormalizedImage | NormalizedInk:
+def normalize(writing: LineInput, config: NetworkConfig) -> NormalizedLine:
     """A line, normalised for a network; for one that reads pictures, strokes are drawn first.
 
     Raises BadInput for a picture where the network reads strokes.
@@ -44,14 +45,14 @@ def normalize(writing: LineInput, config: NetworkConfig) -> NormalizedImage | No
     return replace(line, scale=line.scale / scale, offset=line.offset / scale + left)
 
 
-def columns_of(line: NormalizedImage | NormalizedInk) -> NDArray[Any]:
+def columns_of(line: NormalizedLine) -> NDArray[Any]:
     """What a network steps over, (rows, W): pixels (height, W) uint8, 255 = ink, or a pen's path (3, W) float32."""
-    return line.pixels if isinstance(line, Line) else line.path.T
+    return line.pixels if isinstance(line, NormalizedImage) else line.path.T
 
 
-def source_x(line: NormalizedImage | NormalizedInk, columns: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def source_x(line: NormalizedLine, columns: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """The x in the picture, or in the ink, of columns of its normalised line."""
-    if isinstance(line, Line):
+    if isinstance(line, NormalizedImage):
         return columns * line.scale + line.offset
     places: NDArray[np.floating[Any]] = np.interp(columns, np.arange(len(line.places)), line.places)
     return places

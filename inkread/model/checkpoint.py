@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_arrays
 
+from inkread._files import write_atomic
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadConfig, BadModel, shown
-from inkread._files import write_atomic
 from inkread.lm.ngram import LanguageModel, Mixture, NgramModel, check_characters, read_arpa, with_its_words
 
 if TYPE_CHECKING:

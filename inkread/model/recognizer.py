@@ -14,16 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread._cpus import available_cpus
-from inkread.model.decoder import Label, align, greedy, prefix_beam
+from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.errors import BadInput, BadModel
-from inkread.features.extract import columns_of, extract, source_x, normalize
+from inkread.features.extract import NormalizedLine, columns_of, extract, normalize, source_x
+from inkread.inputs.ink import LineInput
 from inkread.lm.ngram import Fusion, LanguageModel, with_own_words
 from inkread.model.checkpoint import Model, load_language_models, load_model
-from inkread.features.image import NormalizedImage
-from inkread.inputs.ink import LineInput
-from inkread.features.ink import NormalizedInk
+from inkread.model.decoder import Label, align, greedy, prefix_beam
 
 Decoder = Literal["greedy", "beam"]
 
@@ -105,7 +103,7 @@ class Recognizer:
         # Pillow and numpy let others work; strokes keep Python busy, which does one thing at a time.
         in_turn = map if self.model.config.features == "strokes" else self.pool.map
 
-        def prepare() -> tuple[list[LineInput], list[NormalizedImage | NormalizedInk]]:
+        def prepare() -> tuple[list[LineInput], list[NormalizedLine]]:
             chunk = _take(writings, batch * LOOKAHEAD)
             return chunk, list(in_turn(self._normalise, chunk))
 
@@ -117,7 +115,7 @@ class Recognizer:
                 yield from self._read_chunk(chunk, lines, batch)
                 chunk, lines = following.result()
 
-    def _read_chunk(self, chunk: list[LineInput], lines: list[NormalizedImage | NormalizedInk], batch: int) -> Iterator[Reading]:
+    def _read_chunk(self, chunk: list[LineInput], lines: list[NormalizedLine], batch: int) -> Iterator[Reading]:
         order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
         batches = [order[start : start + batch] for start in range(0, len(order), batch)]
         each = self.pool.map if len(batches) > 1 else map
@@ -126,7 +124,9 @@ class Recognizer:
             readings |= read
         return (readings[index] for index in range(len(chunk)))
 
-    def _read_batch(self, writings: list[LineInput], lines: list[NormalizedImage | NormalizedInk], members: list[int]) -> dict[int, Reading]:
+    def _read_batch(
+        self, writings: list[LineInput], lines: list[NormalizedLine], members: list[int]
+    ) -> dict[int, Reading]:
         """The readings of those lines, by their place among all."""
         scores = self.scores([columns_of(lines[index]) for index in members])
         return {
@@ -144,7 +144,7 @@ class Recognizer:
             raise BadModel(f"{self.model.name}: damaged: its weights give no probabilities; copy the file again")
         return scores
 
-    def _normalise(self, writing: LineInput) -> NormalizedImage | NormalizedInk:
+    def _normalise(self, writing: LineInput) -> NormalizedLine:
         _check(writing)
         return normalize(writing, self.model.config)
 
@@ -154,13 +154,13 @@ class Recognizer:
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         return self.model.config.cell == "lstm" and supported()
 
-    def _decode(self, log_probs: NDArray[np.float32], line: NormalizedImage | NormalizedInk, ends: tuple[float, float]) -> Reading:
+    def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, ends: tuple[float, float]) -> Reading:
         beam = self.decoder == "beam"
         labels = align(log_probs, prefix_beam(log_probs, guide=self.guide)[0][0]) if beam else greedy(log_probs)
         characters = tuple(self._character(label, line, ends) for label in labels)
         return Reading("".join(character.text for character in characters), mean_confidence(characters), characters)
 
-    def _character(self, label: Label, line: NormalizedImage | NormalizedInk, ends: tuple[float, float]) -> Character:
+    def _character(self, label: Label, line: NormalizedLine, ends: tuple[float, float]) -> Character:
         """The character at a label; a normalised line has margins outside the picture, where no character ends."""
         edges = np.array([label.first, label.last + 1.0]) * self.model.config.step
         left, right = sorted(source_x(line, edges).tolist())  # a pen may go back to the left

@@ -23,9 +23,9 @@ from PIL import Image, ImageDraw, ImageFont
 from inkread import __version__
 from inkread._files import write_atomic
 from inkread._names import one_line
-from inkread.pages.regions import Points, Region
-from inkread.pages.reader import Word, WrittenLine, WrittenPage
 from inkread.model.recognizer import Reading
+from inkread.pages.reader import Word, WrittenLine, WrittenPage
+from inkread.pages.regions import Points, Region
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 

@@ -9,11 +9,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from inkread.errors import BadModel
-from inkread.pages.segment import find_lines
-from inkread.pages.regions import Cut, Points, Region, cut_out
 from inkread.features.image import dark_on_light
-from inkread.model.recognizer import Reading, mean_confidence
 from inkread.inputs.ink import LineInput
+from inkread.model.recognizer import Reading, mean_confidence
+from inkread.pages.regions import Cut, Points, Region, cut_out
+from inkread.pages.segment import find_lines
 
 TOGETHER = 256  # single lines that are read together
 MOST_PIXELS = 200_000_000  # in the pictures of lines that are read together

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from inkread._files import write_atomic
 from inkread.augment.image import other_hand
 from inkread.data.dataset import write_manifest
-from inkread._files import write_atomic
+from inkread.features.ink import without_duplicates
 from inkread.inputs.ink import Ink, to_json_line
 from inkread.synth.compose import Word, draw_line
-from inkread.features.ink import without_duplicates
 
 KINDS = {
     "strokes": "write the strokes, not pictures: OUT/lines.jsonl",

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment.image import photograph
-from inkread.config import NetworkConfig
 from inkread.augment.splice import Gap, cross, find_gaps
+from inkread.config import NetworkConfig
 from inkread.data.dataset import Sample, read_line, read_writing
 from inkread.errors import BadDataset, BadInput
-from inkread.features.extract import columns_of, source_x, normalize
-from inkread.features.image import NormalizedImage
+from inkread.features.extract import NormalizedLine, columns_of, normalize, source_x
 from inkread.train.distributed import Workers
-from inkread.features.ink import NormalizedInk
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def gather(
 
     kind = np.float32 if config.features == "strokes" else np.uint8
 
-    def load(place: int, sample: Sample) -> NormalizedImage | NormalizedInk | str:
+    def load(place: int, sample: Sample) -> NormalizedLine | str:
         rng = np.random.default_rng((seed, place))
         try:
             if config.features != "strokes" and rng.random() < photographed:
@@ -170,7 +168,10 @@ def gather(
 
 
 def label_steps(
-    labels: list[int], spans: tuple[tuple[float, float], ...], line: NormalizedImage | NormalizedInk, config: NetworkConfig
+    labels: list[int],
+    spans: tuple[tuple[float, float], ...],
+    line: NormalizedLine,
+    config: NetworkConfig,
 ) -> NDArray[np.int64]:
     """One label a step, (T,), from the left and right of each character in the picture: many-to-many with an alignment.
 

@@ -31,8 +31,8 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from inkread._cpus import available_cpus
-from inkread.errors import InkreadError, TrainingFailed
 from inkread._locks import private_folder
+from inkread.errors import InkreadError, TrainingFailed
 
 MEETING = timedelta(minutes=1)  # all start at once; who is not there by then has died
 LONGEST_WAIT = timedelta(minutes=10)  # for another one's share of the work, as of the lines to be made ready
@@ -140,7 +140,7 @@ def _second_process(
     """Run `work` in a second process, told by a file in the private folder what to do, and join it."""
     other = replace(processes, rank=1)
     (folder / "work").write_bytes(pickle.dumps((work, arguments, other)))
-    package = str(Path(__file__).parent.parent)
+    package = str(Path(__file__).parents[2])
     # -P: no module of the working folder takes the place of one of Python's.
     command = [sys.executable, "-P", "-c", "from inkread.train.distributed import help_out; help_out()", str(folder)]
     with tempfile.TemporaryFile() as said:

@@ -27,22 +27,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from inkread._files import check_new
+from inkread._locks import Locked, locked
 from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment.image import distort, distort_path
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data.dataset import Sample
-from inkread.model.decoder import greedy
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite, TrainingFailed
-from inkread.features.extract import extract
-from inkread._files import check_new
-from inkread.train.batches import Lines, gather, make_batches
-from inkread._locks import Locked, locked
 from inkread.evaluate.metrics import edit_distance
+from inkread.features.extract import extract
 from inkread.model.checkpoint import Model, read_tensors, save_model, write_tensors
+from inkread.model.decoder import greedy
 from inkread.model.network import Network
-from inkread.train.optimizer import Muon
-from inkread.train.distributed import Workers, is_first, meet
 from inkread.model.recognizer import pad
+from inkread.train.batches import Lines, gather, make_batches
+from inkread.train.distributed import Workers, is_first, meet
+from inkread.train.optimizer import Muon
 
 CHECKPOINT_SECONDS = 60.0
 DEV_LINES = 1000  # the error rate is measured on so many validation lines at most, the same ones each time
@@ -214,9 +214,7 @@ def _learn(
 class Run:
     """One training: what it works with, and where it stands."""
 
-    def __init__(
-        self, job: Job, lines: Lines, dev_lines: Lines, processes: Workers, pool: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, job: Job, lines: Lines, dev_lines: Lines, processes: Workers, pool: ThreadPoolExecutor) -> None:
         self.job, self.lines, self.dev_lines = job, lines, dev_lines
         self.config, self.training = job.config, job.training
         self.processes, self.pool = processes, pool

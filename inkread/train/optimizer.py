@@ -12,8 +12,8 @@ from torch import Tensor
 
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.model.network import Network
-from inkread.train.distributed import Workers
 from inkread.model.rnn import GATES
+from inkread.train.distributed import Workers
 
 MOMENTUM = 0.95
 MEAN, SQUARE = 0.9, 0.98  # Adam's decays
