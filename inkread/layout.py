@@ -8,8 +8,10 @@ nine pixels high, whatever the scan's resolution.
 
 import itertools
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +43,8 @@ USUAL_GAIN = 0.1  # share by which the slope returns to that of the other lines 
 USUAL_SLOPE = 6  # a segment shorter than this has the slope of the other lines, rather than its own
 STEEPEST_LINE = 0.15  # rows per column
 LAST_LETTERS = 10  # at the end of a path: they tell where it would go on
+GRID_STEP = 2  # pixels between the columns in which outlines are looked for
+SEAM_CELLS = 1_000_000  # places of seams that are worked on at once: 40 MB
 LARGEST_JUMP = 1.4  # rows between the ends of two paths of one line
 
 
@@ -682,66 +686,149 @@ def _distance(a: Line, b: Line) -> float:
     return abs(a.at(middle) - b.at(middle))
 
 
-# ---- outlines
+# ---- outlines: the seams above and below each line, in every second column
+
+
+@dataclass(frozen=True)
+class _Feet:
+    """The baselines of all lines at the columns of a grid, one line after the other."""
+
+    x: NDArray[np.int64]  # (columns,) of the grid
+    column: NDArray[np.int64]  # (n,): index into x
+    row: Rows  # (n,)
+    begin: NDArray[np.int64]  # (lines + 1,): line i has the feet begin[i] to begin[i + 1]
+
+    @classmethod
+    def of(cls, lines: list[Line], width: int, margin: int) -> Self:
+        """Each line, longer by `margin` pixels at either end."""
+        x = np.arange(0, width, GRID_STEP)
+        columns = [np.flatnonzero((x >= line.x[0] - margin) & (x <= line.x[-1] + margin)) for line in lines]
+        rows = [np.interp(x[on], line.x, line.y) for on, line in zip(columns, lines, strict=True)]
+        return cls(x, np.concatenate(columns), np.concatenate(rows), np.cumsum([0, *map(len, columns)]))
+
+    def gaps(self, least: float) -> tuple[Rows, Rows]:
+        """(n,), (n,): the rows to the next line above, and below, that is more than `least` away; inf if none is."""
+        height = float(np.ptp(self.row)) + 2 * least + 1
+        key = self.column * height + (self.row - self.row.min() + least)  # sorts by column, then row
+        order = np.argsort(key)
+        ends = np.array([-1])  # stands for no line
+        around = np.concatenate((ends, order, ends))
+        below = around[np.searchsorted(key[order], key + least, side="right") + 1]
+        above = around[np.searchsorted(key[order], key - least, side="left")]
+        return self._distance(above), self._distance(below)
+
+    def _distance(self, other: NDArray[np.int64]) -> Rows:
+        known = (other >= 0) & (self.column[other] == self.column)
+        distance: Rows = np.where(known, np.abs(self.row[other] - self.row), np.inf)
+        return distance
 
 
 def _outlines(ink: Field, lines: list[Line], body: float) -> list[Rows]:
     """The polygon (N, 2) of each line: between two seams, drawn in to its ink."""
-    step, margin = 2, round(0.7 * body)
-    grid = np.arange(0, ink.shape[1], step)
-    feet = np.full((len(lines), len(grid)), np.nan)
-    for row, line in zip(feet, lines, strict=True):
-        on = (grid >= line.x[0] - margin) & (grid <= line.x[-1] + margin)
-        row[on] = np.interp(grid[on], line.x, line.y)
-    apart = feet[None] - feet[:, None]  # (of line, to line, columns)
-    apart[np.isnan(apart)] = np.inf
-    below = np.where(apart > 0.4 * body, apart, np.inf).min(axis=1)
-    above = np.where(apart < -0.4 * body, -apart, np.inf).min(axis=1)
+    margin = round(0.7 * body)
+    feet = _Feet.of(lines, ink.shape[1], margin)
+    above, below = feet.gaps(0.4 * body)
     # A seam passes two fifths of the way down to the next line: ascenders are longer than descenders.
-    upper = _seams(ink, feet, grid, -0.62 * above.clip(0, 3.7 * body), -3 * body, -0.7 * body, -above + 0.2 * body)
-    lower = _seams(ink, feet, grid, 0.38 * below.clip(0, 3.4 * body), 0.1 * body, 2.2 * body, below - 0.9 * body)
+    upper = _seams(ink, feet, (-3 * body, -0.7 * body), -0.62, above, 3.7 * body, -above + 0.2 * body)
+    lower = _seams(ink, feet, (0.1 * body, 2.2 * body), 0.38, below, 3.4 * body, below - 0.9 * body)
+    parts = [slice(first, last) for first, last in itertools.pairwise(feet.begin.tolist())]
+    return [
+        _polygon(ink, feet.x[feet.column[part]], feet.row[part], upper[part], lower[part], body, margin)
+        for part in parts
+    ]
+
+
+def _polygon(ink: Field, x: NDArray[np.int64], foot: Rows, top: Rows, bottom: Rows, body: float, margin: int) -> Rows:
+    """The outline (N, 2) around the ink of a line between its seams, `top` and `bottom` rows from its `foot`."""
     v = np.arange(round(-3 * body), round(2.2 * body) + 1)[:, None]
-    polygons = []
-    for foot, top, bottom in zip(feet, upper, lower, strict=True):
-        on = np.flatnonzero(~np.isnan(foot))
-        wet = _sampled(ink, foot[on] + v, grid[on]) > WET
-        wet &= (v >= top[on]) & (v <= bottom[on])
-        high = np.where(wet, v, -0.7 * body).min(axis=0)
-        low = np.where(wet, v, 0.1 * body).max(axis=0)
-        high = np.maximum(-_widest(-high, margin // step) - 0.15 * body, top[on])
-        low = np.minimum(_widest(low, margin // step) + 0.15 * body, bottom[on])
-        few = np.r_[0 : len(on) - 1 : 3, len(on) - 1]
-        above, under = (np.column_stack((grid[on], foot[on] + edge))[few] for edge in (high, low))
-        polygons.append(np.concatenate((above, under[::-1])))
-    return polygons
+    wet = _sampled(ink, foot + v, x) > WET
+    wet &= (v >= top) & (v <= bottom)
+    high = np.where(wet, v, -0.7 * body).min(axis=0)
+    low = np.where(wet, v, 0.1 * body).max(axis=0)
+    high = np.maximum(-_widest(-high, margin // GRID_STEP) - 0.15 * body, top)
+    low = np.minimum(_widest(low, margin // GRID_STEP) + 0.15 * body, bottom)
+    few = np.r_[0 : len(x) - 1 : 3, len(x) - 1]
+    above, under = (np.column_stack((x, foot + edge))[few] for edge in (high, low))
+    return np.concatenate((above, under[::-1]))
 
 
 def _seams(
-    ink: Field, feet: Rows, grid: NDArray[np.int64], wanted: Rows, first: float, last: float, limit: Rows
+    ink: Field, feet: _Feet, between: tuple[float, float], share: float, gap: Rows, widest: float, limit: Rows
 ) -> Rows:
-    """For each line the seam, in rows from its baseline, that crosses the least ink between rows `first` and `last`.
+    """The seam (n,) above or below each line, in rows from its feet, that crosses the least ink `between` two rows.
 
-    feet, wanted, limit: (lines, columns). It keeps near the rows `wanted`, and on the line's own side of the `limit`.
+    It keeps near a `share` of the `gap` (n,) to the next line, or of the `widest` gap, and on the line's own side of
+    the `limit` (n,).
     """
-    v = np.arange(round(first), round(last) + 1)
-    known = np.nan_to_num(feet)
-    cost = np.where(np.isnan(feet)[:, None], 0, _sampled(ink, known[:, None] + v[:, None], grid))
-    cost = cost + 0.002 * np.abs(v[:, None] - wanted[:, None])
-    beyond = v[:, None] < limit[:, None] if first < 0 else v[:, None] > limit[:, None]
-    cost = (cost + 2.0 * beyond).transpose(2, 0, 1).astype(np.float32)  # (columns, lines, rows)
-    moves = np.arange(-2, 3)
-    total, came = cost[0], np.zeros(cost.shape, np.int8)
-    for column in range(1, len(cost)):
-        padded = np.pad(total, ((0, 0), (2, 2)), constant_values=np.inf)
-        choices = np.stack([padded[:, 2 + move : 2 + move + len(v)] + 0.02 * abs(move) for move in moves.tolist()])
-        came[column] = choices.argmin(axis=0)
-        total = choices.min(axis=0) + cost[column]
-    place = total.argmin(axis=1)
-    seams = np.zeros(feet.shape)
-    for column in range(len(cost) - 1, -1, -1):
-        seams[:, column] = v[place]
-        place = place + moves[came[column, np.arange(len(place)), place]]
+    v = np.arange(round(between[0]), round(between[1]) + 1)
+    wanted = share * gap.clip(0, widest)
+    lengths, seams = np.diff(feet.begin), np.zeros(len(feet.row))
+    left = feet.column[feet.begin[:-1]]  # (lines,): columns beside each line
+    right = len(feet.x) - left - lengths
+    beside = _costs_beside((0.002 * np.abs(v - share * widest)).astype(np.float32), max(left.max(), right.max()))
+    for group in _groups(lengths, SEAM_CELLS // len(v)):
+        length = lengths[group]
+        at = feet.begin[group] + np.minimum(np.arange(length.max())[:, None], length - 1)  # (columns, lines)
+        cost = _sampled(ink, feet.row[at][..., None] + v, feet.x[feet.column[at]][..., None])  # (columns, lines, rows)
+        cost = cost + 0.002 * np.abs(v - wanted[at][..., None])
+        beyond = v < limit[at][..., None] if share < 0 else v > limit[at][..., None]
+        cost = (cost + 2.0 * beyond).astype(np.float32)
+        seams[at] = v[_cheapest(cost, length - 1, beside[left[group]], beside[right[group]])]
     return seams
+
+
+def _groups(lengths: NDArray[np.int64], cells: int) -> Iterator[NDArray[np.int64]]:
+    """The numbers of lines of like length, in groups that are worked on at once and bound the memory this takes."""
+    order = np.argsort(-lengths, kind="stable")
+    while len(order):
+        count = max(1, cells // int(lengths[order[0]]))
+        yield order[:count]
+        order = order[count:]
+
+
+MOVES = np.arange(-2, 3)  # rows that a seam may move by from one column to the next
+
+
+def _costs_beside(cost: Field, columns: int) -> Field:
+    """What up to so many columns beside a line cost a seam that comes from there, or goes there: (columns + 1, rows).
+
+    There is no ink; each row costs what `cost` (rows,) says.
+    """
+    beside = [np.zeros_like(cost)]
+    for _ in range(columns):
+        beside.append(_moved((beside[-1] + cost)[None])[0][0])
+    return np.stack(beside)
+
+
+def _moved(total: Field) -> tuple[Field, NDArray[np.int64]]:
+    """The least cost (lines, rows) of the next column's rows, before their own, and the move that leads there."""
+    count = total.shape[1]
+    padded = np.full((len(total), count + 4), np.inf, np.float32)
+    padded[:, 2:-2] = total
+    choices = np.empty((len(MOVES), *total.shape), np.float32)
+    for choice, move in zip(choices, MOVES.tolist(), strict=True):
+        np.add(padded[:, 2 + move : 2 + move + count], np.float32(0.02 * abs(move)), out=choice)
+    return choices.min(axis=0), choices.argmin(axis=0)
+
+
+def _cheapest(cost: Field, last: NDArray[np.int64], before: Field, after: Field) -> NDArray[np.int64]:
+    """The rows (columns, lines) of the cheapest way through `cost` (columns, lines, rows), by dynamic programming.
+
+    A line ends at its column `last` (lines,). before, after: (lines, rows), the cost of what lies beside it.
+    """
+    came = np.zeros(cost.shape, np.int8)
+    total = cost  # of the way up to each place
+    total[0] += before
+    for column in range(1, len(cost)):
+        least, came[column] = _moved(total[column - 1])
+        total[column] += least
+    lines = np.arange(len(last))
+    place = (total[last, lines] + after).argmin(axis=1)
+    places = np.empty(cost.shape[:2], np.int64)
+    for column in range(len(cost) - 1, -1, -1):
+        places[column] = place
+        place = np.where(column <= last, place + MOVES[came[column, lines, place]], place)
+    return places
 
 
 def _sampled(ink: Field, rows: Rows, columns: NDArray[np.int64]) -> Field:
