@@ -744,7 +744,8 @@ def _sheets(
             if sheet.page:
                 which = "page" if sheet.count == 1 else f"page {number}"
                 place = f"{name}: " if len(files) > 1 else ""
-                tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
+                found = _counted(len(sheet.regions), "line") if sheet.regions else "no handwriting found"
+                tell(f"{place}{which}: {found}")
             yield sheet
 
 

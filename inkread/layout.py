@@ -33,6 +33,15 @@ SMALLEST = 16  # pixels of a page, one way
 STEEPEST = 20  # degrees of skew that are looked for
 WET = 0.2  # darkness from which on a pixel is ink
 
+# Texture - a photograph, noise, scribble all over - is no page: its ridges are short and dense. On 235 pages of Copiste
+# and IAM's forms they are 15 letters' heights long or longer on average, and at most 14 in a square of 1000; in noise
+# of any kind at most 10.4 long, and at least 19 in such a square.
+SHORT_SEGMENT = 12.5  # letters' heights
+DENSE_SEGMENTS = 16 / 1000  # for each square of a letter's height
+SMALLEST_LINE = 4000  # pixels of the page for each line: on average, no word that can be read takes less
+FEW_LINES = 100  # as many may be on a page of any size
+FEW_SEGMENTS = 20  # in a picture with fewer, an average means little
+
 # How a baseline is followed. Lengths are in heights of a letter without ascender (`body`), and were chosen on training
 # pages of Copiste.
 LONGEST_GAP = 5  # without a peak, within a line
@@ -74,7 +83,10 @@ class LineTable:
 
     def shared(self, number: int) -> NDArray[np.int64]:
         """The columns that both lines have; below 0, the columns between them."""
-        return np.minimum(self.last, self.last[number]) - np.maximum(self.first, self.first[number])
+        shared: NDArray[np.int64] = np.minimum(self.last, self.last[number]) - np.maximum(
+            self.first, self.first[number]
+        )
+        return shared
 
     def below(self, number: int) -> Rows:
         """The rows by which each line lies below this one, in the middle of the columns they share."""
@@ -96,11 +108,13 @@ class LineTable:
         """The share of this line's columns that each line has, or would if it were longer by `margin` at either end."""
         first = np.maximum(self.first[number], np.ceil(self.first - margin))
         last = np.minimum(self.last[number], np.floor(self.last + margin))
-        return (last - first + 1) / len(self.lines[number].x)
+        share: Rows = (last - first + 1) / len(self.lines[number].x)
+        return share
 
     def rows_between(self, number: int) -> Rows:
         """The rows that are at least between this line and each other one; 0 where their boxes overlap."""
-        return np.maximum(self.top - self.bottom[number], self.top[number] - self.bottom).clip(0)
+        rows: Rows = np.maximum(self.top - self.bottom[number], self.top[number] - self.bottom).clip(0)
+        return rows
 
 
 def find_lines(page: Grey) -> list[Paragraph]:
@@ -121,7 +135,7 @@ def find_lines(page: Grey) -> list[Paragraph]:
     ink = _without_blobs(ink, body)
     lines, body = _lines(ink, body)
     lines = _without_scraps(_without_print(lines, ink, body), ink, body)
-    if not lines:
+    if not lines or len(lines) > max(FEW_LINES, page.size / SMALLEST_LINE):
         return []
     outlines = dict(zip(map(id, lines), _outlines(ink, lines, body), strict=True))
     pitch = _pitch(lines, body)
@@ -340,7 +354,10 @@ def _follow(ink: Field, body: float) -> list[Path]:
     typical = float(np.square(edge[peaks]).sum() / edge[peaks].sum())  # the strength of a line, not of a speck
     peaks &= edge > 0.15 * typical
     columns = [np.flatnonzero(column).tolist() for column in peaks.T]
-    segments = sorted(_linked(columns, 0.3 * body), key=lambda segment: -sum(edge[y, k] for k, y in segment))
+    segments = _linked(columns, 0.3 * body)
+    if _is_texture(segments, step / body, ink.size / body**2):
+        return []
+    segments = sorted(segments, key=lambda segment: -sum(edge[y, k] for k, y in segment))
     slopes = _slopes(segments, step, 8 * body / step)
     free, around = peaks.copy(), np.arange(-round(0.5 * body), round(0.5 * body) + 1)[:, None]
     paths = []
@@ -355,6 +372,12 @@ def _follow(ink: Field, body: float) -> list[Path]:
         free[area] = False
         paths.append(((k + 0.5) * step, rows))
     return paths
+
+
+def _is_texture(segments: list[Segment], step: float, area: float) -> bool:
+    """Whether segments are too short and too dense for lines of writing; in heights of a letter."""
+    length = step * sum(map(len, segments)) / len(segments)
+    return len(segments) > FEW_SEGMENTS and length < SHORT_SEGMENT and len(segments) > DENSE_SEGMENTS * area
 
 
 def _linked(columns: list[list[int]], reach: float) -> list[Segment]:
@@ -426,9 +449,7 @@ def _track(
     return np.array(steps), np.array(rows), np.array(hits)
 
 
-def _start(
-    segment: Segment, body: float, step: int, slopes: tuple[float, float, float]
-) -> tuple[int, float, float]:
+def _start(segment: Segment, body: float, step: int, slopes: tuple[float, float, float]) -> tuple[int, float, float]:
     """The column in the middle of a segment, its row there, and its slope: near the usual one if it is short."""
     k, y = np.array(segment, float).T
     at, along, down = slopes
@@ -933,7 +954,7 @@ def _ordered(columns: list[list[Line]]) -> list[list[Line]]:
 
 
 def _comes_before(spans: Rows) -> Wet:
-    """Which column (of n) is read before which (of n); spans (n, 4): top, bottom, left, right, sorted by the first two."""
+    """Which column is read before which: (n, n), for spans (n, 4), sorted: the top, bottom, left and right of each."""
     top, bottom, left, right = spans.T
 
     def overlap(first: Rows, last: Rows) -> Wet:
