@@ -31,6 +31,7 @@ BODIES = (7.0, 13.0)  # with these the first copy does
 RADII = (1, 2, 3, 4, 5, 7, 9, 12)  # of the box filters that look for the height of the letters
 SMALLEST = 16  # pixels of a page, one way
 STEEPEST = 20  # degrees of skew that are looked for
+MOST_TURNED = 4  # times as many pixels as before may the level copy have
 WET = 0.2  # darkness from which on a pixel is ink
 
 # Texture - a photograph, noise, scribble all over - is no page: its ridges are short and dense. On 235 pages of Copiste
@@ -178,6 +179,8 @@ def _level(page: Grey, factor: float) -> tuple[Field, Rows]:
     slope = _skew(ink)
     cos, sin = 1 / np.hypot(1, slope), slope / np.hypot(1, slope)
     wide, high = (round(size[0] * cos + size[1] * abs(sin)), round(size[1] * cos + size[0] * abs(sin)))
+    if wide * high > MOST_TURNED * ink.size:  # a long strip, which would need a vast empty canvas
+        slope, cos, sin, (wide, high) = 0.0, 1.0, 0.0, size
     turn = np.array([[cos, -sin], [sin, cos]])
     shift = np.array(size) / 2 - turn @ (wide / 2, high / 2)
     if slope:
