@@ -64,6 +64,12 @@ def test_what_a_picture_is_can_be_said() -> None:
     assert not lay_out("page.png", 1, 1, page_of(5), page=False).page
 
 
+def test_a_large_picture_without_lines_is_a_page_without_handwriting() -> None:
+    sheet = lay_out("photo.png", 1, 1, np.full((1200, 900), 240, np.uint8))
+    assert sheet.page and not sheet.writings
+    assert not lay_out("word.png", 1, 1, np.full((100, 200), 240, np.uint8)).page
+
+
 def test_strokes_are_a_line() -> None:
     strokes = (np.array([(0.0, 0.0), (5.0, 5.0)]),)
     assert lay_out("ink.json", 1, 1, strokes).writings == (strokes,)

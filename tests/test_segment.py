@@ -1,5 +1,6 @@
 """Lines found on pages put together from the sample lines, so that it is known where they stand."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -203,3 +204,75 @@ def test_where_nothing_is_written_nothing_is_found(shape: tuple[int, int]) -> No
     assert find_lines(np.full(shape, 240, np.uint8)) == []
     noise = np.random.default_rng(0).normal(235, 4, shape).clip(0, 255).astype(np.uint8)
     assert sum(map(len, find_lines(noise))) == 0
+
+
+def noise(shape: tuple[int, int], power: float) -> Grey:
+    """Noise whose amplitude falls with the frequency to this power: 0 = white, 1 = like a photograph, 2 = clouds."""
+    height, width = shape
+    random = np.random.default_rng(0)
+    waves = np.fft.rfft2(random.standard_normal(shape))
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    frequency[0, 0] = 1
+    values = np.fft.irfft2(waves / frequency**power, s=shape)
+    return (128 + 40 * (values - values.mean()) / values.std()).clip(0, 255).astype(np.uint8)
+
+
+def dashes(count: int) -> Grey:
+    random = np.random.default_rng(0)
+    page = Image.new("L", (900, 1200), 240)
+    draw = ImageDraw.Draw(page)
+    for x, y, length, turn in random.uniform((0, 0, 10, -0.3), (900, 1200, 60, 0.3), (count, 4)):
+        draw.line([(x, y), (x + length * np.cos(turn), y + length * np.sin(turn))], fill=40, width=3)
+    return np.asarray(page)
+
+
+def table_of_words() -> Grey:
+    words = [sample(number).resize((110, 28)) for number in range(10)]
+    page = Image.new("L", (1700, 2300), 245)
+    for row in range(47):
+        for column in range(12):
+            page.paste(words[(7 * row + column) % 10], (40 + 138 * column, 40 + 48 * row))
+    return np.asarray(page)
+
+
+def found_in_time(page: Grey) -> int:
+    """The number of lines found; the limit is generous, to notice only what hangs."""
+    began = time.process_time()
+    count = sum(map(len, find_lines(page)))
+    assert time.process_time() - began < 10 + 2e-6 * page.size
+    return count
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1, 1.5, 2])
+def test_nothing_is_found_in_texture(power: float) -> None:
+    assert found_in_time(noise((1200, 900), power)) == 0
+
+
+def test_dashes_take_no_longer_than_a_page() -> None:
+    assert found_in_time(dashes(500)) < 300
+    assert found_in_time(dashes(3000)) == 0
+
+
+def test_a_large_table_of_words_is_found() -> None:
+    assert found_in_time(table_of_words()) >= 47
+
+
+Y, X = np.mgrid[:600, :800]
+HOSTILE = {
+    "fine checkerboard": (X + Y) % 2 * 255,
+    "checkerboard": (X // 5 + Y // 5) % 2 * 255,
+    "coarse checkerboard": (X // 40 + Y // 40) % 2 * 255,
+    "gradient": X * 255 / 800,
+    "steps": (X + Y) % 256,
+    "rings": 127 + 120 * np.sin(((X - 400) ** 2 + (Y - 300) ** 2) / 300),
+    "black": X * 0,
+    "one row": np.random.default_rng(0).integers(0, 256, (1, 20_000)),
+    "one column": np.random.default_rng(0).integers(0, 256, (20_000, 1)),
+    "a strip": np.random.default_rng(0).integers(0, 256, (8000, 20)),
+    "a huge line": np.asarray(sample(0).resize((4000, 600))),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_no_page_takes_no_longer(name: str) -> None:
+    assert found_in_time(HOSTILE[name].astype(np.uint8)) < 100

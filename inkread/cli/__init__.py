@@ -831,7 +831,8 @@ def _sheets(
                 if sheet.page:
                     which = "page" if sheet.count == 1 else f"page {sheet.number}"
                     place = f"{one_line(name)}: " if len(files) > 1 else ""
-                    tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
+                    found = _counted(len(sheet.regions), "line") if sheet.regions else "no handwriting found"
+                    tell(f"{place}{which}: {found}")
                 yield sheet
         except Exception as error:  # whatever is wrong with one file, the others are read
             _file_failed(failures, name, error)

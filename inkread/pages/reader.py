@@ -18,6 +18,7 @@ from inkread.pages.segment import find_lines
 TOGETHER = 256  # single lines that are read together
 MOST_PIXELS = 200_000_000  # in the pictures of lines that are read together
 
+TALLEST_LINE = 400  # pixels: a higher picture in which no line is found is not that of a line
 SLIMMEST = 20  # times as wide as high a picture may be and still be looked at for several lines
 
 T = TypeVar("T")
@@ -107,9 +108,14 @@ def lay_out(name: str, number: int, count: int, writing: LineInput, page: bool |
 
 
 def _is_page(regions: Sequence[Region], width: int, height: int) -> bool:
-    """Whether these are lines of a page: two of them stand one above the other, or one takes little of its height."""
+    """Whether these are lines of a page: two of them stand one above the other, or one takes little of its height.
+
+    A large picture without any line is a page without handwriting.
+    """
     spans = [np.array(region.polygon) for region in regions]
     boxes = [(*points.min(axis=0), *points.max(axis=0)) for points in spans]
+    if not boxes:
+        return height > max(TALLEST_LINE, 0.3 * width)
     if len(boxes) == 1:
         return bool(boxes[0][3] - boxes[0][1] < 0.4 * height and height > 0.3 * width)
     long = [box for box in boxes if box[2] - box[0] > 0.2 * width]

@@ -8,7 +8,10 @@ nine pixels high, whatever the scan's resolution.
 
 import itertools
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +31,31 @@ BODIES = (7.0, 13.0)  # with these the first copy does
 RADII = (1, 2, 3, 4, 5, 7, 9, 12)  # of the box filters that look for the height of the letters
 SMALLEST = 16  # pixels of a page, one way
 STEEPEST = 20  # degrees of skew that are looked for
+MOST_TURNED = 4  # times as many pixels as before may the level copy have
 WET = 0.2  # darkness from which on a pixel is ink
+
+# Texture - a photograph, noise, scribble all over - is no page: its ridges are short and dense. On 235 pages of Copiste
+# and IAM's forms they are 15 letters' heights long or longer on average, and at most 14 in a square of 1000; in noise
+# of any kind at most 10.4 long, and at least 19 in such a square.
+SHORT_SEGMENT = 12.5  # letters' heights
+DENSE_SEGMENTS = 16 / 1000  # for each square of a letter's height
+SMALLEST_LINE = 4000  # pixels of the page for each line: on average, no word that can be read takes less
+FEW_LINES = 100  # as many may be on a page of any size
+FEW_SEGMENTS = 20  # in a picture with fewer, an average means little
+
+# How a baseline is followed. Lengths are in heights of a letter without ascender (`body`), and were chosen on training
+# pages of Copiste.
+LONGEST_GAP = 5  # without a peak, within a line
+TRACK_REACH = 0.5  # rows from the predicted one in which a peak may be of the line
+LARGEST_ERROR = 0.3  # rows that a peak may correct the prediction by
+ROW_GAIN, SLOPE_GAIN = 0.25, 0.006  # shares of the error that correct the row and the slope
+USUAL_GAIN = 0.1  # share by which the slope returns to that of the other lines at each step
+USUAL_SLOPE = 6  # a segment shorter than this has the slope of the other lines, rather than its own
+STEEPEST_LINE = 0.15  # rows per column
+LAST_LETTERS = 10  # at the end of a path: they tell where it would go on
+GRID_STEP = 2  # pixels between the columns in which outlines are looked for
+SEAM_CELLS = 1_000_000  # places of seams that are worked on at once: 40 MB
+LARGEST_JUMP = 1.4  # rows between the ends of two paths of one line
 
 
 @dataclass(frozen=True)
@@ -41,6 +68,54 @@ class Line:
 
     def at(self, x: float) -> float:
         return float(np.interp(x, self.x, self.y))
+
+
+class LineTable:
+    """Lines, and how one of them lies to all the others: each answer is an array (n,) with a value for every line."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+        self.first = np.array([line.x[0] for line in lines], np.int64)
+        self.last = np.array([line.x[-1] for line in lines], np.int64)
+        self.top = np.array([line.y.min() for line in lines])
+        self.bottom = np.array([line.y.max() for line in lines])
+        self._rows = np.concatenate([line.y for line in lines]) if lines else np.zeros(0)
+        self._begin = np.cumsum([0, *(len(line.y) for line in lines)])[:-1] - self.first  # of each in _rows
+
+    def shared(self, number: int) -> NDArray[np.int64]:
+        """The columns that both lines have; below 0, the columns between them."""
+        shared: NDArray[np.int64] = np.minimum(self.last, self.last[number]) - np.maximum(
+            self.first, self.first[number]
+        )
+        return shared
+
+    def below(self, number: int) -> Rows:
+        """The rows by which each line lies below this one, in the middle of the columns they share."""
+        middle = (np.maximum(self.first, self.first[number]) + np.minimum(self.last, self.last[number])) / 2
+        below: Rows = self._at(np.arange(len(self.lines)), middle) - self._at(np.full(len(self.lines), number), middle)
+        return below
+
+    def _at(self, numbers: NDArray[np.int64], x: Rows) -> Rows:
+        """The rows of these lines at real-valued columns; beyond their ends, those of the ends."""
+        x = x.clip(self.first[numbers], self.last[numbers])
+        left = np.floor(x).astype(np.int64)
+        right = np.minimum(left + 1, self.last[numbers])
+        begin = self._begin[numbers]
+        before, after = self._rows[begin + left], self._rows[begin + right]
+        rows: Rows = (after - before) * (x - left) + before
+        return rows
+
+    def covered(self, number: int, margin: float) -> Rows:
+        """The share of this line's columns that each line has, or would if it were longer by `margin` at either end."""
+        first = np.maximum(self.first[number], np.ceil(self.first - margin))
+        last = np.minimum(self.last[number], np.floor(self.last + margin))
+        share: Rows = (last - first + 1) / len(self.lines[number].x)
+        return share
+
+    def rows_between(self, number: int) -> Rows:
+        """The rows that are at least between this line and each other one; 0 where their boxes overlap."""
+        rows: Rows = np.maximum(self.top - self.bottom[number], self.top[number] - self.bottom).clip(0)
+        return rows
 
 
 def find_lines(page: Grey) -> list[Paragraph]:
@@ -61,7 +136,7 @@ def find_lines(page: Grey) -> list[Paragraph]:
     ink = _without_blobs(ink, body)
     lines, body = _lines(ink, body)
     lines = _without_scraps(_without_print(lines, ink, body), ink, body)
-    if not lines:
+    if not lines or len(lines) > max(FEW_LINES, page.size / SMALLEST_LINE):
         return []
     outlines = dict(zip(map(id, lines), _outlines(ink, lines, body), strict=True))
     pitch = _pitch(lines, body)
@@ -104,6 +179,8 @@ def _level(page: Grey, factor: float) -> tuple[Field, Rows]:
     slope = _skew(ink)
     cos, sin = 1 / np.hypot(1, slope), slope / np.hypot(1, slope)
     wide, high = (round(size[0] * cos + size[1] * abs(sin)), round(size[1] * cos + size[0] * abs(sin)))
+    if wide * high > MOST_TURNED * ink.size:  # a long strip, which would need a vast empty canvas
+        slope, cos, sin, (wide, high) = 0.0, 1.0, 0.0, size
     turn = np.array([[cos, -sin], [sin, cos]])
     shift = np.array(size) / 2 - turn @ (wide / 2, high / 2)
     if slope:
@@ -280,7 +357,10 @@ def _follow(ink: Field, body: float) -> list[Path]:
     typical = float(np.square(edge[peaks]).sum() / edge[peaks].sum())  # the strength of a line, not of a speck
     peaks &= edge > 0.15 * typical
     columns = [np.flatnonzero(column).tolist() for column in peaks.T]
-    segments = sorted(_linked(columns, 0.3 * body), key=lambda segment: -sum(edge[y, k] for k, y in segment))
+    segments = _linked(columns, 0.3 * body)
+    if _is_texture(segments, step / body, ink.size / body**2):
+        return []
+    segments = sorted(segments, key=lambda segment: -sum(edge[y, k] for k, y in segment))
     slopes = _slopes(segments, step, 8 * body / step)
     free, around = peaks.copy(), np.arange(-round(0.5 * body), round(0.5 * body) + 1)[:, None]
     paths = []
@@ -297,8 +377,14 @@ def _follow(ink: Field, body: float) -> list[Path]:
     return paths
 
 
+def _is_texture(segments: list[Segment], step: float, area: float) -> bool:
+    """Whether segments are too short and too dense for lines of writing; in heights of a letter."""
+    length = step * sum(map(len, segments)) / len(segments)
+    return len(segments) > FEW_SEGMENTS and length < SHORT_SEGMENT and len(segments) > DENSE_SEGMENTS * area
+
+
 def _linked(columns: list[list[int]], reach: float) -> list[Segment]:
-    """Peaks that follow one another in neighbouring columns, each with the nearest."""
+    """Segments of peaks in neighbouring columns: each peak is linked to the nearest one within `reach` rows."""
     growing: list[Segment] = []
     done: list[Segment] = []
     for k, rows in enumerate(columns):
@@ -313,8 +399,9 @@ def _linked(columns: list[list[int]], reach: float) -> list[Segment]:
                 follower[index] = y
                 taken.add(y)
         done += [segment for index, segment in enumerate(growing) if index not in follower]
-        growing = [[*growing[index], (k, y)] for index, y in follower.items()]
-        growing += [[(k, y)] for y in rows if y not in taken]
+        for index, y in follower.items():
+            growing[index].append((k, y))
+        growing = [growing[index] for index in follower] + [[(k, y)] for y in rows if y not in taken]
     return done + growing
 
 
@@ -352,81 +439,149 @@ def _track(
 ) -> tuple[NDArray[np.int64], Rows, Wet]:
     """The segment's line both ways from its middle: steps (n,), rows (n,), and at which of them there is a peak.
 
-    Where the line goes is foretold from its place and slope; near peaks correct both a little, as in a Kalman filter,
-    so that descenders and specks do not lead it astray. It ends where five letters' heights have no peak.
+    The next row is predicted from the last row and the slope; near peaks correct both a little, as in a Kalman filter,
+    so that descenders and specks do not lead it astray. The line ends where there is no peak for LONGEST_GAP.
     """
-    k, y = np.array(segment, float).T
-    at, along, down = slopes
-    usual = at + along * k.mean() + down * y.mean()
-    apart = k - k.mean()
-    slope = usual + float(apart @ (y - y.mean() - usual * apart) / (apart @ apart + (6 * body / step) ** 2))
-    middle, reach, steepest = round(float(k.mean())), 0.5 * body, 0.15 * step
-    start = float(np.median(y + slope * (middle - k)))
-    found: dict[int, tuple[float, bool]] = {}
-    for way in (1, -1):
-        row, bend, missing = start, slope, 0
-        for column in range(middle, len(columns) if way > 0 else -1, way):
-            row += way * bend if column != middle else 0
-            peaks = columns[column]
-            near = peaks[bisect_left(peaks, row - reach) : bisect_right(peaks, row + reach)]
-            missing = 0 if near else missing + 1
-            if missing * step > 5 * body:
-                break
-            if near:
-                costs = [abs(peak - row) / reach - 0.3 * min(float(strength[peak, column]), 1.5) for peak in near]
-                error = near[costs.index(min(costs))] - row
-                error = max(-0.3 * body, min(error, 0.3 * body))
-                row += 0.25 * error
-                bend += way * 0.006 * error
-                bend += 0.1 * (at + along * column + down * row - bend)
-                bend = max(-steepest, min(bend, steepest))
-            found[column] = (row, not missing)
+    middle, start, slope = _start(segment, body, step, slopes)
+    right = _track_one_way(range(middle, len(columns)), 1, start, slope, columns, strength, body, step, slopes)
+    left = _track_one_way(range(middle, -1, -1), -1, start, slope, columns, strength, body, step, slopes)
+    found = {**right, **left}
     seen = [column for column in sorted(found) if found[column][1]] or [middle]
     steps = list(range(seen[0], seen[-1] + 1))
     rows, hits = zip(*(found.get(column, (start, True)) for column in steps), strict=True)
     return np.array(steps), np.array(rows), np.array(hits)
 
 
-def _join(paths: list[Path], body: float) -> list[Path]:
-    """The paths, those of one line that broke at a jump made one again."""
-    paths = sorted(paths, key=lambda path: -len(path[0]))
-    index = 0
-    while index < len(paths):
-        here = paths[index]
-        others = [other for number, other in enumerate(paths) if number != index]
-        pairs = [tuple(sorted((here, other), key=lambda path: path[0][0])) for other in others]
-        costs = [_mismatch(first, second, body) for first, second in pairs]
-        if not costs or min(costs) >= 1:
-            index += 1
-            continue
-        best = int(np.argmin(costs))
-        first, second = pairs[best]
+def _start(segment: Segment, body: float, step: int, slopes: tuple[float, float, float]) -> tuple[int, float, float]:
+    """The column in the middle of a segment, its row there, and its slope: near the usual one if it is short."""
+    k, y = np.array(segment, float).T
+    at, along, down = slopes
+    usual = at + along * k.mean() + down * y.mean()
+    apart = k - k.mean()
+    trust = (USUAL_SLOPE * body / step) ** 2
+    slope = usual + float(apart @ (y - y.mean() - usual * apart) / (apart @ apart + trust))
+    middle = round(float(k.mean()))
+    return middle, float(np.median(y + slope * (middle - k))), slope
+
+
+def _track_one_way(
+    way_columns: range,
+    way: int,
+    row: float,
+    slope: float,
+    columns: list[list[int]],
+    strength: Field,
+    body: float,
+    step: int,
+    slopes: tuple[float, float, float],
+) -> dict[int, tuple[float, bool]]:
+    """For each column that a line reaches: its row, and whether there is a peak."""
+    at, along, down = slopes
+    reach, steepest, largest_error = TRACK_REACH * body, STEEPEST_LINE * step, LARGEST_ERROR * body
+    missing = 0
+    found: dict[int, tuple[float, bool]] = {}
+    for column in way_columns:
+        row += way * slope if column != way_columns[0] else 0
+        peaks = columns[column]
+        near = peaks[bisect_left(peaks, row - reach) : bisect_right(peaks, row + reach)]
+        missing = 0 if near else missing + 1
+        if missing * step > LONGEST_GAP * body:
+            break
+        if near:
+            costs = [abs(peak - row) / reach - 0.3 * min(float(strength[peak, column]), 1.5) for peak in near]
+            error = near[costs.index(min(costs))] - row
+            error = max(-largest_error, min(error, largest_error))
+            row += ROW_GAIN * error
+            slope += way * SLOPE_GAIN * error
+            slope += USUAL_GAIN * (at + along * column + down * row - slope)
+            slope = max(-steepest, min(slope, steepest))
+        found[column] = (row, not missing)
+    return found
+
+
+# ---- paths of one line that broke at a jump, joined
+
+
+class _Pieces:
+    """Paths in a table, so that one can be compared with all others at once.
+
+    Each row has the first and last column of a path and, for either end, the straight line through its last letters:
+    a point (x, y) and the slope there.
+    """
+
+    START, END, START_X, START_Y, START_SLOPE, END_X, END_Y, END_SLOPE = range(8)
+
+    def __init__(self, paths: list[Path], body: float) -> None:
+        self.body = body
+        self.paths = list(paths)
+        self.table = np.full((2 * len(paths), 8), np.nan)  # each join adds one
+        self.alive = np.zeros(2 * len(paths), bool)
+        for number, path in enumerate(paths):
+            self._enter(number, path)
+
+    def _enter(self, number: int, path: Path) -> None:
+        start, end = path[0][0], path[0][-1]
+        self.table[number] = (start, end, *_end_of_path(path, start, self.body), *_end_of_path(path, end, self.body))
+        self.alive[number] = True
+
+    def join(self, one: int, other: int) -> int:
+        """Replace two paths by one; -> its number. Where both have columns, those of the longer path count."""
+        first, second = (self.paths[number] for number in sorted((one, other), key=lambda n: self.table[n, self.START]))
         cut = first[0][-1] if len(first[0]) >= len(second[0]) else second[0][0] - 1
         left, right = first[0] <= cut, second[0] > cut
-        joined = np.concatenate((first[0][left], second[0][right])), np.concatenate((first[1][left], second[1][right]))
-        paths = [joined, *(other for number, other in enumerate(others) if number != best)]
-        index = 0
-    return paths
+        path = np.concatenate((first[0][left], second[0][right])), np.concatenate((first[1][left], second[1][right]))
+        self.alive[[one, other]] = False
+        self.paths.append(path)
+        self._enter(len(self.paths) - 1, path)
+        return len(self.paths) - 1
+
+    def best_match(self, number: int) -> int | None:
+        """The path that continues this one best, on either side."""
+        known = len(self.paths)
+        table, alive = self.table[:known], self.alive[:known].copy()
+        alive[number] = False
+        own = self.table[number]
+        before = (table[:, self.START] < own[self.START]) & alive
+        cost = np.full(known, np.inf)
+        cost[before] = self._mismatch(table[before], own[None])
+        cost[alive & ~before] = self._mismatch(own[None], table[alive & ~before])
+        best = int(cost.argmin())
+        return best if cost[best] < 1 else None
+
+    def _mismatch(self, first: Rows, second: Rows) -> Rows:
+        """How badly the second paths continue the first: 0 = perfectly, from 1 on they are not of one line."""
+        gap = second[:, self.START] - first[:, self.END]
+        middle = (first[:, self.END] + second[:, self.START]) / 2
+        at_end = first[:, self.END_Y] + first[:, self.END_SLOPE] * (middle - first[:, self.END_X])
+        at_start = second[:, self.START_Y] + second[:, self.START_SLOPE] * (middle - second[:, self.START_X])
+        cost = np.abs(at_end - at_start) / (LARGEST_JUMP * self.body) + gap.clip(0) / (3 * LONGEST_GAP * self.body)
+        shorter = np.minimum(first[:, self.END] - first[:, self.START], second[:, self.END] - second[:, self.START])
+        too_far = gap > LONGEST_GAP * self.body
+        beside = (-gap > 0.5 * shorter + self.body) | (second[:, self.END] <= first[:, self.END])
+        impossible: Rows = np.where(too_far | beside, np.inf, cost)
+        return impossible
 
 
-def _mismatch(first: Path, second: Path, body: float) -> float:
-    """How badly the second path goes on from the first: 0 = perfectly, from 1 on they are not of one line."""
-    gap = second[0][0] - first[0][-1]
-    shorter = min(np.ptp(first[0]), np.ptp(second[0]))
-    if gap > 5 * body or second[0][-1] <= first[0][-1] or -gap > 0.5 * shorter + body:
-        return 9.0
-    middle = (first[0][-1] + second[0][0]) / 2
-    step = abs(_extended(first, -1, middle, body) - _extended(second, 0, middle, body))
-    return float(step / (1.4 * body) + max(gap, 0) / (15 * body))
-
-
-def _extended(path: Path, end: int, to: float, body: float) -> float:
-    """The row at column `to` of the straight line through the last letters at that end of the path."""
-    near = np.abs(path[0] - path[0][end]) <= 10 * body
+def _end_of_path(path: Path, end: float, body: float) -> tuple[float, float, float]:
+    """The straight line through the last letters at one end of a path: a point (x, y) and the slope."""
+    near = np.abs(path[0] - end) <= LAST_LETTERS * body
     x, y = path[0][near], path[1][near]
     along = x - x.mean()
-    slope = along @ (y - y.mean()) / (along @ along + 32 * body**2)
-    return float(y.mean() + slope * (to - x.mean()))
+    slope = along @ (y - y.mean()) / (along @ along + 32 * body**2)  # level if they are too few to tell
+    return float(x.mean()), float(y.mean()), float(slope)
+
+
+def _join(paths: list[Path], body: float) -> list[Path]:
+    """The paths, those of one line that broke at a jump joined: from the longest on, each with its best match."""
+    pieces = _Pieces(sorted(paths, key=lambda path: -len(path[0])), body)
+    for number in range(len(paths)):
+        if not pieces.alive[number]:
+            continue
+        current = number
+        while (match := pieces.best_match(current)) is not None:
+            current = pieces.join(current, match)
+    joined = range(len(pieces.paths) - 1, len(paths) - 1, -1)  # the last one first
+    return [pieces.paths[number] for number in (*joined, *range(len(paths))) if pieces.alive[number]]
 
 
 def _written(ink: Field, path: Path, body: float) -> list[Line]:
@@ -478,13 +633,13 @@ def _without_print(lines: list[Line], ink: Field, body: float) -> list[Line]:
         if len(line.x) >= 25 * body and _sharpness(line, ink, body) > (1.0 if height < 0.85 * usual else 1.15):
             printed.append(line)
 
-    def of_print(line: Line) -> bool:
-        return any(
-            line is other or (_shared(line, other) > len(line.x) / 2 and _distance(line, other) < 1.6 * body)
-            for other in printed
-        )
-
-    return [line for line in large if not of_print(line)] or lines
+    table = LineTable([*printed, *large])
+    in_print = {id(line) for line in printed}
+    for number, line in enumerate(table.lines[len(printed) :], len(printed)):
+        shared, distance = table.shared(number)[: len(printed)], table.below(number)[: len(printed)]
+        if ((shared > len(line.x) / 2) & (np.abs(distance) < 1.6 * body)).any():
+            in_print.add(id(line))
+    return [line for line in large if id(line) not in in_print] or lines
 
 
 def _height_of_most(lines: list[Line], heights: list[float]) -> float:
@@ -507,21 +662,24 @@ def _letter_height(line: Line, ink: Field, body: float) -> float:
 def _without_scraps(lines: list[Line], ink: Field, body: float) -> list[Line]:
     """The lines but those too close to a longer one to be of their own, or hanging from it: bars of t, descenders."""
     pitch = _pitch(lines, body)
-    kept: list[Line] = []
-    for line in sorted(lines, key=lambda line: -len(line.x)):
-        length = len(line.x)
-        for other in kept:
-            both = (line.x >= other.x[0] - body) & (line.x <= other.x[-1] + body)
-            if both.mean() <= 0.6:
-                continue
-            distance = np.abs(line.y - np.interp(line.x, other.x, other.y))[both].mean()
-            if length < 3 * body and distance < 1.3 * pitch and _hangs(line, other, ink, body):
-                break
-            if distance < pitch * (0.75 if length < 6 * body else 0.6 if length < 0.6 * len(other.x) else 0.4):
-                break
-        else:
-            kept.append(line)
-    return kept
+    table = LineTable(sorted(lines, key=lambda line: -len(line.x)))
+    kept = np.zeros(len(lines), bool)
+    for number, line in enumerate(table.lines):
+        beside = kept & (table.covered(number, body) > 0.6) & (table.rows_between(number) < 1.3 * pitch)
+        longer = (table.lines[other] for other in np.flatnonzero(beside))
+        kept[number] = not any(_is_scrap(line, other, ink, body, pitch) for other in longer)
+    return [line for line, keep in zip(table.lines, kept.tolist(), strict=True) if keep]
+
+
+def _is_scrap(line: Line, other: Line, ink: Field, body: float, pitch: float) -> bool:
+    """Whether a line is only a part of a longer one beside it."""
+    both = (line.x >= other.x[0] - body) & (line.x <= other.x[-1] + body)
+    distance = np.abs(line.y - np.interp(line.x, other.x, other.y))[both].mean()
+    length = len(line.x)
+    if length < 3 * body and distance < 1.3 * pitch and _hangs(line, other, ink, body):
+        return True
+    nearest = 0.75 if length < 6 * body else 0.6 if length < 0.6 * len(other.x) else 0.4
+    return bool(distance < nearest * pitch)
 
 
 def _hangs(line: Line, above: Line, ink: Field, body: float) -> bool:
@@ -532,11 +690,12 @@ def _hangs(line: Line, above: Line, ink: Field, body: float) -> bool:
 
 def _pitch(lines: list[Line], body: float) -> float:
     """The usual distance of a long line from the nearest other long one."""
-    long = [line for line in lines if len(line.x) > 12 * body]
+    table = LineTable([line for line in lines if len(line.x) > 12 * body])
     nearest = []
-    for line in long:
-        apart = [_distance(line, other) for other in long if other is not line and _shared(line, other) > 6 * body]
-        nearest += [min(distances)] if (distances := [d for d in apart if d > body]) else []
+    for number in range(len(table.lines)):
+        apart = np.abs(table.below(number)[table.shared(number) > 6 * body])  # 0 from itself
+        apart = apart[apart > body]
+        nearest += [float(apart.min())] if len(apart) else []
     return float(np.median(nearest)) if len(nearest) > 2 else 2.6 * body
 
 
@@ -551,66 +710,149 @@ def _distance(a: Line, b: Line) -> float:
     return abs(a.at(middle) - b.at(middle))
 
 
-# ---- outlines
+# ---- outlines: the seams above and below each line, in every second column
+
+
+@dataclass(frozen=True)
+class _Feet:
+    """The baselines of all lines at the columns of a grid, one line after the other."""
+
+    x: NDArray[np.int64]  # (columns,) of the grid
+    column: NDArray[np.int64]  # (n,): index into x
+    row: Rows  # (n,)
+    begin: NDArray[np.int64]  # (lines + 1,): line i has the feet begin[i] to begin[i + 1]
+
+    @classmethod
+    def of(cls, lines: list[Line], width: int, margin: int) -> Self:
+        """Each line, longer by `margin` pixels at either end."""
+        x = np.arange(0, width, GRID_STEP)
+        columns = [np.flatnonzero((x >= line.x[0] - margin) & (x <= line.x[-1] + margin)) for line in lines]
+        rows = [np.interp(x[on], line.x, line.y) for on, line in zip(columns, lines, strict=True)]
+        return cls(x, np.concatenate(columns), np.concatenate(rows), np.cumsum([0, *map(len, columns)]))
+
+    def gaps(self, least: float) -> tuple[Rows, Rows]:
+        """(n,), (n,): the rows to the next line above, and below, that is more than `least` away; inf if none is."""
+        height = float(np.ptp(self.row)) + 2 * least + 1
+        key = self.column * height + (self.row - self.row.min() + least)  # sorts by column, then row
+        order = np.argsort(key)
+        ends = np.array([-1])  # stands for no line
+        around = np.concatenate((ends, order, ends))
+        below = around[np.searchsorted(key[order], key + least, side="right") + 1]
+        above = around[np.searchsorted(key[order], key - least, side="left")]
+        return self._distance(above), self._distance(below)
+
+    def _distance(self, other: NDArray[np.int64]) -> Rows:
+        known = (other >= 0) & (self.column[other] == self.column)
+        distance: Rows = np.where(known, np.abs(self.row[other] - self.row), np.inf)
+        return distance
 
 
 def _outlines(ink: Field, lines: list[Line], body: float) -> list[Rows]:
     """The polygon (N, 2) of each line: between two seams, drawn in to its ink."""
-    step, margin = 2, round(0.7 * body)
-    grid = np.arange(0, ink.shape[1], step)
-    feet = np.full((len(lines), len(grid)), np.nan)
-    for row, line in zip(feet, lines, strict=True):
-        on = (grid >= line.x[0] - margin) & (grid <= line.x[-1] + margin)
-        row[on] = np.interp(grid[on], line.x, line.y)
-    apart = feet[None] - feet[:, None]  # (of line, to line, columns)
-    apart[np.isnan(apart)] = np.inf
-    below = np.where(apart > 0.4 * body, apart, np.inf).min(axis=1)
-    above = np.where(apart < -0.4 * body, -apart, np.inf).min(axis=1)
+    margin = round(0.7 * body)
+    feet = _Feet.of(lines, ink.shape[1], margin)
+    above, below = feet.gaps(0.4 * body)
     # A seam passes two fifths of the way down to the next line: ascenders are longer than descenders.
-    upper = _seams(ink, feet, grid, -0.62 * above.clip(0, 3.7 * body), -3 * body, -0.7 * body, -above + 0.2 * body)
-    lower = _seams(ink, feet, grid, 0.38 * below.clip(0, 3.4 * body), 0.1 * body, 2.2 * body, below - 0.9 * body)
+    upper = _seams(ink, feet, (-3 * body, -0.7 * body), -0.62, above, 3.7 * body, -above + 0.2 * body)
+    lower = _seams(ink, feet, (0.1 * body, 2.2 * body), 0.38, below, 3.4 * body, below - 0.9 * body)
+    parts = [slice(first, last) for first, last in itertools.pairwise(feet.begin.tolist())]
+    return [
+        _polygon(ink, feet.x[feet.column[part]], feet.row[part], upper[part], lower[part], body, margin)
+        for part in parts
+    ]
+
+
+def _polygon(ink: Field, x: NDArray[np.int64], foot: Rows, top: Rows, bottom: Rows, body: float, margin: int) -> Rows:
+    """The outline (N, 2) around the ink of a line between its seams, `top` and `bottom` rows from its `foot`."""
     v = np.arange(round(-3 * body), round(2.2 * body) + 1)[:, None]
-    polygons = []
-    for foot, top, bottom in zip(feet, upper, lower, strict=True):
-        on = np.flatnonzero(~np.isnan(foot))
-        wet = _sampled(ink, foot[on] + v, grid[on]) > WET
-        wet &= (v >= top[on]) & (v <= bottom[on])
-        high = np.where(wet, v, -0.7 * body).min(axis=0)
-        low = np.where(wet, v, 0.1 * body).max(axis=0)
-        high = np.maximum(-_widest(-high, margin // step) - 0.15 * body, top[on])
-        low = np.minimum(_widest(low, margin // step) + 0.15 * body, bottom[on])
-        few = np.r_[0 : len(on) - 1 : 3, len(on) - 1]
-        above, under = (np.column_stack((grid[on], foot[on] + edge))[few] for edge in (high, low))
-        polygons.append(np.concatenate((above, under[::-1])))
-    return polygons
+    wet = _sampled(ink, foot + v, x) > WET
+    wet &= (v >= top) & (v <= bottom)
+    high = np.where(wet, v, -0.7 * body).min(axis=0)
+    low = np.where(wet, v, 0.1 * body).max(axis=0)
+    high = np.maximum(-_widest(-high, margin // GRID_STEP) - 0.15 * body, top)
+    low = np.minimum(_widest(low, margin // GRID_STEP) + 0.15 * body, bottom)
+    few = np.r_[0 : len(x) - 1 : 3, len(x) - 1]
+    above, under = (np.column_stack((x, foot + edge))[few] for edge in (high, low))
+    return np.concatenate((above, under[::-1]))
 
 
 def _seams(
-    ink: Field, feet: Rows, grid: NDArray[np.int64], wanted: Rows, first: float, last: float, limit: Rows
+    ink: Field, feet: _Feet, between: tuple[float, float], share: float, gap: Rows, widest: float, limit: Rows
 ) -> Rows:
-    """For each line the seam, in rows from its baseline, that crosses the least ink between rows `first` and `last`.
+    """The seam (n,) above or below each line, in rows from its feet, that crosses the least ink `between` two rows.
 
-    feet, wanted, limit: (lines, columns). It keeps near the rows `wanted`, and on the line's own side of the `limit`.
+    It keeps near a `share` of the `gap` (n,) to the next line, or of the `widest` gap, and on the line's own side of
+    the `limit` (n,).
     """
-    v = np.arange(round(first), round(last) + 1)
-    known = np.nan_to_num(feet)
-    cost = np.where(np.isnan(feet)[:, None], 0, _sampled(ink, known[:, None] + v[:, None], grid))
-    cost = cost + 0.002 * np.abs(v[:, None] - wanted[:, None])
-    beyond = v[:, None] < limit[:, None] if first < 0 else v[:, None] > limit[:, None]
-    cost = (cost + 2.0 * beyond).transpose(2, 0, 1).astype(np.float32)  # (columns, lines, rows)
-    moves = np.arange(-2, 3)
-    total, came = cost[0], np.zeros(cost.shape, np.int8)
-    for column in range(1, len(cost)):
-        padded = np.pad(total, ((0, 0), (2, 2)), constant_values=np.inf)
-        choices = np.stack([padded[:, 2 + move : 2 + move + len(v)] + 0.02 * abs(move) for move in moves.tolist()])
-        came[column] = choices.argmin(axis=0)
-        total = choices.min(axis=0) + cost[column]
-    place = total.argmin(axis=1)
-    seams = np.zeros(feet.shape)
-    for column in range(len(cost) - 1, -1, -1):
-        seams[:, column] = v[place]
-        place = place + moves[came[column, np.arange(len(place)), place]]
+    v = np.arange(round(between[0]), round(between[1]) + 1)
+    wanted = share * gap.clip(0, widest)
+    lengths, seams = np.diff(feet.begin), np.zeros(len(feet.row))
+    left = feet.column[feet.begin[:-1]]  # (lines,): columns beside each line
+    right = len(feet.x) - left - lengths
+    beside = _costs_beside((0.002 * np.abs(v - share * widest)).astype(np.float32), max(left.max(), right.max()))
+    for group in _groups(lengths, SEAM_CELLS // len(v)):
+        length = lengths[group]
+        at = feet.begin[group] + np.minimum(np.arange(length.max())[:, None], length - 1)  # (columns, lines)
+        cost = _sampled(ink, feet.row[at][..., None] + v, feet.x[feet.column[at]][..., None])  # (columns, lines, rows)
+        cost = cost + 0.002 * np.abs(v - wanted[at][..., None])
+        beyond = v < limit[at][..., None] if share < 0 else v > limit[at][..., None]
+        cost = (cost + 2.0 * beyond).astype(np.float32)
+        seams[at] = v[_cheapest(cost, length - 1, beside[left[group]], beside[right[group]])]
     return seams
+
+
+def _groups(lengths: NDArray[np.int64], cells: int) -> Iterator[NDArray[np.int64]]:
+    """The numbers of lines of like length, in groups that are worked on at once and bound the memory this takes."""
+    order = np.argsort(-lengths, kind="stable")
+    while len(order):
+        count = max(1, cells // int(lengths[order[0]]))
+        yield order[:count]
+        order = order[count:]
+
+
+MOVES = np.arange(-2, 3)  # rows that a seam may move by from one column to the next
+
+
+def _costs_beside(cost: Field, columns: int) -> Field:
+    """What up to so many columns beside a line cost a seam that comes from there, or goes there: (columns + 1, rows).
+
+    There is no ink; each row costs what `cost` (rows,) says.
+    """
+    beside = [np.zeros_like(cost)]
+    for _ in range(columns):
+        beside.append(_moved((beside[-1] + cost)[None])[0][0])
+    return np.stack(beside)
+
+
+def _moved(total: Field) -> tuple[Field, NDArray[np.int64]]:
+    """The least cost (lines, rows) of the next column's rows, before their own, and the move that leads there."""
+    count = total.shape[1]
+    padded = np.full((len(total), count + 4), np.inf, np.float32)
+    padded[:, 2:-2] = total
+    choices = np.empty((len(MOVES), *total.shape), np.float32)
+    for choice, move in zip(choices, MOVES.tolist(), strict=True):
+        np.add(padded[:, 2 + move : 2 + move + count], np.float32(0.02 * abs(move)), out=choice)
+    return choices.min(axis=0), choices.argmin(axis=0)
+
+
+def _cheapest(cost: Field, last: NDArray[np.int64], before: Field, after: Field) -> NDArray[np.int64]:
+    """The rows (columns, lines) of the cheapest way through `cost` (columns, lines, rows), by dynamic programming.
+
+    A line ends at its column `last` (lines,). before, after: (lines, rows), the cost of what lies beside it.
+    """
+    came = np.zeros(cost.shape, np.int8)
+    total = cost  # of the way up to each place
+    total[0] += before
+    for column in range(1, len(cost)):
+        least, came[column] = _moved(total[column - 1])
+        total[column] += least
+    lines = np.arange(len(last))
+    place = (total[last, lines] + after).argmin(axis=1)
+    places = np.empty(cost.shape[:2], np.int64)
+    for column in range(len(cost) - 1, -1, -1):
+        places[column] = place
+        place = np.where(column <= last, place + MOVES[came[column, lines, place]], place)
+    return places
 
 
 def _sampled(ink: Field, rows: Rows, columns: NDArray[np.int64]) -> Field:
@@ -645,35 +887,38 @@ def _on_page(points: Rows, to_page: Rows) -> Points:
 
 def _columns(lines: list[Line], pitch: float) -> list[list[Line]]:
     """The lines in reading order, those of one column together, from its top."""
-    columns: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: float(line.y.mean())):
-        above = _nearest(line, lines, -1)
-        follows = above is not None and _nearest(above, lines, 1) is line
+    table = LineTable(lines)
+    above = [_nearest(table, number, -1) for number in range(len(lines))]
+    below = [_nearest(table, number, 1) for number in range(len(lines))]
+    columns: list[list[int]] = []
+    column_of: dict[int, int] = {}
+    for number in sorted(range(len(lines)), key=lambda number: float(lines[number].y.mean())):
+        before = above[number]
+        follows = before is not None and below[before] == number
         # Where lines cross, the one above may come later.
-        column = next((column for column in columns if follows and any(other is above for other in column)), None)
+        column = column_of.get(before) if before is not None and follows else None
         if column is None:
-            columns.append([line])
-        else:
-            column.append(line)
-    for column in columns:  # a piece of a line, or two, beside the column that goes on below
-        below = _nearest(column[-1], lines, 1) if 0 < len(column) <= 2 else None
-        host = next((other for other in columns if other is not column and any(line is below for line in other)), None)
-        if host is not None and len(host) > len(column):
-            host.extend(column)
-            column.clear()
-    return _ordered([_rows_in_order(column, pitch) for column in columns if column])
+            column = len(columns)
+            columns.append([])
+        columns[column].append(number)
+        column_of[number] = column
+    for index, column_lines in enumerate(columns):  # a piece of a line, or two, beside the column that goes on below
+        after = below[column_lines[-1]] if 0 < len(column_lines) <= 2 else None
+        host = column_of[after] if after is not None else index
+        if host != index and len(columns[host]) > len(column_lines):
+            columns[host].extend(column_lines)
+            column_of.update(dict.fromkeys(column_lines, host))
+            column_lines.clear()
+    found = [[lines[number] for number in column] for column in columns if column]
+    return _ordered([_rows_in_order(column, pitch) for column in found])
 
 
-def _nearest(line: Line, lines: list[Line], way: int) -> Line | None:
+def _nearest(table: LineTable, number: int, way: int) -> int | None:
     """The nearest line below (way = 1) or above (-1) that shares a third of the columns of the shorter one."""
-    found = []
-    for other in lines:
-        if other is not line and _shared(line, other) > min(len(line.x), len(other.x)) / 3:
-            middle = (max(line.x[0], other.x[0]) + min(line.x[-1], other.x[-1])) / 2
-            distance = way * (other.at(middle) - line.at(middle))
-            if distance > 0:
-                found.append((distance, other))
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+    lengths = table.last - table.first + 1
+    distance = way * table.below(number)
+    fits = (table.shared(number) > np.minimum(lengths, lengths[number]) / 3) & (distance > 0)
+    return int(np.where(fits, distance, np.inf).argmin()) if fits.any() else None
 
 
 def _rows_in_order(column: list[Line], pitch: float) -> list[Line]:
@@ -690,28 +935,42 @@ def _rows_in_order(column: list[Line], pitch: float) -> list[Line]:
 
 def _ordered(columns: list[list[Line]]) -> list[list[Line]]:
     """Columns in reading order: what is above comes before what is below it, left before right (after Breuel 2003)."""
-
-    def span(column: list[Line], side: str) -> tuple[float, float]:
-        values = [getattr(line, side) for line in column]
-        return float(min(value.min() for value in values)), float(max(value.max() for value in values))
-
-    def overlap(a: list[Line], b: list[Line], side: str) -> bool:
-        (first_a, last_a), (first_b, last_b) = span(a, side), span(b, side)
-        return min(last_a, last_b) - max(first_a, first_b) > 0.1 * min(last_a - first_a, last_b - first_b)
-
-    def before(a: list[Line], b: list[Line]) -> bool:
-        if overlap(a, b, "x"):
-            return span(a, "y") < span(b, "y")
-        return overlap(a, b, "y") and span(a, "x") < span(b, "x")
-
-    ordered: list[list[Line]] = []
-    left = sorted(columns, key=lambda column: span(column, "y"))
+    boxes = [LineTable(column) for column in columns]
+    spans = [(float(b.top.min()), float(b.bottom.max()), float(b.first.min()), float(b.last.max())) for b in boxes]
+    order = sorted(range(len(columns)), key=lambda number: spans[number][:2])
+    before = _comes_before(np.array([spans[number] for number in order]))
+    np.fill_diagonal(before, False)
+    waits_for = before.sum(axis=0)  # columns that come before each one
+    free = np.flatnonzero(waits_for == 0).tolist()
+    left = dict.fromkeys(range(len(columns)))
+    chosen = []
     while left:
-        free = [column for column in left if not any(before(other, column) for other in left if other is not column)]
-        chosen = (free or left)[0]
-        ordered.append(chosen)
-        left = [column for column in left if column is not chosen]
-    return ordered
+        place = heappop(free) if free else next(iter(left))  # what comes before itself is read from the top
+        if place not in left:
+            continue
+        del left[place]
+        chosen.append(columns[order[place]])
+        waits_for -= before[place]
+        for follower in np.flatnonzero(before[place] & (waits_for == 0)).tolist():
+            heappush(free, follower)
+    return chosen
+
+
+def _comes_before(spans: Rows) -> Wet:
+    """Which column is read before which: (n, n), for spans (n, 4), sorted: the top, bottom, left and right of each."""
+    top, bottom, left, right = spans.T
+
+    def overlap(first: Rows, last: Rows) -> Wet:
+        shared = np.minimum(last[:, None], last) - np.maximum(first[:, None], first)
+        lengths = last - first
+        overlapping: Wet = shared > 0.1 * np.minimum(lengths[:, None], lengths)
+        return overlapping
+
+    above = np.triu(np.ones((len(spans), len(spans)), bool), 1)
+    above &= (top[:, None] != top) | (bottom[:, None] != bottom)
+    further_left = (left[:, None] < left) | ((left[:, None] == left) & (right[:, None] < right))
+    before: Wet = np.where(overlap(left, right), above, overlap(top, bottom) & further_left)
+    return before
 
 
 def _paragraphs(column: list[Line], pitch: float) -> list[list[Line]]:
