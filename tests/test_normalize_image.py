@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from inkread.features.image import LONGEST, MARGIN, SPREAD, Line, dark_on_light, normalize_image
+from inkread.features.image import LONGEST, MARGIN, SPREAD, NormalizedImage, dark_on_light, normalize_image
 
 Grey = NDArray[np.uint8]
 HEIGHT = 48
@@ -74,7 +74,7 @@ def grainy(grey: Grey) -> Grey:
     return np.clip(grey * 0.6 + 60 + RNG.normal(0, 6, grey.shape), 0, 255).astype(np.uint8)
 
 
-def likeness(one: Line, other: Line) -> float:
+def likeness(one: NormalizedImage, other: NormalizedImage) -> float:
     """The correlation of two lines' pixels, the second brought to the first one's width, which is nearly its own."""
     height, width = one.pixels.shape
     assert other.pixels.shape[1] == pytest.approx(width, rel=0.05)
@@ -241,7 +241,7 @@ def test_no_picture_fails(grey: Grey) -> None:
     check_sound(normalize_image(grey, HEIGHT))
 
 
-def check_sound(line: Line) -> None:
+def check_sound(line: NormalizedImage) -> None:
     assert line.pixels.dtype == np.uint8 and len(line.pixels) == HEIGHT
     assert 1 <= line.pixels.shape[1] <= LONGEST + 2 * MARGIN
     assert np.isfinite([line.scale, line.offset]).all() and line.scale > 0

@@ -17,7 +17,7 @@ from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig
 from inkread.errors import BadInput, BadModel
 from inkread.features.extract import extract
-from inkread.features.image import Line, normalize_image
+from inkread.features.image import NormalizedImage, normalize_image
 from inkread.features.render import draw_page, scale_and_left
 from inkread.inputs.ink import Stroke
 from inkread.model import recognizer
@@ -113,7 +113,7 @@ def test_characters_stand_in_order_within_the_picture(decoder: Decoder) -> None:
 
 def test_a_label_lies_at_its_columns(reader: Recognizer) -> None:
     step = reader.model.config.step
-    line = Line(np.zeros((48, 100), np.uint8), scale=2.5, offset=-10.0)
+    line = NormalizedImage(np.zeros((48, 100), np.uint8), scale=2.5, offset=-10.0)
     character = reader._character(Label(3, 0.5, first=2, last=4), line, ends=(0, 200))
     assert (character.text, character.confidence) == ("c", 0.5)
     assert (character.left, character.right) == (2 * step * 2.5 - 10, 5 * step * 2.5 - 10)

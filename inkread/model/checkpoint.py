@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,6 +149,8 @@ def load_model(name: str) -> Model:
         config = NetworkConfig().replace(description["network"])
         check_characters(description["alphabet"])
         alphabet = Alphabet(description["alphabet"])
+        # The auxiliary CTC head was called "shortcut" in the first models.
+        weights = {re.sub("^shortcut\\.", "auxiliary.", part): weight for part, weight in weights.items()}
         return Model(config, alphabet, weights, description.get("facts", {}), str(path))
     except (BadConfig, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadModel(
