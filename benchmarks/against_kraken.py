@@ -130,7 +130,9 @@ def train_kraken(programs: Path, work: Path, minutes: float) -> tuple[int, float
 
 def measure_inkread(work: Path, minutes: float) -> dict[str, float]:
     model, inkread = work / "inkread.safetensors", [sys.executable, "-m", "inkread"]
-    quiet_run([*inkread, "train", work / "train", "--dev", work / "dev", "--out", model, "--minutes", minutes])
+    quiet_run(
+        [*inkread, "train", work / "train", "--dev", work / "dev", "--out", model, "--force", "--minutes", minutes]
+    )
     log = json.loads(model.with_suffix(".log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     scores = json.loads(quiet_run([*inkread, "eval", work / "read", "--model", model, "--json"]))
     return {

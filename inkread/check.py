@@ -1,7 +1,7 @@
 """What would stop or spoil a training, told before an hour is spent on it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ class CheckReport:
     widths: tuple[int, ...]
     skipped: tuple[str, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The report as plain text, the problems last."""
@@ -50,6 +51,7 @@ class CheckReport:
         column = max(map(len, facts))
         rows = [self.name, *(f"  {name:{column}}  {fact}" for name, fact in facts.items())]
         rows += [f"left out: {reason}" for reason in self.skipped]
+        rows += [f"note: {note}" for note in self.notes]
         rows += [f"problem: {problem.where}: {problem.what}; {problem.cure}" for problem in self.problems]
         return "\n".join((*rows, f"{len(self.skipped)} left out, {len(self.problems)} problems"))
 
@@ -63,21 +65,22 @@ def check_dataset(
     alphabet: set[str] | None = None,
     count_steps: Callable[[Writing], int] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    defaults: Mapping[str, set[str]] | None = None,
 ) -> CheckReport:
     """Read every line and name all that would stop or spoil a training.
 
     That is every file that is missing or cannot be read; with the `alphabet` of a model, every text with characters it
     lacks; and with `count_steps`, from a line's writing to the steps the network makes of it, every text too long for
-    CTC there. `progress` is called with the lines done and the lines in all.
+    CTC there. `progress` is called with the lines done and the lines in all. `defaults` are the alphabets of models
+    that are used unless another is named: characters they lack are notes, not problems.
     """
     problems: list[Problem] = []
     unreadable: dict[str, list[str]] = {}  # message -> lines, as a page that is missing takes all its lines along
     sizes: list[tuple[int, int]] = []
     for done, sample in enumerate(dataset.samples, 1):
         if alphabet is not None and (lacking := sorted(set(sample.text) - alphabet)):
-            names = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in lacking)
-            cure = "train a model that has them, or replace them in the text"
-            problems.append(Problem(sample.id, f"the model has no {names}", cure))
+            cure = "`inkread train --from` with this model adds them, or replace them in the text"
+            problems.append(Problem(sample.id, f"the model has no {_names(lacking)}", cure))
         try:
             writing = read_writing(sample)
             picture = writing if isinstance(writing, np.ndarray) else draw_page(writing)
@@ -107,7 +110,24 @@ def check_dataset(
         widths=_spread([width for _, width in sizes]),
         skipped=dataset.skipped,
         problems=tuple(problems),
+        notes=tuple(_missing(dataset, defaults or {})),
     )
+
+
+def _missing(dataset: Dataset, alphabets: Mapping[str, set[str]]) -> Iterator[str]:
+    """For each model that lacks characters of the texts: which, and what to do."""
+    for model, alphabet in alphabets.items():
+        missing = sorted({character for sample in dataset.samples for character in sample.text} - alphabet)
+        if missing:
+            lines = sum(not alphabet.issuperset(sample.text) for sample in dataset.samples)
+            yield (
+                f"the model {model} has no {_names(missing)}, in {lines} of {len(dataset.samples)} lines: it cannot "
+                f"read them; `inkread train --from {model}` adds them"
+            )
+
+
+def _names(characters: Iterable[str]) -> str:
+    return ", ".join(f"{character!r} (U+{ord(character):04X})" for character in characters)
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:

@@ -1,14 +1,19 @@
 """The commands. What a command needs beyond click is imported when it runs, so that help is there at once."""
 
+import gc
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from inkread import __version__
 from inkread.config import (
@@ -21,11 +26,14 @@ from inkread.config import (
     configure,
     read_config,
 )
-from inkread.display import print_line, progress_bar, tell, training_display
-from inkread.errors import BadConfig, BadDataset, BadInput, CannotWrite, InkreadError
+from inkread.display import print_line, progress_bar, tell, training_display, write_utf8
+from inkread.errors import BadConfig, BadDataset, BadInput, BadModel, CannotWrite, InkreadError
+from inkread.files import check_new, check_writable
+from inkread.names import one_line
 
 if TYPE_CHECKING:
     from inkread.dataset import Dataset, Sample
+    from inkread.ink import Pictures
     from inkread.model_file import Model
     from inkread.reader import Sheet, WrittenPage
     from inkread.recognizer import Decoder, Reading, Recognizers
@@ -37,7 +45,18 @@ FINE_TUNING = {"learning_rate": 2e-3, "average": 0.99}  # what `train --from` st
 # ... and with few lines: more passes bring nothing more, and the blend keeps what was read well before.
 OWN_HAND = {"epochs": 30, "batch": 8, "photographed": 0.0, "crossed": 0.3, "blend": 0.7, "checks": 5}
 
-DOCUMENTS = {"alto": ".xml", "page": ".xml", "hocr": ".html"}  # forms of whole pages, and how their files end
+DOCUMENTS = ("alto", "page", "hocr")  # forms that tell where the lines of a page are
+SUFFIXES = {"text": ".txt", "json": ".json", "alto": ".xml", "page": ".xml", "hocr": ".html"}
+
+
+def wait_without_spinning() -> None:
+    """Let the threads of torch's OpenMP sleep while they wait for one another, unless the user decided on it.
+
+    Else they keep their cores busy, and on a machine that has other work reading takes many times as long. OpenMP looks
+    at this once, when torch is imported; a program that has imported torch itself is left alone.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class Commands(click.Group):
@@ -51,7 +70,8 @@ class Commands(click.Group):
         except BrokenPipeError:
             raise  # click ends quietly
         except OSError as error:  # nobody's in particular: no folder for temporary files, say
-            raise click.ClickException(f"{error.filename or 'inkread'}: {error.strerror or error}") from error
+            message = f"{error.filename or 'inkread'}: {error.strerror or error}"
+            raise click.ClickException(one_line(message)) from error
         except (MemoryError, RuntimeError) as error:  # torch has no class of its own for it
             if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
                 raise
@@ -74,6 +94,8 @@ def main() -> None:
       inkread train my-lines --from latin --out mine.safetensors
                                               learn your own hand
     """
+    wait_without_spinning()
+    write_utf8()
 
 
 model_option = click.option(
@@ -95,7 +117,7 @@ words_option = click.option(
     "--words",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Words of your own that may always be read, one a line.",
+    help="Words of your own that may always be read, one a line; - for standard input.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -118,14 +140,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Where alto, page and hocr of several files go, FILE.xml or FILE.html each.",
+    help="Write a file for each FILE into this folder, which is made if it is missing: FILE.txt, .json, .xml or .html.",
 )
 @click.option(
     "--overlay",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.png",
-    help="Draw the lines found and the text read on the page.",
+    help="Draw the lines found and the text read on the page; of several pages FILE-1.png, FILE-2.png, ...",
 )
+@click.option("--force", is_flag=True, help="Overwrite files that are in the folder of --out already.")
 def predict(
     files: tuple[str, ...],
     model: str | None,
@@ -137,12 +160,17 @@ def predict(
     as_json: bool,
     out: Path | None,
     overlay: Path | None,
+    force: bool,
 ) -> None:
     """Read handwriting: whole pages, or pictures of single lines.
 
     Of a page one line of text a line, with blank lines between paragraphs; of a picture of a line its text. With
-    several files each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF. `-` reads a picture from
-    stdin. Dark ink on light paper or light on dark, in PNG, JPEG, TIFF, BMP, WebP or PDF.
+    several files or pages each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF; in file names a
+    tab is written as \\t, a line end as \\n, and a byte that is not UTF-8 as \\udce9. Each page is written as soon as
+    it has been read, in UTF-8. `-` reads a picture from stdin. Dark ink on light paper or light on dark, in PNG, JPEG,
+    TIFF, BMP, WebP or PDF.
+
+    A file that cannot be read is reported, the others are read all the same, and the exit code is 1.
 
     Pen strokes - InkML, IAM-OnDB's XML, UNIPEN or JSON, of one line or several - are read along the path of the pen,
     or, by a --model of pictures, as their drawing.
@@ -158,6 +186,7 @@ def predict(
       inkread predict letter.jpg --format alto > letter.xml
       inkread predict notes.inkml
       inkread predict scans/*.png > texts.tsv
+      inkread predict scans/*.jpg --format alto --out texts
       inkread predict letter.png --words names.txt
       cat line.png | inkread predict - --json
     """
@@ -169,30 +198,33 @@ def predict(
         raise click.UsageError(f"{'--overlay' if overlay else f'--format {form}'} is for pages: leave --line out")
     if (documents or overlay) and len(files) > 1 and (overlay or not out):
         raise click.UsageError("several files: --overlay takes one" if overlay else "several files: name --out FOLDER")
-    if out and not documents:
-        raise click.UsageError("--out is for --format alto, page and hocr; redirect stdout instead")
-    for path in filter(None, (overlay, out and out / "x")):
-        _check_writable(path)
+    if str(words) == "-" and "-" in files:
+        raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
+    if overlay:
+        _check_overlay(overlay, files[0])
     if out:
-        _check_apart(files, out, form)
+        _check_out(files, out, form, force)
     if documents or overlay:
         page = True
-    failures: list[str] = []
-    sheets = _sheets(files, page, failures, form, overlay)
+    failures: dict[str, str] = {}  # by file
     recognizer = _load(model, decoder, lm, words)
+    sheets = _sheets(files, page, failures, form, overlay)
     from inkread.reader import read_sheets
 
-    whole: list[WrittenPage] = []  # the pages so far of the file that is read
+    results = _Results(form, out, overlay, several=len(files) > 1)
     shown = 0 if sys.stdout.isatty() else len(files)  # texts that come are progress enough
     with progress_bar("reading", shown) as tick:
-        done = 0
-        for sheet, readings in read_sheets(recognizer, sheets):
-            if documents or overlay:
-                whole = _write_page(sheet, readings, whole, form, out, overlay)
-            if not documents:
-                _print_sheet(sheet, readings, form, named=len(files) > 1 or sheet.count > 1)
-            done += sheet.number == sheet.count
-            tick(done, len(files))
+        finished: set[str] = set()
+        for sheet, readings in read_sheets(recognizer, sheets, partial(_sheet_failed, failures)):
+            try:
+                results.add(sheet, readings)
+            except Exception as error:
+                if isinstance(error, CannotWrite) and not out:
+                    raise
+                _sheet_failed(failures, sheet, error)
+            if sheet.number == sheet.count:
+                finished.add(sheet.name)
+            tick(len(finished | failures.keys()), len(files))
     if failures:
         if len(files) > 1:
             click.echo(f"{len(failures)} of {len(files)} files could not be read", err=True)
@@ -227,8 +259,12 @@ def evaluate(
 ) -> None:
     """Measure the error rate on lines with known text.
 
-    DATASET is a folder or a manifest, PATH or PATH:SPLIT; see datasets/README.md for the formats. Gives the character
-    and the word error rate (CER, WER) with a 95 % bootstrap interval, and the lines read a second.
+    DATASET is PATH or PATH:SPLIT. PATH is a table (.tsv, .csv) or JSON Lines (.jsonl) with a header or keys such as
+    file, text, writer and split; a folder with such a table; a folder of pictures NAME.png with texts NAME.gt.txt;
+    pages with ALTO or PAGE XML; pen strokes with their text as InkML, UNIPEN or JSON Lines; or IAM or IAM-OnDB as they
+    are distributed. SPLIT chooses the lines of that split, for example dev.
+
+    Gives the character and the word error rate (CER, WER) with a 95 % bootstrap interval, and the lines read a second.
 
     Of pages with ALTO or PAGE the lines are cut out as outlined there. Then the pages are read as `predict` does, and
     scored again: how many lines are found (precision, recall and F1 of baselines that match to a quarter of the line
@@ -246,23 +282,28 @@ def evaluate(
     from inkread.page_scores import pages_of, score_pages
 
     if report is not None:
-        _check_writable(report)
+        check_writable(report)
     opened = open_dataset(dataset)
     recognizer = _load(model, decoder, lm, words)
     with progress_bar("reading", len(opened.samples)) as tick:
-        evaluation = measure(recognizer, opened, tick)
+        try:
+            evaluation = measure(recognizer, opened, tick)
+        except BadInput as error:  # the model reads no such lines
+            raise BadInput(f"{dataset}: {error}") from error
     pages = pages_of(opened)
     scores = None
+    failures: dict[str, str] = {}  # by page
     if pages:
         with progress_bar("finding lines", len(pages)) as tick:
-            scores = score_pages(recognizer, opened, tick)
+            scores = score_pages(recognizer, opened, tick, partial(_file_failed, failures))
     name = " and ".join(recognizer.loaded)
     for reason in opened.skipped:
-        click.echo(f"left out: {reason}", err=True)
+        click.echo(f"left out: {one_line(reason)}", err=True)
+    _tell_notes(opened)
     for _, message in evaluation.failures:
-        click.echo(f"Error: {message}", err=True)
+        click.echo(f"Error: {one_line(message)}", err=True)
     if as_json:
-        figures = {"dataset": dataset, "model": name, **evaluation.to_dict()}
+        figures = {"dataset": opened.name, "model": name, **evaluation.to_dict()}
         if scores:
             figures["whole_pages"] = scores.to_dict()
         print_line(json.dumps(figures, ensure_ascii=False))
@@ -274,22 +315,37 @@ def evaluate(
         if errors:
             visible = {"": "(nothing)", " ": "␣"}
             for line in evaluation.worst(errors):
-                print_line(
-                    f"\n{line.id}  CER {100 * line.rate:.0f} %\n  written  {line.written}\n  read     {line.read}"
-                )
+                print_line(f"\n{one_line(line.id)}  CER {100 * line.rate:.0f} %")
+                print_line(f"  written  {line.written}\n  read     {line.read}")
             print_line("\nwritten → read, times")
             for written, read, times in evaluation.confusions(errors):
                 print_line(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
     if report is not None:
-        write_report(evaluation, opened, report, f"{name} on {dataset}")
-        click.echo(f"wrote {report}", err=True)
-    if evaluation.failures:
+        write_report(evaluation, opened, report, f"{name} on {opened.name}", scores)
+        click.echo(f"wrote {one_line(str(report))}", err=True)
+    if evaluation.failures or failures:
         sys.exit(1)
 
 
-@main.command()
+def _all_settings() -> str:
+    """Every setting with its default value, for the help of `train`."""
+    rows = []
+    for settings in (NetworkConfig(), TrainingConfig()):
+        for field in fields(settings):
+            value = getattr(settings, field.name)
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
+            choices = (
+                [choice for choice in get_args(field.type) if choice != value] if value in get_args(field.type) else []
+            )
+            rows.append(f"  {field.name}={shown}" + (f"  or {', '.join(choices)}" if choices else ""))
+    return "\b\nSettings and their defaults, which a preset may change:\n" + "\n".join(rows)
+
+
+@main.command(epilog=_all_settings())
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
-@click.option("--dev", metavar="DATASET", help="Lines to choose the best weights by; else a tenth of DATASET is.")
+@click.option(
+    "--dev", metavar="DATASET", help="Validation lines, to choose the best weights by; else a tenth of DATASET."
+)
 @click.option(
     "--out",
     required=True,
@@ -297,6 +353,7 @@ def evaluate(
     metavar="NAME.safetensors",
     help="The model to write.",
 )
+@click.option("--force", is_flag=True, help="Overwrite the model, and delete the checkpoint of a stopped training.")
 @click.option(
     "--preset", type=click.Choice(list(PRESETS)), help="The network; if not given base, or strokes for pen strokes."
 )
@@ -312,6 +369,7 @@ def train(
     datasets: tuple[str, ...],
     dev: str | None,
     out: Path,
+    force: bool,
     preset: str | None,
     minutes: float | None,
     epochs: int | None,
@@ -322,7 +380,7 @@ def train(
 ) -> None:
     """Train a model on lines with known text.
 
-    The model that reads the development lines best is kept in NAME.safetensors; NAME.log.jsonl tells how it went. A
+    The model that reads the validation lines best is kept in NAME.safetensors; NAME.log.jsonl tells how it went. A
     training that was stopped, however, goes on with --resume.
 
     \b
@@ -332,9 +390,7 @@ def train(
       elman   the plain lecture: pixel columns, Elman cells, no convolution
       strokes reads pen strokes point by point, not pictures; 1.8 M weights
 
-    Every setting of inkread/config.py can be changed with --set or --config: features (conv, pixels, geometry,
-    strokes), cell (lstm, gru, elman), activation, layers, hidden, bidirectional, loss (ctc, frames), truncate, clip,
-    seed, ...
+    Every setting listed below can be changed with --set or --config.
 
     \b
     Examples:
@@ -345,18 +401,23 @@ def train(
       torchrun --nproc-per-node 2 -m inkread train lines.tsv --out model.safetensors
     """
     from inkread.dataset import is_ink, open_dataset
+    from inkread.files import check_new
     from inkread.model_file import load_model
-    from inkread.processes import alone_or_together
+    from inkread.training import DEV_LINES, keep_freed_memory
     from inkread.training import train as learn
 
     if out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out}: must end in .safetensors")
     if start and preset:
         raise click.UsageError("--from brings its own network: leave --preset out")
-    _check_writable(out)
+    check_writable(out)
     checkpoint = out.with_suffix(".checkpoint")
-    if checkpoint.exists() and not resume:
-        raise CannotWrite(f"{checkpoint}: of a training that was stopped; go on with --resume, or delete it first")
+    if not resume and not force:
+        if checkpoint.exists():
+            raise CannotWrite(
+                f"{checkpoint}: of a training that was stopped; go on with --resume, or delete it by --force"
+            )
+        check_new(out)
     samples = tuple(sample for name in datasets for sample in _usable(open_dataset(name)))
     model = load_model(start) if start else None
     if not preset and not model and all(is_ink(sample) for sample in samples):
@@ -374,26 +435,33 @@ def train(
         dev_samples = tuple(_usable(open_dataset(dev)))
     else:
         samples, dev_samples = _set_aside(samples)
-    # Names, not paths: a model is given to others.
+    on_training_lines = dev_samples == samples
     facts = {
-        "trained_on": [Path(name).name for name in datasets],
+        "trained_on": [_name_of(name) for name in datasets],
         "lines": len(samples),
-        "dev": Path(dev).name if dev else "a tenth of them",
-        "from": Path(start or "").name,
+        "dev": _name_of(dev) if dev else "the training lines" if on_training_lines else "a tenth of them",
+        "from": _name_of(start or ""),
     }
     if model and "lm" in model.facts and _characters(samples) <= set(model.alphabet.characters):
         facts["lm"] = model.facts["lm"]  # no new letters, so the languages are the same
+    keep_freed_memory()
     try:
-        with alone_or_together(), training_display(out) as (report, loading):
+        with training_display(out) as (report, loading):
             cer = learn(
-                samples, dev_samples, out, network, training,
-                start=model, resume=resume, facts=facts, report=report, note=tell, loading=loading,
+                samples, dev_samples, out, network, training, start=model, resume=resume, overwrite=force,
+                facts=facts, report=report, note=tell, loading=loading,
             )  # fmt: skip
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if checkpoint.exists():
             tell("stopped; the same command with --resume goes on from the last minute")
         raise
-    tell(f"wrote {out}: CER {100 * cer:.2f} % on {len(dev_samples)} development lines")
+    measured = _counted(min(len(dev_samples), DEV_LINES), "training line" if on_training_lines else "validation line")
+    tell(f"wrote {out}: CER {100 * cer:.2f} % on {measured}")
+
+
+def _name_of(path: str) -> str:
+    """The name of a file without its folder, as a model is given to others, and with � where it is not UTF-8."""
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
 def _configured(
@@ -439,37 +507,49 @@ def models(as_json: bool) -> None:
     """
     from inkread.model_file import describe_model, shipped_language_models, shipped_models
 
-    rows = []
+    rows, damaged = [], False
     for kind, shipped in (("lines", shipped_models()), ("language", shipped_language_models())):
         for name, path in shipped.items():
-            facts = describe_model(path).get("facts", {})
+            try:
+                facts = describe_model(path).get("facts", {})
+            except BadModel as error:
+                damaged = True
+                click.echo(f"Error: {error}", err=True)
+                continue
             size = round(path.stat().st_size / 1e6, 1)
-            rows.append({"name": name, "kind": kind, "file": str(path), "megabytes": size, **facts})
-    if as_json:
-        for row in rows:
-            print_line(json.dumps(row, ensure_ascii=False))
-        return
-    if not rows:
+            own = {"name": name, "kind": kind, "file": str(path), "megabytes": size}
+            rows.append({**own, **facts, **own})  # the facts come last, but replace nothing
+    if not rows and not damaged and not as_json:
         raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
     for row in rows:
-        note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
-        print_line(f"{row['name']}{note}")
-        print_line(f"  reads     {row.get('reads', 'not told')}")
-        if "lm" in row:
-            print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
-        print_line(f"  licence   {row.get('licence', 'not told')}")
-        print_line(f"  size      {row['megabytes']} MB, {row['file']}")
-        for measured in row.get("errors", []):
-            low, high = measured["cer_interval"]
-            print_line(
-                f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
-                f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
-            )
+        if as_json:
+            print_line(json.dumps(row, ensure_ascii=False))
+        else:
+            _print_model(row)
+    if damaged:
+        sys.exit(1)
+
+
+def _print_model(row: dict[str, Any]) -> None:
+    """Print what `inkread models` tells of a model."""
+    note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
+    print_line(f"{row['name']}{note}")
+    print_line(f"  reads     {row.get('reads', 'not told')}")
+    if "lm" in row:
+        print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
+    print_line(f"  licence   {row.get('licence', 'not told')}")
+    print_line(f"  size      {row['megabytes']} MB, {row['file']}")
+    for measured in row.get("errors", []):
+        low, high = measured["cer_interval"]
+        print_line(
+            f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
+            f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
+        )
 
 
 @main.command()
 @click.argument("dataset")
-@click.option("--model", metavar="NAME|FILE", help="Also check that this model can learn and read the lines.")
+@click.option("--model", metavar="NAME|FILE", help="Check that this model can read the lines and learn from them.")
 @json_option
 def check(dataset: str, model: str | None, as_json: bool) -> None:
     """Check a dataset before an hour of training is spent on it.
@@ -478,29 +558,34 @@ def check(dataset: str, model: str | None, as_json: bool) -> None:
     character that --model lacks, and every text too long for CTC at its picture's width. Exit code 1 if there is
     any such problem.
 
+    Without --model, characters that the default model lacks are listed as notes, which do not change the exit code:
+    `inkread train --from` adds them to the model's alphabet.
+
     \b
     Examples:
       inkread check my-lines
       inkread check iam:trainset --model latin
     """
     from inkread.check import check_dataset
-    from inkread.dataset import open_dataset
+    from inkread.dataset import is_ink, open_dataset
     from inkread.features import columns_of, ready
+    from inkread.model_file import describe_model, load_model, shipped_models
 
-    network, characters = None, None
-    if model:
-        from inkread.model_file import load_model
-
-        loaded = load_model(model)
-        network, characters = loaded.config, set(loaded.alphabet.characters)
+    loaded = load_model(model) if model else None
+    opened = open_dataset(dataset)
+    defaults = {}
+    if not loaded:
+        shipped = shipped_models()
+        used = {STROKE_MODEL if is_ink(sample) else DEFAULT_MODEL for sample in opened.samples}
+        defaults = {name: set(describe_model(shipped[name])["alphabet"]) for name in sorted(used & shipped.keys())}
 
     def count_steps(writing: "Writing") -> int:
-        config = network or PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
+        config = loaded.config if loaded else PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
         return config.steps(columns_of(ready(writing, config)).shape[1])
 
-    opened = open_dataset(dataset)
+    _tell_notes(opened)
     with progress_bar("checking", len(opened.samples)) as tick:
-        report = check_dataset(opened, characters, count_steps, tick)
+        report = check_dataset(opened, set(loaded.alphabet.characters) if loaded else None, count_steps, tick, defaults)
     print_line(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
     if report.problems:
         sys.exit(1)
@@ -537,7 +622,7 @@ def render(ink: str, out: Path) -> None:
 
     if out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: must end in .png")
-    _check_writable(out)
+    check_writable(out)
     pages = read_inks(ink, sys.stdin.buffer.read() if ink == "-" else None, whole=True)
     if len(pages) > 1:
         raise BadInput(f"{ink}: {len(pages)} inks, one a line; draw one of them: head -n 1 FILE | inkread render - ...")
@@ -607,8 +692,12 @@ def lm_train(
         raise click.UsageError(f"--out {out}: must end in {LANGUAGE_SUFFIX}{' or .arpa' * (kind == 'ngram')}")
     if settings and kind == "ngram":
         raise click.UsageError("--set is for a recurrent network: add --kind rnn")
-    _check_writable(out)
+    if kind == "rnn" and (given := [f"--{name}" for name in ("order", "prune") if _is_given(name)]):
+        raise click.UsageError(f"{' and '.join(given)}: only for n-grams; leave out, or leave --kind rnn out")
+    check_writable(out)
     lines = [line for path in texts for line in lines_of(read_text(path))]
+    if not lines:
+        raise BadInput(f"{', '.join(map(str, texts))}: no text to learn from; give files with lines of text")
     facts = {"trained_on": [path.name for path in texts], "characters": sum(map(len, lines))}
     if kind == "rnn":
         from inkread.rnnlm import RnnConfig, train
@@ -640,16 +729,15 @@ lm_argument = click.option(
 def lm_score(file: Path, lm: str, as_json: bool) -> None:
     """Tell how well a language model foresees a text.
 
-    Gives the log-probability (natural logarithm) of each line, then bits a character and the perplexity, which is 2 to
-    their power: the model is as unsure as if each character were one of so many. Ends of lines count as characters.
+    FILE may be - for standard input. Gives the log-probability (natural logarithm) of each line, then bits a character
+    and the perplexity, which is 2 to their power: the model is as unsure as if each character were one of so many. Ends
+    of lines count as characters.
 
     \b
     Examples:
       inkread lm score letter.txt
       inkread lm score lettre.txt --lm french --json
     """
-    import math
-
     from inkread.language import lines_of, read_text
     from inkread.rnnlm import load
 
@@ -691,10 +779,17 @@ def lm_sample(lm: str, prompt: str, temperature: float, seed: int, length: int) 
     """
     from inkread.rnnlm import load
 
+    if not math.isfinite(temperature):
+        raise click.UsageError(f"--temperature {temperature}: must be a finite number")
     print_line(load(lm).sample(prompt, temperature, seed, length))
 
 
 # ---- what the commands share
+
+
+def _is_given(option: str) -> bool:
+    """Whether the user gave this option of the running command, even with its default value."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizers":
@@ -705,121 +800,172 @@ def _load(model: str | None, decoder: str | None, lm: str | None, words: Path | 
     from inkread.language import read_words
     from inkread.recognizer import Recognizers
 
+    gc.freeze()  # the collector need not look through all of torch with every line
     own = read_words(words) if words else ()
     return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, cast("Decoder | None", decoder), lm, own)
 
 
-def _writings(name: str) -> list["Writing"]:
-    """The pictures in a file, or the strokes of each line of its ink. Raises BadInput."""
+def _writings(name: str, data: bytes | None) -> "Pictures | list[Writing]":
+    """The pages in a picture file, or the strokes of each line of its ink. Raises BadInput."""
     from inkread.ink import read_pictures
     from inkread.strokes import looks_like_ink, read_inks
     from inkread.trajectory import split_lines
 
-    data = sys.stdin.buffer.read() if name == "-" else None
     start = data
     if start is None:
         with suppress(OSError, ValueError), open(name, "rb") as file:  # reading it as a picture tells what is wrong
-            start = file.read(64)
+            start = file.read(1024)
     if not looks_like_ink(start or b""):
-        return [*read_pictures(name, data)]
+        return read_pictures(name, data)
     return [line for ink in read_inks(name, data, whole=True) for line in split_lines(ink.strokes)]
 
 
 def _sheets(
-    files: tuple[str, ...], page: bool | None, failures: list[str], form: str, overlay: Path | None
+    files: tuple[str, ...], page: bool | None, failures: dict[str, str], form: str, overlay: Path | None
 ) -> Iterator["Sheet"]:
-    """Each picture or line of ink in the files, laid out; files that cannot be read are told, and added to failures."""
-    from inkread.reader import lay_out
-
+    """Each picture or line of ink in the files, laid out; files that cannot be read are reported."""
     for name in files:
         try:
-            writings = _writings(name)
-            _check_form(name, writings, form, overlay)
-        except BadInput as error:
-            failures.append(name)
-            click.echo(f"Error: {error}", err=True)
-            continue
-        for number, writing in enumerate(writings, start=1):
-            sheet = lay_out(name, number, len(writings), writing, page)
-            if sheet.page:
-                which = "page" if sheet.count == 1 else f"page {number}"
-                place = f"{name}: " if len(files) > 1 else ""
-                tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
-            yield sheet
+            for sheet in _sheets_of(name, page, form, overlay):
+                if sheet.page:
+                    which = "page" if sheet.count == 1 else f"page {sheet.number}"
+                    place = f"{one_line(name)}: " if len(files) > 1 else ""
+                    tell(f"{place}{which}: {_counted(len(sheet.regions), 'line')}")
+                yield sheet
+        except Exception as error:  # whatever is wrong with one file, the others are read
+            _file_failed(failures, name, error)
 
 
-def _check_form(name: str, writings: list["Writing"], form: str, overlay: Path | None) -> None:
-    """Raise BadInput for what the form asked for cannot show: pen strokes on a page, several pages where it has one."""
-    if form not in DOCUMENTS and not overlay:
-        return
-    if any(isinstance(writing, Sequence) for writing in writings):
-        raise BadInput(f"{name}: pen strokes, not a page; leave --format and --overlay out")
-    if len(writings) > 1 and (form == "page" or overlay):
-        what = "--overlay" if overlay else "--format page"
-        raise BadInput(f"{name}: {len(writings)} pages, but {what} takes one; take --format alto")
+def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) -> Iterator["Sheet"]:
+    from inkread.ink import read_pipe
+    from inkread.reader import lay_out
+
+    writings = _writings(name, read_pipe(name))
+    count = len(writings)
+    if count > 1 and form == "page":
+        raise BadInput(f"{name}: {count} pages, but --format page takes one; take --format alto")
+    for number, writing in enumerate(writings, start=1):
+        if isinstance(writing, Sequence) and (form in DOCUMENTS or overlay):
+            raise BadInput(f"{name}: pen strokes, not a page; leave --format and --overlay out")
+        sheet = lay_out(name, number, count, writing, page)
+        if overlay and not isinstance(writings, list):
+            sheet = replace(sheet, picture=writings.in_colour(number - 1))
+        yield sheet
 
 
-def _document(name: str, out: Path, form: str) -> Path:
-    """Where the document of a file goes."""
-    return out / f"{'stdin' if name == '-' else Path(name).stem}{DOCUMENTS[form]}"
+def _sheet_failed(failures: dict[str, str], sheet: "Sheet", error: Exception) -> None:
+    _file_failed(failures, sheet.name, error, f", page {sheet.number}" if sheet.count > 1 else "")
 
 
-def _check_apart(files: tuple[str, ...], out: Path, form: str) -> None:
-    """Raise UsageError for two files whose documents would have one name."""
+def _file_failed(failures: dict[str, str], name: str, error: Exception, place: str = "") -> None:
+    """Report in one line that a file, or a page of it, cannot be read, and why."""
+    where = one_line(f"{'<stdin>' if name == '-' else name}{place}")
+    if isinstance(error, InkreadError):
+        message = str(error) if str(error).startswith(where) else f"{where}: {error}"
+    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        message = f"{where}: not enough memory to read it; scale it down"
+    else:
+        message = f"{where}: cannot be read because of an error in inkread ({error!r}); please report it with the file"
+    failures[name] = message
+    click.echo(f"Error: {one_line(message)}", err=True)
+
+
+def _out_file(name: str, out: Path, form: str) -> Path:
+    """The file in the folder of --out for what was read in the file of that name."""
+    return out / f"{'stdin' if name == '-' else Path(name).stem}{SUFFIXES[form]}"
+
+
+def _check_out(files: tuple[str, ...], out: Path, form: str, force: bool) -> None:
+    """Make the folder of --out. Raises UsageError for two files that would have one name there, and CannotWrite."""
     written: dict[Path, str] = {}
     for name in files:
-        document = _document(name, out, form)
-        if document in written:
-            raise click.UsageError(f"{written[document]} and {name} would both become {document}: read them apart")
-        written[document] = name
+        path = _out_file(name, out, form)
+        if path in written:
+            message = f"{written[path]} and {name} would both become {path}: read them apart"
+            raise click.UsageError(one_line(message))
+        written[path] = name
+    for path in written:
+        if not force:
+            check_new(path)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"{out}: the folder cannot be made ({error.strerror}); name another --out") from error
+    check_writable(out / "file")
 
 
-def _print_sheet(sheet: "Sheet", readings: list["Reading"], form: str, named: bool) -> None:
-    """The lines of a sheet on stdout, as text or JSON; `named` ones begin with their file."""
-    from inkread.formats import as_dict
-    from inkread.reader import place_on_page
-
-    if form == "json":
-        placed = place_on_page(sheet, readings).lines if sheet.page else [None] * len(readings)
-        for reading, line in zip(readings, placed, strict=True):
-            shown = line.reading if line else reading
-            print_line(json.dumps(as_dict(sheet.name, sheet.number, shown, line), ensure_ascii=False))
-        return
-    name = f"{sheet.name if sheet.count == 1 else f'{sheet.name}#{sheet.number}'}\t" if named else ""
-    before = 1
-    for reading, paragraph in zip(readings, sheet.paragraphs or (1,) * len(readings), strict=True):
-        if paragraph != before:
-            print_line("")
-        before = paragraph
-        print_line(f"{name}{reading.text}")
+def _check_overlay(overlay: Path, name: str) -> None:
+    """Raise CannotWrite for an overlay that cannot be written, or would overwrite what is read."""
+    check_writable(overlay)
+    with suppress(OSError, ValueError):
+        if overlay.samefile(name):
+            raise CannotWrite(f"{overlay}: would overwrite the page itself; name another --overlay")
 
 
-def _write_page(
-    sheet: "Sheet",
-    readings: list["Reading"],
-    before: list["WrittenPage"],
-    form: str,
-    out: Path | None,
-    overlay: Path | None,
-) -> list["WrittenPage"]:
-    """Write the document of a file with its last page, after the pages `before`; -> the pages not yet written."""
-    from inkread.formats import as_alto, as_hocr, as_page, draw_overlay, write_picture, write_text
-    from inkread.reader import place_on_page
+class _Results:
+    """Writes what was read: on stdout at once, or into a file of --out when all pages of its file have been read."""
 
-    page = place_on_page(sheet, readings)
-    if overlay and sheet.picture is not None:
-        write_picture(overlay, draw_overlay(sheet.picture, page))
-    pages = [*before, page]
-    if form not in DOCUMENTS:
-        return []
-    if sheet.number < sheet.count:
-        return pages
-    text = as_alto(pages) if form == "alto" else as_hocr(pages) if form == "hocr" else as_page(page)
-    if out:
-        write_text(_document(sheet.name, out, form), text)
-    else:
-        print_line(text.rstrip("\n"))
-    return []
+    def __init__(self, form: str, out: Path | None, overlay: Path | None, several: bool) -> None:
+        self.form, self.out, self.overlay, self.several = form, out, overlay, several
+        self.pages: dict[int, WrittenPage] = {}  # of the file that is being read, by number
+        self.texts: dict[int, str] = {}
+
+    def add(self, sheet: "Sheet", readings: list["Reading"]) -> None:
+        """Write a page, or keep it until the last page of its file has come."""
+        from inkread.reader import place_on_page
+
+        page = place_on_page(sheet, readings) if sheet.page else None
+        if self.overlay and page:
+            self._draw(sheet, page)
+        if sheet.number == 1:
+            self.pages, self.texts = {}, {}
+        if self.form in DOCUMENTS and page:
+            self.pages[sheet.number] = page
+        else:
+            self.texts[sheet.number] = self._text(sheet, readings, page)
+            if not self.out and self.texts[sheet.number]:
+                print_line(self.texts[sheet.number].removesuffix("\n"))
+        if len(self.pages or self.texts) == sheet.count:  # else a page is still to come, or one could not be read
+            self._finish(sheet.name)
+
+    def _text(self, sheet: "Sheet", readings: list["Reading"], page: "WrittenPage | None") -> str:
+        """The lines of a page as text or JSON, each with its line end."""
+        from inkread.formats import as_dict
+
+        if self.form == "json":
+            places = page.lines if page else [None] * len(readings)
+            read = [(line.reading if line else reading, line) for reading, line in zip(readings, places, strict=True)]
+            rows = [as_dict(sheet.name, sheet.number, *each) for each in read]
+            return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        if not self.out and (self.several or sheet.count > 1):
+            name = one_line(sheet.name) + (f"#{sheet.number}" if sheet.count > 1 else "")
+            return "".join(f"{name}\t{reading.text}\n" for reading in readings)
+        text = page.text if page else "\n".join(reading.text for reading in readings)
+        return f"{text}\n" if readings else ""
+
+    def _finish(self, name: str) -> None:
+        """Write what waits for the last page of its file."""
+        from inkread.formats import as_alto, as_hocr, as_page, write_text
+
+        pages = [*self.pages.values()]
+        if self.form == "page":
+            text = as_page(pages[0])
+        elif self.form in DOCUMENTS:
+            text = as_alto(pages) if self.form == "alto" else as_hocr(pages)
+        else:
+            text = ("" if self.form == "json" else "\n").join(self.texts.values())
+        if self.out:
+            write_text(_out_file(name, self.out, self.form), text)
+        elif self.form in DOCUMENTS:
+            print_line(text.rstrip("\n"))
+
+    def _draw(self, sheet: "Sheet", page: "WrittenPage") -> None:
+        from inkread.formats import draw_overlay, write_picture
+
+        if self.overlay and sheet.picture is not None:
+            several = f"-{sheet.number}" if sheet.count > 1 else ""
+            path = self.overlay.with_stem(self.overlay.stem + several)
+            write_picture(path, draw_overlay(sheet.picture, page))
 
 
 def _counted(number: int, thing: str) -> str:
@@ -837,7 +983,13 @@ def _name_and_value(setting: str) -> tuple[str, str]:
 def _usable(dataset: "Dataset") -> tuple["Sample", ...]:
     for reason in dataset.skipped:
         tell(f"left out: {reason}")
+    _tell_notes(dataset)
     return dataset.samples
+
+
+def _tell_notes(dataset: "Dataset") -> None:
+    for note in dataset.notes:
+        tell(f"note: {note}")
 
 
 def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tuple["Sample", ...]]:
@@ -847,24 +999,16 @@ def _set_aside(samples: tuple["Sample", ...]) -> tuple[tuple["Sample", ...], tup
     if len(samples) < 2:
         raise BadDataset("one line is too few to learn from; give more")
     if len(samples) < FEW_LINES:
-        tell(f"no --dev, and {len(samples)} lines are few: all are learned, and what is told is measured on them")
+        tell(f"no --dev, and {len(samples)} lines are few: all are learned, and the error rate is measured on them")
         return samples, samples
     order = sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest())
     count = len(samples) // 10
-    tell(f"no --dev: {count} of {len(samples)} lines are set aside to choose by")
+    tell(f"no --dev: {count} of {len(samples)} lines are set aside for validation")
     return tuple(order[count:]), tuple(order[:count])
 
 
 def _characters(samples: tuple["Sample", ...]) -> set[str]:
     return set().union(*(sample.text for sample in samples))
-
-
-def _check_writable(path: Path) -> None:
-    """Raise CannotWrite now instead of after an hour of work."""
-    if not path.parent.is_dir():
-        raise CannotWrite(f"{path}: there is no folder {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise CannotWrite(f"{path}: no permission to write there; change the folder's mode, or name another one")
 
 
 if __name__ == "__main__":

@@ -59,10 +59,12 @@ class NetworkConfig(Settings):
     dropout: float = 0.25  # share of inputs of each recurrent layer dropped in training
 
     def __post_init__(self) -> None:
-        _check_choices(self)
+        _check_values(self)
         _check(self.height >= 16 and self.height % 16 == 0, f"height={self.height}: must be a multiple of 16")
         _check(self.window >= 1 and self.step >= 1, "window and step must be at least 1")
         _check(self.layers >= 1 and self.hidden >= 1, "layers and hidden must be at least 1")
+        sizes = (self.height, self.window, self.step, self.layers, len(self.channels))
+        _check(max(sizes) <= 1000, "height, window, step, layers and the number of channels must be at most 1000")
         _check(0 <= self.dropout < 1, f"dropout={self.dropout}: must be from 0 up to 1")
         if self.features == "conv":
             _check(self.step == 4, f"step={self.step}: the convolutions make a step of 4 columns")
@@ -102,17 +104,15 @@ class TrainingConfig(Settings):
     average: float = 0.999  # decay of the moving average of weights that is kept; 0 = keep the last ones
     blend: float = 1.0  # with --from: share of what was learned in the weights that are kept; the rest is the start's
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: measured at the start
-    checks: int = 20  # times the error rate on the development lines is measured
+    checks: int = 20  # times the error rate on the validation lines is measured
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        _check(0 <= self.minutes < math.inf, f"minutes={self.minutes}: must be a number that is not negative")
+        _check_values(self)
+        _check(self.minutes >= 0, f"minutes={self.minutes}: must not be negative")
         _check(self.epochs >= 0, f"epochs={self.epochs}: must not be negative")
         _check(self.batch >= 1, f"batch={self.batch}: must be at least 1")
-        _check(
-            0 < self.learning_rate < math.inf, f"learning_rate={self.learning_rate}: must be more than 0, and finite"
-        )
+        _check(self.learning_rate > 0, f"learning_rate={self.learning_rate}: must be more than 0")
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
         _check(0 <= self.crossed <= 1, f"crossed={self.crossed}: must be from 0 to 1")
@@ -121,7 +121,7 @@ class TrainingConfig(Settings):
         _check(0 <= self.average < 1, f"average={self.average}: must be from 0 up to 1")
         _check(0 < self.blend <= 1, f"blend={self.blend}: must be more than 0, and at most 1")
         _check(self.weight_decay >= 0 and self.shortcut >= 0, "weight_decay and shortcut must not be negative")
-        _check(0 <= self.agreement < math.inf, f"agreement={self.agreement}: must be a number that is not negative")
+        _check(self.agreement >= 0, f"agreement={self.agreement}: must not be negative")
         _check(self.checks >= 1, f"checks={self.checks}: must be at least 1")
         _check(0 <= self.seed < 2**32, f"seed={self.seed}: must be from 0 up to 2^32")
 
@@ -144,10 +144,10 @@ def configure(
 def read_config(path: Path) -> dict[str, Any]:
     """The settings in a TOML file, `name = value` a line. Raises BadConfig, naming the file and the line."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors write a byte order mark
     except OSError as error:
         raise BadConfig(f"{path}: {error.strerror or error}; check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number of 5000 digits, brackets too deep
         raise BadConfig(f"{path}: {error}; write one `name = value` a line, as TOML") from error
 
 
@@ -157,16 +157,23 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
         if kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
         if kind is float:
-            return float(value)
+            return _number(value)
         if kind is int:
             return _whole(value)
         if get_origin(kind) is tuple:
             parts = value.split(",") if isinstance(value, str) else value
             return tuple(_whole(part) for part in parts)
-    except (KeyError, TypeError, ValueError) as error:
-        kinds = {bool: "true or false", float: "a number", int: "a whole number"}
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        kinds = {bool: "true or false", float: "a finite number", int: "a whole number"}
         raise BadConfig(f"{name}={value}: must be {kinds.get(kind, 'a list of whole numbers')}") from error
     return value
+
+
+def _number(value: Any) -> float:
+    """A finite number; float() alone would make 1.0 of true."""
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise ValueError(value)
+    return float(value)
 
 
 def _whole(value: Any) -> int:
@@ -176,9 +183,12 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-def _check_choices(settings: NetworkConfig | TrainingConfig) -> None:
+def _check_values(settings: NetworkConfig | TrainingConfig) -> None:
+    """Raise BadConfig for a choice that there is not, and for a number that is none."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
+        if field.type is float:
+            _convert(field.name, value, float)
         if get_origin(field.type) is Literal and value not in get_args(field.type):
             raise BadConfig(f"{field.name}={value}: must be one of {', '.join(get_args(field.type))}")
 

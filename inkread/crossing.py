@@ -34,7 +34,7 @@ def find_gaps(columns: Columns, text: str) -> list[Gap]:
         _gaps_of_path(columns) if len(columns) == 3 else _gaps_of_picture(columns)
     )
     spaces = np.array([place for place, character in enumerate(text) if character == " "])
-    if not len(spaces) or len(ends) < len(spaces):
+    if not len(spaces) or len(ends) < len(spaces) or right <= left:
         return []
     letter = (right - left) / len(text)
     widths = (rights - lefts) / letter

@@ -24,8 +24,9 @@ from inkread.alphabet import normal
 from inkread.errors import BadDataset, BadInput
 from inkread.files import write_whole
 from inkread.ink import read_pictures
+from inkread.names import printable
 from inkread.page import Points, Region, cut_line
-from inkread.strokes import Ink, Stroke, Writing, looks_like_ink, read_inks
+from inkread.strokes import Ink, Stroke, Writing, looks_like_ink, read_inks, version
 from inkread.synthesis import draw_page
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
@@ -65,6 +66,14 @@ class Dataset:
     name: str
     samples: tuple[Sample, ...]
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what is used but looks wrong
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a reader noticed about lines that it yields all the same."""
+
+    text: str
 
 
 def open_dataset(spec: str) -> Dataset:
@@ -79,18 +88,20 @@ def open_dataset(spec: str) -> Dataset:
     except OSError as error:
         where, why = error.filename or spec, error.strerror or error
         raise BadDataset(f"{where}: cannot be read ({why}); check the path and its permissions") from error
-    samples = [replace(sample, text=clean_text(sample.text)) for sample in found if isinstance(sample, Sample)]
-    skipped = [reason for reason in found if isinstance(reason, str)]
+    samples = [_cleaned(sample) for sample in found if isinstance(sample, Sample)]
+    skipped = [printable(reason) for reason in found if isinstance(reason, str)]
+    notes = tuple(printable(note.text) for note in found if isinstance(note, Note))
     if split is not None:
         splits = sorted({sample.split for sample in samples if sample.split})
         if split not in splits:
             raise BadDataset(f"{path}: no split {split!r}; there is {', '.join(splits) or 'none at all'}")
         samples = [sample for sample in samples if sample.split == split]
     skipped += [f"{sample.id}: no text" for sample in samples if not sample.text]
-    samples = [sample for sample in samples if sample.text]
+    skipped += [f"{sample.id}: its text has half characters (surrogates)" for sample in samples if _is_broken(sample)]
+    samples = [sample for sample in samples if sample.text and not _is_broken(sample)]
     if not samples:
         raise BadDataset(f"{spec}: no line with a text in it; check that the transcriptions are there")
-    return Dataset(spec, tuple(samples), tuple(skipped))
+    return Dataset(printable(spec), tuple(samples), tuple(skipped), notes)
 
 
 def read_line(sample: Sample) -> np.ndarray:
@@ -100,12 +111,9 @@ def read_line(sample: Sample) -> np.ndarray:
     """
     if is_ink(sample):
         return draw_page(read_strokes(sample))
-    pages = read_pictures(sample.path) if sample.region is None else _read_pages(sample.path)
-    if sample.page >= len(pages):
-        raise BadInput(f"{sample.path}: no page {sample.page + 1} for {sample.id}; it has {len(pages)}, check the file")
-    page = pages[sample.page]
     if sample.region is None:
-        return page
+        return _page(sample.path, sample.page)
+    page = _read_page(sample.path, sample.page, version(sample.path))
     try:
         return cut_line(page, sample.region)
     except BadInput as error:
@@ -133,7 +141,10 @@ def read_strokes(sample: Sample) -> tuple[Stroke, ...]:
     if sample.ink is None:
         return read_inks(sample.path, whole=True)[0].strokes
     if sample.path.suffix.lower() not in JSON_LINES:
-        return _read_inks(sample.path)[sample.ink].strokes
+        inks = _read_inks(sample.path, version(sample.path))
+        if sample.ink >= len(inks):
+            raise BadInput(f"{sample.path}: it has changed, and {sample.id} is no longer in it; open the dataset again")
+        return inks[sample.ink].strokes
     try:
         with open(sample.path, "rb") as file:
             file.seek(sample.ink)
@@ -143,13 +154,20 @@ def read_strokes(sample: Sample) -> tuple[Stroke, ...]:
 
 
 @lru_cache(maxsize=8)  # lines are read file after file
-def _read_inks(path: Path) -> list[Ink]:
+def _read_inks(path: Path, version: tuple[int, int] | None) -> list[Ink]:
     return read_inks(path)
 
 
 @lru_cache(maxsize=3)  # lines are read page after page, and a page of 10 megapixels takes 10 MB
-def _read_pages(path: Path) -> list[np.ndarray]:
-    return read_pictures(path)
+def _read_page(path: Path, number: int, version: tuple[int, int] | None) -> np.ndarray:
+    return _page(path, number)
+
+
+def _page(path: Path, number: int) -> np.ndarray:
+    pages = read_pictures(path)
+    if number >= len(pages):
+        raise BadInput(f"{path}: no page {number + 1}; it has {len(pages)}, check the file")
+    return pages[number]
 
 
 def split_of(dataset: str, writer: str) -> str:
@@ -168,7 +186,17 @@ def clean_text(text: str) -> str:
     return " ".join(normal(text).split())
 
 
-# ---- telling the formats apart. Readers yield samples, and a string with the reason for a line they leave out.
+# ---- telling the formats apart. Readers yield samples, a string with the reason for a line they leave out, and notes.
+
+
+def _cleaned(sample: Sample) -> Sample:
+    """The sample with its text cleaned, and with names that can be printed; its path stays as it is."""
+    writer, split = (name and printable(name) for name in (sample.writer, sample.split))
+    return replace(sample, text=clean_text(sample.text), id=printable(sample.id), writer=writer, split=split)
+
+
+def _is_broken(sample: Sample) -> bool:
+    return re.search("[\ud800-\udfff]", sample.text) is not None
 
 
 def _path_and_split(spec: str) -> tuple[Path, str | None]:
@@ -181,7 +209,7 @@ def _path_and_split(spec: str) -> tuple[Path, str | None]:
     raise BadDataset(f"{spec}: no such file or folder; check the path (PATH or PATH:SPLIT)")
 
 
-def _read(path: Path) -> Iterator[Sample | str]:
+def _read(path: Path) -> Iterator[Sample | str | Note]:
     if path.suffix.lower() in PICTURES:
         raise BadDataset(f"{path}: a picture, not a dataset; give the folder, or the table that tells its text")
     if path.suffix.lower() in INKS:
@@ -285,6 +313,8 @@ def _region(where: str, row: dict[str, Any]) -> Region | None:
         raise BadDataset(f"{where}: a polygon and a baseline are lists of [x, y]; mend the line") from error
     if len(polygon) < 3:
         raise BadDataset(f"{where}: a polygon needs three points or more; mend the line")
+    if not np.isfinite([*polygon, *baseline]).all():
+        raise BadDataset(f"{where}: a point of the polygon or baseline is not finite; fix or delete it")
     return Region(polygon, baseline)
 
 
@@ -299,8 +329,13 @@ def _spans(where: str, text: str, characters: Any) -> tuple[tuple[float, float],
         kept = kept[:-1] if kept and kept[-1]["text"] == " " else kept
         spans = tuple((float(place["left"]), float(place["right"])) for place in kept)
         written = "".join(place["text"] for place in kept)
-    except (TypeError, KeyError, ValueError) as error:
+        single = all(len(place["text"]) == 1 for place in kept)
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise BadDataset(f"{where}: characters need text, left and right, as in `inkread predict --json`") from error
+    if not single:
+        raise BadDataset(f"{where}: an entry of the characters has not one character; split or delete it")
+    if not np.isfinite(spans).all():
+        raise BadDataset(f"{where}: the left or right of a character is not finite; fix or delete it")
     if clean_text(written) != written or written != clean_text(text):
         raise BadDataset(f"{where}: the characters spell {written!r}, the text is {text!r}; make them the same")
     return spans
@@ -484,7 +519,7 @@ def _from_inks(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
 # ---- ALTO and PAGE
 
 
-def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
+def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str | Note]:
     _pictures_around.cache_clear()  # files may have come since
     read_from: dict[tuple[Path, int], Path] = {}
     strangers = []
@@ -501,17 +536,26 @@ def _from_pages(folder: Path, files: list[Path]) -> Iterator[Sample | str]:
                 yield f"{file}: its picture {picture.name} has been read from {read_from[picture, number]}"
                 continue
             stem = str(file.relative_to(folder).with_suffix(""))
+            doubtful = []
             for place, line in enumerate(page.iterfind(".//{*}TextLine"), 1):
                 id = line.get("ID") or line.get("id") or str(place)
                 try:
                     size = _page_size(page, ("WIDTH", "HEIGHT") if alto else ("imageWidth", "imageHeight"))
                     text, polygon, baseline = _alto_line(line) if alto else _page_line(line)
+                    words = [] if alto else _words_of(line)
                 except ValueError as error:
                     raise BadDataset(f"{file}, TextLine {id}: {error}; mend or delete the line") from error
+                if words and _contradicts(words, text):
+                    doubtful.append(f"{id}: {clean_text(text)!r} and {clean_text(' '.join(words))!r}")
                 if len(polygon) < 3:
                     yield f"{stem}/{id}: no outline"
                 else:
                     yield Sample(f"{stem}/{id}", picture, text, page=number, region=Region(polygon, baseline, size))
+            if doubtful:
+                yield Note(
+                    f"{file}: the words of {len(doubtful)} lines say something else than the line (TextLine "
+                    f"{doubtful[0]}); the text of the line is used, so delete it where the words are right"
+                )
     if len(strangers) == len(files):
         raise BadDataset(strangers[0] + "; export the transcriptions as one of them")
     yield from strangers
@@ -591,14 +635,27 @@ def _alto_line(line: Element) -> tuple[str, Points, Points]:
 
 
 def _page_line(line: Element) -> tuple[str, Points, Points]:
-    """Text, polygon and baseline of a PAGE TextLine; the text of its words where the line has none of its own."""
-    text = _first_reading(line) or " ".join(_first_reading(word) for word in line.iterfind("{*}Word"))
+    """Text, polygon and baseline of a PAGE TextLine.
+
+    Where the text of the line and that of its words differ, the higher level counts, as OCR-D prescribes for PAGE; the
+    words count where the line has no text of its own.
+    """
+    text = _first_reading(line)
     coords, baseline = line.find("{*}Coords"), line.find("{*}Baseline")
     return (
-        text,
+        text if text.strip() else " ".join(_words_of(line)),
         _points(coords.get("points", "")) if coords is not None else (),
         _points(baseline.get("points", "")) if baseline is not None else (),
     )
+
+
+def _words_of(line: Element) -> list[str]:
+    return [_first_reading(word) for word in line.iterfind("{*}Word")]
+
+
+def _contradicts(words: list[str], text: str) -> bool:
+    """Whether all words have a text, and together another one than the line; some tools part words from commas."""
+    return all(words) and clean_text("".join(words)).replace(" ", "") != clean_text(text).replace(" ", "")
 
 
 def _first_reading(element: Element) -> str:

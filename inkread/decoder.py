@@ -73,7 +73,8 @@ def prefix_beam(
     It is quick because it leaves out what hardly counts: labels less probable than `least` at a step, which makes most
     steps certain blanks, and prefixes beyond the `width` best or with less than `margin` times the best probability.
     A log-probability is a little too low for that; it is exact when both are 0 and the beam holds every prefix.
-    `align` places the labels.
+    `align` places the labels. Raises ValueError for a step in which nothing is possible, or of values that are not
+    numbers.
     """
     root = _Prefix((), 1.0, guide.start if guide else None)
     root.in_blank = 1.0
@@ -110,6 +111,8 @@ def prefix_beam(
             prefix.in_beam = False
         reached.sort(key=attrgetter("mass"), reverse=True)
         best = reached[0].mass
+        if not best > 0:
+            raise ValueError("a step gives no label a probability")
         beam = [prefix for prefix in reached[:width] if prefix.mass > margin * best]
         for prefix in beam:
             prefix.in_beam = True
@@ -129,17 +132,20 @@ def _steps(log_probs: Scores, least: float) -> Iterator[tuple[float, list[tuple[
     steps, labels = np.nonzero(tried)
     pairs = list(zip(labels.tolist(), probabilities[steps, labels].tolist(), strict=True))
     ends = np.searchsorted(steps, np.arange(len(probabilities)), side="right").tolist()
-    passed: list[float] = []  # the probabilities of the certain blanks gone by
+    passed, waiting = 1.0, False  # the probability of the certain blanks gone by, and whether there were any
     for blank, first, end in zip(probabilities[:, BLANK].tolist(), [0, *ends], ends, strict=False):
         if first == end:
-            passed.append(blank)
-            continue
-        if passed:
-            yield math.prod(passed), []
-            passed = []
-        yield blank, pairs[first:end]
-    if passed:
-        yield math.prod(passed), []
+            passed, waiting = passed * blank, True
+            if passed > 1e-100:
+                continue
+            # Before it vanishes, as in a long line of a network that has learnt nothing.
+        if waiting:
+            yield passed, []
+            passed, waiting = 1.0, False
+        if first < end:
+            yield blank, pairs[first:end]
+    if waiting:
+        yield passed, []
 
 
 class _Prefix:

@@ -1,5 +1,6 @@
 """What the commands show: texts on stdout, all else on stderr, and on a terminal how far they are."""
 
+import io
 import os
 import sys
 import time
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
     from inkread.training import Progress
 
 
+def write_utf8() -> None:
+    """Let stdout be UTF-8 whatever the locale, when it is redirected; on a terminal what it cannot show is escaped.
+
+    So are bytes of file names that are not UTF-8, as \\udce9, which is valid JSON and names the same file there.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
 def print_line(text: str) -> None:
-    """A line on stdout; a full disk there is an error like any other."""
+    """A line on stdout, at once; a full disk there is an error like any other."""
     try:
-        try:
-            click.echo(text)
-        except UnicodeEncodeError:  # a locale without these characters, or a file name that is not in UTF-8
-            click.echo(text.encode("utf-8", "surrogateescape"))
+        click.echo(text)
     except OSError as error:
         # What is still to be written goes nowhere, or Python complains when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

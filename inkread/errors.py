@@ -9,9 +9,17 @@ InkreadError            one clear line for the user: what is wrong, in which fil
 └── TrainingFailed      training that cannot go on (a loss that is not a number)
 """
 
+from inkread.names import one_line
+
 
 class InkreadError(Exception):
-    """The root of the tree; the command line prints it as one line and exits with 1."""
+    """The root of the tree; the command line prints it as one line and exits with 1.
+
+    Its message can be printed whatever the file is called.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class BadInput(InkreadError):
@@ -36,3 +44,9 @@ class CannotWrite(InkreadError):
 
 class TrainingFailed(InkreadError):
     """Training that cannot go on."""
+
+
+def shown(value: object) -> str:
+    """What a file contains, or an error about it, on one short line without control characters, for a message."""
+    text = f"{value.args[0]} is missing" if isinstance(value, KeyError) else str(value) or type(value).__name__
+    return "".join(character if character.isprintable() else "?" for character in text[:200])

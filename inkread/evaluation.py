@@ -12,7 +12,7 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -24,6 +24,9 @@ from inkread.errors import BadDataset, InkreadError
 from inkread.files import write_whole
 from inkread.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.strokes import Writing
+
+if TYPE_CHECKING:
+    from inkread.page_scores import PageScores
 
 WORST_LINES = 50
 """How many lines the report shows."""
@@ -204,6 +207,9 @@ def evaluate(recognizer: Reader, dataset: Dataset, progress: Callable[[int, int]
                 writing = read_writing(sample)
             except InkreadError as error:
                 failures.append((sample.id, str(error)))
+            except Exception as error:  # whatever is wrong with one line, the others are scored
+                message = f"{sample.path}: cannot be read because of an error in inkread ({error!r}); please report it"
+                failures.append((sample.id, message))
             else:
                 opened.append(index)
                 yield writing
@@ -276,21 +282,27 @@ def _length_bin(line: ScoredLine) -> str:
     return f"{10 * tens + 1}–{10 * tens + 10}" if tens < 10 else "over 100"
 
 
-def write_report(evaluation: Evaluation, dataset: Dataset, path: Path, title: str) -> None:
+def write_report(
+    evaluation: Evaluation, dataset: Dataset, path: Path, title: str, pages: "PageScores | None" = None
+) -> None:
     """Write one HTML page that needs nothing else: the figures, the mistakes, and the worst lines with their pictures.
+
+    `pages` are the scores of whole pages, where the lines of the dataset are on pages.
 
     dataset is the one that was evaluated.  Raises CannotWrite, and leaves what was there, when it cannot be written.
     """
+    writers = _group_bars("writer", evaluation.error_by_writer())
     page = PAGE.substitute(
         title=escape(title),
         style=STYLE,
         dataset=escape(evaluation.dataset),
-        figures=_figures(evaluation),
+        figures=_figures(evaluation) + (_page_figures(pages) if pages else ""),
         failures=_failures(evaluation.failures),
         confusions=_confusion_bars(evaluation.confusions(25)),
         lengths=_group_bars("characters written", evaluation.error_by_length()),
         characters=_character_bars(evaluation.character_accuracy()),
-        writers=_group_bars("writer", evaluation.error_by_writer()) or "<p>The dataset does not name its writers.</p>",
+        writers_link=' <a href="#writers">Writers</a>' if writers else "",
+        writers=f'<section id="writers"><h2>Error rate by writer</h2>{writers}</section>' if writers else "",
         worst="\n".join(_line_card(line, dataset) for line in evaluation.worst(WORST_LINES)),
         interval_by=evaluation.interval_by,
         version=escape(__version__),
@@ -300,21 +312,34 @@ def write_report(evaluation: Evaluation, dataset: Dataset, path: Path, title: st
 
 def _figures(evaluation: Evaluation) -> str:
     """The headline: one tile a figure."""
-
-    def between(interval: tuple[float, float], digits: int) -> str:
-        return f"95 % interval {100 * interval[0]:.{digits}f} to {100 * interval[1]:.{digits}f}"
-
     writers = "" if evaluation.writers is None else f" by {evaluation.writers} writers"
-    tiles = [
-        ("Character error rate", f"{100 * evaluation.cer:.2f} %", between(evaluation.cer_interval, 2)),
-        ("Word error rate", f"{100 * evaluation.wer:.1f} %", between(evaluation.wer_interval, 1)),
+    return _tiles(
+        ("Character error rate", f"{100 * evaluation.cer:.2f} %", _between(evaluation.cer_interval, 2)),
+        ("Word error rate", f"{100 * evaluation.wer:.1f} %", _between(evaluation.wer_interval, 1)),
         ("Lines without an error", f"{100 * evaluation.perfect:.1f} %", f"of {len(evaluation.lines):,} lines{writers}"),
         ("Lines a second", f"{evaluation.lines_per_second:.1f}", f"{evaluation.seconds:.1f} s, opening files and all"),
-    ]
-    return "\n".join(
-        f'<div class="tile"><dt>{name}</dt><dd><strong>{figure}</strong><small>{note}</small></dd></div>'
-        for name, figure, note in tiles
     )
+
+
+def _page_figures(scores: "PageScores") -> str:
+    """The same of whole pages."""
+    return _tiles(
+        ("Lines found on pages (F1)", f"{100 * scores.f1:.1f} %", _between(scores.f1_interval, 1)),
+        ("Precision of lines found", f"{100 * scores.precision:.1f} %", f"on {len(scores.pages):,} pages"),
+        ("Recall of lines found", f"{100 * scores.recall:.1f} %", f"on {len(scores.pages):,} pages"),
+        ("Character error rate of pages", f"{100 * scores.cer:.2f} %", _between(scores.cer_interval, 2)),
+    )
+
+
+def _tiles(*figures: tuple[str, str, str]) -> str:
+    return "".join(
+        f'<div class="tile"><dt>{name}</dt><dd><strong>{figure}</strong><small>{note}</small></dd></div>\n'
+        for name, figure, note in figures
+    )
+
+
+def _between(interval: tuple[float, float], digits: int) -> str:
+    return f"95 % interval {100 * interval[0]:.{digits}f} to {100 * interval[1]:.{digits}f}"
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> str:
@@ -428,13 +453,13 @@ $figures
 </dl>
 $failures
 </header>
-<nav><a href="#confusions">Mistakes</a> <a href="#characters">Characters</a> <a href="#lengths">Lengths</a>
-<a href="#writers">Writers</a> <a href="#worst">Worst lines</a></nav>
+<nav><a href="#confusions">Mistakes</a> <a href="#characters">Characters</a> <a href="#lengths">Lengths</a>$writers_link
+<a href="#worst">Worst lines</a></nav>
 <main>
 <section id="confusions"><h2>Commonest mistakes</h2>$confusions</section>
 <section id="characters"><h2>Characters</h2>$characters</section>
 <section id="lengths"><h2>Error rate by length of line</h2>$lengths</section>
-<section id="writers"><h2>Error rate by writer</h2>$writers</section>
+$writers
 <section id="worst"><h2>Worst lines</h2>
 <p class="legend">What was read stands over what was written:
 <span class="swapped"><b>read</b></span> as something else, <span class="lost"><s>lost</s></span>,

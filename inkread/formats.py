@@ -4,8 +4,13 @@ All coordinates are pixels of the page as it was scanned, x to the right and y d
 """
 
 import datetime
+import functools
+import importlib.resources
 import io
-import unicodedata
+import itertools
+import math
+import os
+import urllib.parse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +22,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inkread import __version__
 from inkread.files import write_whole
-from inkread.page import Points
+from inkread.names import one_line
+from inkread.page import Points, Region
 from inkread.reader import Word, WrittenLine, WrittenPage
 from inkread.recognizer import Reading
 
@@ -33,6 +39,7 @@ STYLE = """
 .ocr_line:hover .ocrx_word { color: #a00; background: #fffc; }
 """
 COLOURS = ("#c8102e", "#0057b7", "#00843d", "#8031a7")  # of one line after another
+BACKGROUND = (255, 255, 255, 180)  # of a label on an overlay
 
 
 def as_dict(name: str, number: int, reading: Reading, line: WrittenLine | None = None) -> dict[str, Any]:
@@ -64,7 +71,7 @@ def as_alto(pages: Sequence[WrittenPage]) -> str:
     description = SubElement(root, "Description")
     _text(description, "MeasurementUnit", "pixel")
     source = SubElement(description, "sourceImageInformation")
-    _text(source, "fileName", Path(pages[0].name).name)
+    _text(source, "fileName", _file_name(pages[0]))
     software = SubElement(SubElement(description, "Processing", ID="processing"), "processingSoftware")
     _text(software, "softwareName", "inkread")
     _text(software, "softwareVersion", __version__)
@@ -106,7 +113,7 @@ def as_page(page: WrittenPage) -> str:
     _text(metadata, "Created", now)
     _text(metadata, "LastChange", now)
     width, height = str(page.size[0]), str(page.size[1])
-    sheet = SubElement(root, "Page", imageFilename=Path(page.name).name, imageWidth=width, imageHeight=height)
+    sheet = SubElement(root, "Page", imageFilename=_file_name(page), imageWidth=width, imageHeight=height)
     if page.lines:
         order = SubElement(SubElement(sheet, "ReadingOrder"), "OrderedGroup", id="order")
         for number in range(len(page.paragraphs)):
@@ -132,19 +139,20 @@ def as_hocr(pages: Sequence[WrittenPage]) -> str:
     """The pages of one file as hOCR 1.2: in a browser the picture, and over a line the mouse points at, its words."""
     root = Element("html", xmlns=XHTML)
     head = SubElement(root, "head")
-    _text(head, "title", Path(pages[0].name).name)
+    _text(head, "title", _file_name(pages[0]))
     SubElement(head, "meta", {"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})
     SubElement(head, "meta", name="ocr-system", content=f"inkread {__version__}")
     SubElement(head, "meta", name="ocr-capabilities", content="ocr_page ocr_par ocr_line ocrx_word")
     _text(head, "style", STYLE)
     body = SubElement(root, "body")
     for page in pages:
-        picture = Path(page.name).name
         width, height = page.size
         id = f"page_{page.number}"
-        title = f'image "{picture}"; bbox 0 0 {width} {height}; ppageno {page.number - 1}'
+        name = _file_name(page).replace('"', "%22")  # a quotation mark cannot be escaped there
+        title = f'image "{name}"; bbox 0 0 {width} {height}; ppageno {page.number - 1}'
         sheet = SubElement(body, "div", {"class": "ocr_page", "id": id, "title": title})
-        SubElement(sheet, "img", src=picture, width=str(width), height=str(height), alt="")
+        source = urllib.parse.quote(os.fsencode(Path(page.name).name))
+        SubElement(sheet, "img", src=source, width=str(width), height=str(height), alt="")
         for lines in page.paragraphs:
             box = _around([line.region.polygon for line in lines], page.size)
             paragraph = SubElement(sheet, "p", {"class": "ocr_par", "title": _bbox(box)})
@@ -170,35 +178,70 @@ def _hocr_line(paragraph: Element, line: WrittenLine, size: tuple[int, int]) -> 
 
 
 def draw_overlay(picture: np.ndarray, page: WrittenPage) -> Image.Image:
-    """The page (H, W) uint8 with the lines found, and above each what was read there; to check at a glance."""
+    """The page, (H, W) or (H, W, 3) uint8, with the lines found, and above each word what was read there."""
     image = Image.fromarray(picture).convert("RGB")
     draw = ImageDraw.Draw(image)
-    boxes = [_around([line.region.polygon], page.size) for line in page.lines]
-    size = max(10.0, 0.3 * float(np.median([bottom - top for _, top, _, bottom in boxes] or [0])))
-    font = ImageFont.load_default(size)
-    for number, (line, (left, top, _, _)) in enumerate(zip(page.lines, boxes, strict=True)):
-        colour = COLOURS[number % len(COLOURS)]
-        draw.polygon(line.region.polygon, outline=colour, width=max(1, round(size / 10)))
-        draw.line(line.region.baseline, fill=colour, width=max(1, round(size / 8)))
-        draw.text((left, top - size / 2), _without_accents(line.reading.text), fill=colour, font=font)
+    thickness = max(1, round(max(page.size) / 1000))
+    for line, colour in zip(page.lines, itertools.cycle(COLOURS)):
+        draw.line([*line.region.polygon, line.region.polygon[0]], fill=colour, width=thickness, joint="curve")
+        draw.line(line.region.baseline, fill=colour, width=thickness)
+    if page.lines:
+        rises = [_rise(line.region) for line in page.lines]
+        size = max(12.0, 0.6 * float(np.median(rises)))
+        for line, rise, colour in zip(page.lines, rises, itertools.cycle(COLOURS)):
+            for word in line.words:
+                _label(image, word, line.region, rise, size, colour)
     return image
 
 
-def _without_accents(text: str) -> str:
-    """ "déjà" -> "deja", as Pillow's own font has no accents."""
-    return "".join(part for part in unicodedata.normalize("NFD", text) if not unicodedata.combining(part))
+@functools.cache
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    """Source Sans, as Pillow's own font has no letters beyond those of English."""
+    file = importlib.resources.files("font_source_sans_pro") / "files" / "SourceSansPro-Regular.ttf"
+    return ImageFont.truetype(io.BytesIO(file.read_bytes()), size)
+
+
+def _rise(region: Region) -> float:
+    """How far the outline of a line is above its baseline, as most letters have it."""
+    points, baseline = np.array(region.polygon), np.array(region.baseline)
+    rises = np.interp(points[:, 0], baseline[:, 0], baseline[:, 1]) - points[:, 1]
+    return float(np.median(rises[rises > 0])) if (rises > 0).any() else 0.0
+
+
+def _label(image: Image.Image, word: Word, region: Region, rise: float, size: float, colour: str) -> None:
+    """Write what was read above a word, along its line, on a light background that lets the page through."""
+    left, _, right, _ = _around([word.outline], image.size)
+    font = _font(size)
+    if font.getlength(word.text) > right - left:
+        font = _font(max(9, math.floor(size * (right - left) / font.getlength(word.text))))
+    width, height = math.ceil(font.getlength(word.text)) + 4, sum(font.getmetrics())
+    label = Image.new("RGBA", (width, height), BACKGROUND)
+    ImageDraw.Draw(label).text((2, 0), word.text, fill=colour, font=font)
+
+    baseline = np.array(region.baseline)
+    start, end = np.interp([left, right], baseline[:, 0], baseline[:, 1])
+    angle = math.atan2(end - start, right - left)
+    label = label.rotate(-math.degrees(angle), Image.Resampling.BICUBIC, expand=True)
+    # The middle of the label is above the middle of the word.
+    x = (left + right) / 2 + height / 2 * math.sin(angle)
+    y = (start + end) / 2 - rise - height / 2 * math.cos(angle)
+    image.paste(label, (round(x - label.width / 2), round(y - label.height / 2)), label)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises CannotWrite."""
-    write_whole(path, text.encode("utf-8"))
+    """Write a file, completely or not at all; half characters as \\udce9. Raises CannotWrite."""
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_picture(path: Path, image: Image.Image) -> None:
-    """Write a PNG, whole or not at all. Raises CannotWrite."""
+    """Write a PNG, completely or not at all. Raises CannotWrite."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     write_whole(path, buffer.getvalue())
+
+
+def _file_name(page: WrittenPage) -> str:
+    return one_line(Path(page.name).name)
 
 
 def _document(root: Element) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import unicodedata
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.alphabet import Alphabet, normal
-from inkread.errors import BadConfig, BadInput, BadModel
+from inkread.errors import BadConfig, BadInput, BadModel, shown
 
 START, END, UNKNOWN = (
     "<s>",
@@ -31,6 +32,7 @@ START, END, UNKNOWN = (
 LINE_LENGTH = 60  # characters: about a line of handwriting
 NEVER = -99 * math.log(10)  # ARPA's log-probability of what is never asked for
 WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # letters, and what joins them within a word
+LARGEST = 700.0  # natural logarithms beyond this, of either sign, would leave the range of a float
 SPACES = ("<space>", "▁", "|")  # how a space is written in an ARPA file, where spaces part the tokens
 # What a hand does not tell apart, for models that have learnt only one of them.
 LOOK_ALIKES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "—": "-", "–": "-", "…": "."})
@@ -52,13 +54,15 @@ def lines_of(text: str, length: int = LINE_LENGTH) -> Iterator[str]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8. Raises BadInput."""
+    """The text of a file in UTF-8, or of standard input for `-`. Raises BadInput."""
+    name = "standard input" if str(path) == "-" else path
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        return data.decode("utf-8-sig")
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        raise BadInput(f"{name}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it first") from error
+        raise BadInput(f"{name}: not UTF-8 ({error.reason} at byte {error.start}); convert it first") from error
 
 
 def _code_of(character: str, codes: dict[str, int]) -> int:
@@ -77,6 +81,7 @@ class NgramModel:
     context, its children are the single tokens in their order, and the children of a node stand together. A state of
     the model is the node of the longest context that matters; after it comes a token with
         log p(token | state) = log_p[child] if the state has that child, else backoff[state] + log p(token | shorter).
+    Raises ValueError when the arrays are no such trie.
     """
 
     def __init__(
@@ -92,6 +97,12 @@ class NgramModel:
         facts: dict[str, Any] | None = None,
         words: Mapping[str, int] | None = None,  # of the text it has learnt, and how often each stands there
     ) -> None:
+        check_tokens(tokens)
+        _check_arrays(len(tokens), token, children, log_p, backoff)
+        first = 1 + np.concatenate([[0], np.cumsum(children, dtype=np.int64)])  # (N + 1,) the first child of each node
+        _check_levels(order, first)
+        _check_siblings(token, children, first)
+        _check_range(order, log_p, backoff)
         self.tokens, self.order = tuple(tokens), order
         self.token, self.children, self.log_p, self.backoff = token, children, log_p, backoff
         self.weight, self.bonus = weight, bonus  # with which it guides the beam, see Fusion
@@ -101,7 +112,7 @@ class NgramModel:
         self._code = {character: code for code, character in enumerate(self.tokens)}
         # One element of a memoryview is had several times as quickly as one of an array.
         self._token, self._log_p, self._backoff = token.data, log_p.data, backoff.data
-        self._first = (1 + np.concatenate([[0], np.cumsum(children, dtype=np.int64)])).data
+        self._first = first.data
         self._shorter: dict[int, int] = {self.start: 0}  # the state without its first token, for those met so far
         self._after: dict[int, int] = {}  # the state after the n-gram of a node, for those met so far
 
@@ -158,13 +169,73 @@ class NgramModel:
         return text
 
 
+def check_tokens(tokens: Sequence[str]) -> None:
+    """Raise ValueError for tokens that are not START, END and UNKNOWN, then single characters, each once."""
+    if not isinstance(tokens, Sequence) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError("its tokens are not a list of texts")
+    if tuple(tokens[:3]) != (START, END, UNKNOWN):
+        raise ValueError(f"its tokens do not begin with {START}, {END} and {UNKNOWN}")
+    check_characters(tokens[3:])
+
+
+def check_characters(characters: Sequence[str]) -> None:
+    """Raise ValueError for characters that are not single ones, each once, or that no text can contain."""
+    for character in characters:
+        if len(character) != 1 or "\ud800" <= character <= "\udfff":
+            raise ValueError(f"{character!r} is not a character")
+    if len(set(characters)) < len(characters):
+        raise ValueError(f"the character {Counter(characters).most_common(1)[0][0]!r} occurs twice")
+
+
+def _check_arrays(
+    tokens: int, token: NDArray[Any], children: NDArray[Any], log_p: NDArray[Any], backoff: NDArray[Any]
+) -> None:
+    """Raise ValueError for arrays of the wrong type or size, and for numbers that are out of range by themselves."""
+    for name, array, kind in (
+        ("token", token, np.unsignedinteger),
+        ("children", children, np.unsignedinteger),
+        ("log_p", log_p, np.float32),
+        ("backoff", backoff, np.float32),
+    ):
+        if not np.issubdtype(array.dtype, kind) or array.shape != (len(token),):
+            raise ValueError(f"{name} has the type {array.dtype} or the shape {array.shape} of something else")
+    if len(token) <= tokens or token.max() >= tokens or children[0] != tokens or children.max() >= len(token):
+        raise ValueError("its n-grams do not fit its tokens")
+
+
+def _check_levels(order: int, first: NDArray[np.int64]) -> None:
+    """Raise ValueError unless the children of each level are the next level, and the last level has none."""
+    nodes, end, levels = len(first) - 1, 1, 0  # `end` is where a level ends
+    while end < first[end] <= nodes:
+        end, levels = int(first[end]), levels + 1
+    if end != nodes or first[-1] != nodes or type(order) is not int or levels != order:
+        raise ValueError(f"its n-grams do not form {order!r} levels")
+
+
+def _check_siblings(token: NDArray[Any], children: NDArray[Any], first: NDArray[np.int64]) -> None:
+    """Raise ValueError unless the children of each node are sorted by their tokens, each once."""
+    rises = token[1:] > token[:-1]
+    rises[first[:-1][children > 0] - 1] = True  # from the last child of one node to the first child of another
+    if not rises.all():
+        raise ValueError("its n-grams are not sorted")
+
+
+def _check_range(order: int, log_p: NDArray[np.float32], backoff: NDArray[np.float32]) -> None:
+    """Raise ValueError unless all sums of log-probabilities and backoffs are finite and have an exponential > 0."""
+    least, most = float(log_p[2:].min()), float(log_p[2:].max())  # without START, which is never predicted
+    lowest, highest = order * min(float(backoff.min()), 0.0), order * max(float(backoff.max()), 0.0)
+    if not (least + lowest > -LARGEST and most < 1e-3 and highest < LARGEST / 7 and abs(log_p[1]) < LARGEST):
+        raise ValueError("its probabilities are out of range")
+
+
 def draw(p: NDArray[np.floating], temperature: float, random: np.random.Generator) -> int:
     """A token drawn from p ** (1 / temperature), p a distribution (V,); the likeliest one at temperature 0."""
     if temperature == 0:
         return int(p.argmax())
-    with np.errstate(divide="ignore"):
-        logits = np.log(p.astype(np.float64)) / temperature
-    sharpened = np.exp(logits - logits.max())
+    with np.errstate(divide="ignore", over="ignore"):
+        log_p = np.log(p.astype(np.float64))
+        # The greatest becomes 0 first, so that a tiny temperature cannot make all of them infinite.
+        sharpened = np.exp((log_p - log_p.max()) / temperature)
     return int(random.choice(len(p), p=sharpened / sharpened.sum()))
 
 
@@ -187,8 +258,10 @@ def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
     and Rosenfeld 1996). All words are kept.
     Raises BadInput when there is no text, BadConfig when the order is too high for the alphabet.
     """
-    stx, etx = "\U0010fffe", "\U0010ffff"  # non-characters, which no text has
-    text = "".join(f"{stx}{normal(line)}{etx}" for line in lines)
+    if not prune >= 0:
+        raise BadConfig(f"prune={prune}: must be a number that is not negative")
+    stx, etx = "\U0010fffe", "\U0010ffff"  # non-characters, no text needs them
+    text = "".join(f"{stx}{normal(line).replace(stx, '').replace(etx, '')}{etx}" for line in lines)
     words = Counter(WORD.findall(text))
     characters = sorted(set(text) - {stx, etx})
     if not characters:
@@ -200,6 +273,7 @@ def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
     code = np.zeros(0x110000, np.uint64)
     code[[ord(character) for character in (stx, etx, *characters)]] = [0, 1, *range(3, len(tokens))]
     counts = _count(code[np.frombuffer(text.encode("utf-32-le"), np.uint32)], order, bits)
+    order = len(counts)
 
     levels: list[_Level] = []
     worth: list[NDArray[np.float64]] = []  # of each n-gram, in nats
@@ -235,11 +309,14 @@ def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
 
 
 def _count(stream: NDArray[np.uint64], order: int, bits: int) -> list[tuple[NDArray[np.uint64], NDArray[np.int64]]]:
-    """The n-grams of each length up to order, packed and sorted, and how often each occurs within a line."""
+    """The n-grams of each length up to order, packed and sorted, and how often each occurs within a line.
+
+    If no line is that long, those of the lengths there are.
+    """
     ends = np.flatnonzero(stream == 1)
     left = np.repeat(ends, np.diff(ends, prepend=-1)) - np.arange(len(stream)) + 1  # tokens up to the line's end
     window, counts = np.zeros_like(stream), []
-    for n in range(1, order + 1):
+    for n in range(1, min(order, int(left.max())) + 1):
         window = (window[: len(stream) - n + 1] << np.uint64(bits)) | stream[n - 1 :]
         counts.append(np.unique(window[left[: len(window)] >= n], return_counts=True))
     return counts
@@ -324,52 +401,116 @@ def _small(numbers: NDArray[Any]) -> NDArray[np.unsignedinteger]:
 # ---- ARPA, the text format of KenLM, SRILM and others
 
 
+Ngram = tuple[str, ...]
+Level = dict[Ngram, tuple[float, float]]  # the n-grams of one length, each with log p and backoff
+
+
 def read_arpa(path: Path) -> NgramModel:
     """A model of characters from an ARPA file. Raises BadModel, naming the line."""
     try:
-        rows = path.read_text(encoding="utf-8").split("\n")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadModel(f"{path}: cannot be read as an ARPA file ({error}); check the path") from error
-    levels: list[dict[tuple[str, ...], tuple[float, float]]] = []
-    for number, row in enumerate(rows, 1):
-        if re.fullmatch(r"\\\d+-grams:\s*", row):
-            levels.append({})
-        elif row.startswith("\\end\\"):
-            break
-        elif levels and row.strip():
-            try:
-                fields = row.split()
-                ngram = tuple(fields[1 : len(levels) + 1])
-                last = float(fields[len(levels) + 1]) if len(fields) > len(levels) + 1 else 0.0
-                levels[-1][ngram] = (float(fields[0]) * math.log(10), last * math.log(10))
-                if len(ngram) != len(levels) or (len(levels) > 1 and ngram[:-1] not in levels[-2]):
-                    raise ValueError
-            except (ValueError, IndexError) as error:
-                raise BadModel(f"{path}, line {number}: no {len(levels)}-gram whose context is there too") from error
-    else:
-        raise BadModel(f"{path}: not a whole ARPA file: it has no \\end\\")
-    unigrams = levels[0] if levels else {}
-    space = next((form for form in SPACES if (form,) in unigrams), None)
-    for special in (START, END, UNKNOWN):
-        unigrams.setdefault((special,), (NEVER, 0.0))
-    names = [name for (name,) in unigrams if name not in (START, END, UNKNOWN)]
-    words = [name for name in names if len(normal(name)) != 1 and name != space]
-    if words or not names:
-        what = f"of words ({words[0]}, ...)" if words else "empty"
-        raise BadModel(f"{path}: a language model {what}; inkread needs one of single characters")
-    names.sort(key=lambda name: " " if name == space else name)
-    order = {name: code for code, name in enumerate((START, END, UNKNOWN, *names))}
+    levels = _parse_arpa(path, text)
+    if not any(name not in (START, END, UNKNOWN) for (name,) in levels[0]):
+        raise BadModel(f"{path}: an empty language model; inkread needs one of single characters")
+    try:
+        return _from_arpa(levels)
+    except ValueError as error:
+        raise BadModel(f"{path}: damaged: {shown(error)}; copy it again") from error
 
-    children, token, log_p, backoff = [len(order)], [0], [0.0], [0.0]
-    for n, level in enumerate(levels):
-        longer = Counter(ngram[:-1] for ngram in levels[n + 1]) if n + 1 < len(levels) else Counter()
-        for ngram in sorted(level, key=lambda ngram: [order[name] for name in ngram]):
-            children.append(longer[ngram])
-            token.append(order[ngram[-1]])
+
+def _parse_arpa(path: Path, text: str) -> list[Level]:
+    """The n-grams of an ARPA file, the unigrams first. Raises BadModel.
+
+    \\data\\          how many n-grams there are of each length: "ngram 1=5"
+    \\1-grams:        then a section for each length, of lines with
+    -0.6 a -0.3      log10 p, the tokens and, unless it is 0, log10 of the backoff
+    \\end\\
+    """
+    announced: dict[int, int] = {}
+    levels: list[Level] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        row = line.strip(" \t\r")
+        try:
+            if row == "\\end\\":
+                return _complete(levels, announced)
+            if section := re.fullmatch(r"\\(\d{1,9})-grams:", row):
+                _begin_level(levels, int(section[1]))
+            elif levels and row:
+                _add_ngram(levels, re.split(r"[ \t]+", row))  # not split(): other kinds of spaces may be tokens
+            elif size := re.fullmatch(r"ngram (\d{1,9}) *= *(\d{1,18})", row):
+                announced[int(size[1])] = int(size[2])
+        except ValueError as error:
+            raise BadModel(f"{path}, line {number}: {shown(error)}; correct it or copy the file again") from error
+    raise BadModel(f"{path}: not a whole ARPA file: it has no \\end\\; copy it again")
+
+
+def _begin_level(levels: list[Level], n: int) -> None:
+    if n != len(levels) + 1:
+        raise ValueError(f"{n}-grams where {len(levels) + 1}-grams should be")
+    levels.append({})
+
+
+def _add_ngram(levels: list[Level], fields: list[str]) -> None:
+    """Add one n-gram to the last level. Raises ValueError for one that does not fit those before."""
+    n = len(levels)
+    if not n < len(fields) <= n + 2:
+        raise ValueError(f"not a {n}-gram: a log-probability, {n} tokens and perhaps a backoff")
+    ngram = tuple(fields[1 : n + 1])
+    if n == 1 and len(normal(ngram[0])) != 1 and ngram[0] not in (START, END, UNKNOWN, SPACES[0]):
+        raise ValueError(f"a language model of words ({ngram[0]}, ...), but inkread needs one of single characters")
+    if ngram in levels[-1]:
+        raise ValueError(f"the {n}-gram {' '.join(ngram)} occurs twice")
+    if n > 1 and ngram[:-1] not in levels[-2]:
+        raise ValueError(f"a {n}-gram whose context {' '.join(ngram[:-1])} is not among the {n - 1}-grams")
+    if n > 1 and ngram[-1:] not in levels[0]:
+        raise ValueError(f"a {n}-gram whose last token {ngram[-1]} is not among the 1-grams")
+    levels[-1][ngram] = (_natural_log(fields[0], 0.0), _natural_log(fields[n + 1], 99.0) if fields[n + 1 :] else 0.0)
+
+
+def _natural_log(field: str, most: float) -> float:
+    """The natural logarithm of a number that a file gives as its log10; ARPA's log10 of 0 is -99."""
+    try:
+        value = float(field)
+    except ValueError:
+        raise ValueError(f"{field} is not a number") from None
+    if not value <= most:
+        raise ValueError(f"{field} is not the log10 of {'a backoff' if most else 'a probability'}")
+    return max(value, -99.0) * math.log(10)
+
+
+def _complete(levels: list[Level], announced: dict[int, int]) -> list[Level]:
+    """The levels with all special tokens, without empty ones at the end. Raises ValueError if n-grams are missing."""
+    for n, count in announced.items():
+        found = len(levels[n - 1]) if 1 <= n <= len(levels) else 0
+        if found != count:
+            raise ValueError(f"the file has {found} {n}-grams, but announces {count}")
+    while levels and not levels[-1]:
+        levels.pop()
+    levels = levels or [{}]
+    for special in (START, END, UNKNOWN):
+        levels[0].setdefault((special,), (NEVER, 0.0))
+    return levels
+
+
+def _from_arpa(levels: list[Level]) -> NgramModel:
+    """The trie of the n-grams of an ARPA file."""
+    space = next((form for form in SPACES if (form,) in levels[0]), None)
+    characters = [name for (name,) in levels[0] if name not in (START, END, UNKNOWN)]
+    characters.sort(key=lambda name: " " if name == space else name)
+    code = {name: code for code, name in enumerate((START, END, UNKNOWN, *characters))}
+
+    children, token, log_p, backoff = [len(code)], [0], [0.0], [0.0]  # the root
+    for level, longer in zip(levels, [*levels[1:], {}], strict=True):
+        followers = Counter(ngram[:-1] for ngram in longer)
+        for ngram in sorted(level, key=lambda ngram: [code[name] for name in ngram]):
+            children.append(followers[ngram])
+            token.append(code[ngram[-1]])
             log_p.append(level[ngram][0])
             backoff.append(level[ngram][1])
     return NgramModel(
-        [" " if name == space else normal(name) if len(name) < 3 else name for name in order],
+        [START, END, UNKNOWN, *(" " if name == space else normal(name) for name in characters)],
         len(levels),
         _small(np.array(token)),
         _small(np.array(children)),
@@ -440,14 +581,13 @@ class Mixture:
     """Several languages beside one another: which of them a line is in, its characters tell.
 
     A character has the probability sum_k share_k p_k(character), where a language's share grows with what it gave to
-    the characters before (Bayes), but never falls below LEAST: a line may hold words of another. A state is (the
+    the characters before (Bayes), but never falls below `least`: a line may hold words of another. A state is (the
     models' states, their shares).
     """
 
-    LEAST = 0.02
-
     def __init__(self, models: Sequence[LanguageModel]) -> None:
         self.models = models
+        self.least = min(0.02, 0.5 / len(models))
         self.weight = float(np.mean([model.weight for model in models]))
         self.bonus = float(np.mean([model.bonus for model in models]))
         characters = sorted({name for model in models for name in model.tokens if len(name) == 1})
@@ -474,8 +614,8 @@ class Mixture:
             joint.append(share * part * math.exp(log_p))
             after.append(inner)
         mixed = sum(joint)
-        kept = 1 - self.LEAST * len(joint)
-        return math.log(mixed), (tuple(after), tuple(kept * part / mixed + self.LEAST for part in joint))
+        kept = 1 - self.least * len(joint)
+        return math.log(mixed), (tuple(after), tuple(kept * part / mixed + self.least for part in joint))
 
 
 class WithWords:

@@ -1,13 +1,12 @@
 """A dataset made ready to learn from: normalised lines on disk, shared by all processes, and batches of them."""
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +34,17 @@ class ReadyLine:
     frames: NDArray[np.int64] | None  # with an alignment: (T,), a label for each step
     writer: str | None
     gaps: list[Gap]  # where it can be cut
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can express it; `of_dict` undoes it."""
+        frames = None if self.frames is None else self.frames.tolist()
+        return {**vars(self), "file": str(self.file), "frames": frames}
+
+    @classmethod
+    def of_dict(cls, values: dict[str, Any]) -> Self:
+        frames = None if values["frames"] is None else np.array(values["frames"], np.int64)
+        gaps = [Gap(*gap) for gap in values["gaps"]]
+        return cls(**{**values, "file": Path(values["file"]), "frames": frames, "gaps": gaps})
 
 
 @dataclass(frozen=True)
@@ -117,15 +127,19 @@ def gather(
         try:
             if config.features != "strokes" and rng.random() < photographed:
                 return ready(photograph(read_line(sample), rng), config)
-            return ready(read_writing(sample), config)
+            writing = read_writing(sample)
         except BadInput as error:
             return str(error)
+        try:
+            return ready(writing, config)
+        except BadInput as error:
+            return f"{sample.path}: {error}"
 
     file = folder / f"{processes.rank}.columns"
-    mine: list[ReadyLine | str] = []
+    mine: list[dict[str, Any] | str] = []  # lines, and reasons why others cannot be used
     places = range(processes.rank, len(samples), processes.world)
     share = [samples[place] for place in places]
-    with open(file, "ab") as out, ThreadPoolExecutor((os.cpu_count() or 1) // processes.world or 1) as pool:
+    with open(file, "ab") as out, ThreadPoolExecutor(processes.threads) as pool:
         first = out.tell() // (config.rows * kind().nbytes)
         for sample, line in zip(share, pool.map(load, places, share), strict=True):
             if progress:
@@ -142,14 +156,14 @@ def gather(
             out.write(np.ascontiguousarray(columns.T).tobytes())
             frames = label_steps(labels, sample.spans, line, config) if sample.spans else None
             gaps = find_gaps(columns, sample.text) if crossed else []
-            mine.append(ReadyLine(file, first, width, labels, frames, sample.writer, gaps))
+            mine.append(ReadyLine(file, first, width, labels, frames, sample.writer, gaps).as_dict())
             first += width
     shares = processes.all(mine)
     everything = [shares[index % processes.world][index // processes.world] for index in range(len(samples))]
     for text in everything:
         if isinstance(text, str):
             note(text)
-    lines = [line for line in everything if isinstance(line, ReadyLine)]
+    lines = [ReadyLine.of_dict(line) for line in everything if not isinstance(line, str)]
     if not lines:
         raise BadDataset("no line of the dataset can be used; `inkread check` tells why")
     return Lines(config.rows, kind, lines)

@@ -1,30 +1,43 @@
 """One .safetensors file a model: weights, and a description of itself: config, alphabet, facts of its card.
 
-No code and no pickle is in it. The shipped models are found by name: in `inkread/pretrained/` of an installed wheel, or
-in `models/` of a checkout; models of lines in NAME.safetensors, models of languages in NAME.lm.safetensors.
+No code and no pickle is in it, and what is read from it is checked: types, shapes, ranges, finite numbers.
+Descriptions and n-gram models are read without torch, whose import takes more than a second.
+
+The shipped models are found by name: in `inkread/pretrained/` of an installed wheel, or in `models/` of a checkout;
+models of lines in NAME.safetensors, models of languages in NAME.lm.safetensors.
 """
 
+from __future__ import annotations
+
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from safetensors.numpy import save as save_arrays
 
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
-from inkread.errors import BadConfig, BadModel
+from inkread.errors import BadConfig, BadModel, shown
 from inkread.files import write_whole
-from inkread.language import LanguageModel, Mixture, NgramModel, read_arpa, with_its_words
-from inkread.network import Network
+from inkread.language import LanguageModel, Mixture, NgramModel, check_characters, read_arpa, with_its_words
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from inkread.network import Network
+
+AnyNetwork = TypeVar("AnyNetwork", bound="nn.Module")
 
 FORMAT = "inkread line model 1"
 LANGUAGE_FORMAT = "inkread language model 1"
 LANGUAGE_SUFFIX = ".lm.safetensors"
+TEXTS = ("reads", "licence", "lm")  # the facts that are texts
 SHELVES = (Path(__file__).parent / "pretrained", Path(__file__).parent.parent / "models")
 
 
@@ -40,13 +53,43 @@ class Model:
 
     def network(self) -> Network:
         """The network with these weights, in float32. Raises BadModel when they don't fit the config."""
-        network = Network(self.config, self.alphabet.size)
-        try:
-            network.load_state_dict({name: weight.to(torch.float32) for name, weight in self.weights.items()})
-        except RuntimeError as error:
-            first = str(error).splitlines()[-1].strip()
-            raise BadModel(f"{self.name}: its weights do not fit the network it describes: {first}") from error
-        return network
+        from inkread.network import Network
+
+        return build_network(lambda: Network(self.config, self.alphabet.size), self.weights, self.name)
+
+
+def build_network(make: Callable[[], AnyNetwork], weights: dict[str, Tensor], name: str) -> AnyNetwork:
+    """The network that `make` makes, with these weights in its own precision. Raises BadModel when they do not fit it.
+
+    It is made without memory for weights of its own, so a file that describes a huge network costs nothing.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):
+            network = make()
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise BadModel(f"{name}: the network it describes is too large; copy the file again") from error
+    _check_shapes(weights, network.state_dict(), name)
+    converted = {part: weights[part].to(own.dtype, copy=True) for part, own in network.state_dict().items()}
+    for part, weight in converted.items():
+        if not weight.sum().isfinite():
+            raise BadModel(f"{name}: damaged: {part} has values that are infinite or not numbers; copy the file again")
+    network.load_state_dict(converted, assign=True)
+    return network
+
+
+def _check_shapes(weights: dict[str, Tensor], expected: dict[str, Tensor], name: str) -> None:
+    """Raise BadModel unless the weights have the names, the shapes and the kinds of numbers that are expected."""
+    for part in (*expected, *weights):
+        found, wanted = (tuple(of[part].shape) if part in of else "missing" for of in (weights, expected))
+        if found != wanted:
+            raise BadModel(
+                f"{name}: its weights do not fit the network it describes: {shown(part)} is {found}, "
+                f"expected {wanted}; copy the file again"
+            )
+        if expected[part].is_floating_point() and not weights[part].is_floating_point():
+            raise BadModel(f"{name}: damaged: {part} has the type {weights[part].dtype}; copy the file again")
 
 
 def shipped_models() -> dict[str, Path]:
@@ -79,13 +122,18 @@ def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:
             raise BadModel(f"{name}: no such {what} file; check the path")
         return path
     if name not in shipped:
+        if name.endswith("-research"):
+            raise BadModel(
+                f"{name}: not part of the package, as it may be used for research only; it is in the folder models/ of "
+                "inkread's source: give --model the path of the file there"
+            )
         raise BadModel(f"{name}: no such {what}; there is {', '.join(shipped) or 'none'}, or give a .safetensors file")
     return shipped[name]
 
 
 def describe_model(path: Path) -> dict[str, Any]:
     """A model's description, without its weights. Raises BadModel."""
-    return read_tensors(path, with_weights=False)[0]
+    return _checked(path, read_tensors(path, with_weights=False)[0])
 
 
 def load_model(name: str) -> Model:
@@ -93,16 +141,48 @@ def load_model(name: str) -> Model:
     path = find_model(name)
     description, weights = read_tensors(path)
     if description.get("format") != FORMAT:
-        raise BadModel(f"{path}: not a line model of this version of inkread, but {description.get('format')}")
+        what = shown(description.get("format"))
+        raise BadModel(f"{path}: not a line model of this version of inkread, but {what}; use one of `inkread train`")
+    _checked(path, description)
     try:
         config = NetworkConfig().replace(description["network"])
-        return Model(config, Alphabet(description["alphabet"]), weights, description.get("facts", {}), str(path))
-    except (BadConfig, KeyError, TypeError, AttributeError) as error:
-        raise BadModel(f"{path}: its description is damaged or newer than this inkread ({error})") from error
+        check_characters(description["alphabet"])
+        alphabet = Alphabet(description["alphabet"])
+        return Model(config, alphabet, weights, description.get("facts", {}), str(path))
+    except (BadConfig, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadModel(
+            f"{path}: its description is damaged or newer than this inkread ({shown(error)}); copy it again"
+        ) from error
+
+
+def _checked(path: Path, description: dict[str, Any]) -> dict[str, Any]:
+    """The description if its facts are of the types that are shown and used. Raises BadModel."""
+    facts = description.get("facts", {})
+    if not isinstance(facts, dict) or not all(isinstance(facts.get(name, ""), str) for name in TEXTS):
+        raise BadModel(f"{path}: damaged: its facts are not texts; copy it again")
+    errors = facts.get("errors", [])
+    if not isinstance(errors, list) or not all(map(_is_measurement, errors)):
+        raise BadModel(f"{path}: damaged: its error rates are not numbers; copy it again")
+    try:
+        json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogateescape")  # as it is printed
+    except UnicodeEncodeError as error:
+        raise BadModel(f"{path}: damaged: its facts have characters that do not exist; copy it again") from error
+    return description
+
+
+def _is_measurement(row: Any) -> bool:
+    """Whether this is an error rate as `inkread models` prints it."""
+    if not isinstance(row, dict) or not isinstance(row.get("on"), str) or type(row.get("lines")) is not int:
+        return False
+    interval = row.get("cer_interval")
+    rates = [row.get("cer"), row.get("wer"), *(interval if isinstance(interval, list) else [])]
+    return len(rates) == 4 and all(type(rate) in (int, float) and math.isfinite(rate) for rate in rates)
 
 
 def save_model(path: Path, model: Model) -> None:
     """Write a model file whole or not at all; the weights as float16, which reads the same at half the size."""
+    import torch
+
     weights = {
         name: (weight.to(torch.float16) if weight.is_floating_point() else weight).contiguous()
         for name, weight in model.weights.items()
@@ -121,27 +201,50 @@ def load_language_model(name: str) -> NgramModel:
     path = find_language_model(name)
     if path.suffix == ".arpa":
         return read_arpa(path)
-    description, tensors = read_tensors(path)
-    if description.get("format") != LANGUAGE_FORMAT or description.get("kind") != "ngram":
-        raise BadModel(f"{path}: no n-gram language model, but {description.get('kind') or description.get('format')}")
+    description, arrays = _read(path, "np")
+    found = (description.get("format"), description.get("kind"))
+    if found != (LANGUAGE_FORMAT, "ngram"):
+        what = shown(found[1] if found[0] == LANGUAGE_FORMAT else found[0])
+        raise BadModel(f"{path}: no n-gram language model, but {what}; use one of `inkread lm train`")
+    _checked(path, description)
     try:
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        backoff = np.zeros(len(arrays["token"]), np.float32)
-        backoff[arrays["children"] > 0] = arrays["backoff"]
-        kept = {name: description[name] for name in ("weight", "bonus", "facts")}
-        words = arrays["words"].tobytes().decode().splitlines()
+        weight, bonus = description["weight"], description["bonus"]
+        if type(weight) not in (int, float) or type(bonus) not in (int, float) or not 0 <= weight <= 5 >= abs(bonus):
+            raise ValueError(f"weight={weight} and bonus={bonus} are not numbers up to 5")
         return NgramModel(
             description["tokens"],
             description["order"],
             arrays["token"],
             arrays["children"],
             arrays["log_p"],
-            backoff,
-            words=dict(zip(words, arrays["counts"].tolist(), strict=True)),
-            **kept,
+            _backoff_of_all(arrays["children"], arrays["backoff"]),
+            weight,
+            bonus,
+            description["facts"],
+            _counted_words(arrays["words"], arrays["counts"]),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise BadModel(f"{path}: damaged, or newer than this inkread ({error}); copy it again") from error
+        raise BadModel(f"{path}: damaged, or newer than this inkread ({shown(error)}); copy it again") from error
+
+
+def _backoff_of_all(children: NDArray[Any], backoff: NDArray[Any]) -> NDArray[Any]:
+    """The backoff of every node, 0 where there are no children, from that of the nodes with children."""
+    contexts = children > 0
+    if backoff.shape != (np.count_nonzero(contexts),):
+        raise ValueError(f"backoff has the shape {backoff.shape} of something else")
+    of_all = np.zeros(len(children), np.float32)
+    of_all[contexts] = backoff
+    return of_all
+
+
+def _counted_words(words: NDArray[Any], counts: NDArray[Any]) -> dict[str, int]:
+    """The words of the text it has learnt, which are stored one a line, and how often each stands there."""
+    if words.dtype != np.uint8 or not np.issubdtype(counts.dtype, np.unsignedinteger) or not counts.all():
+        raise ValueError("its words are not counted")
+    known = dict(zip(words.tobytes().decode().splitlines(), counts.tolist(), strict=True))
+    if "" in known:
+        raise ValueError("a word is empty")
+    return known
 
 
 def load_language_models(names: str) -> LanguageModel:
@@ -167,24 +270,36 @@ def save_language_model(path: Path, model: NgramModel) -> None:
     arrays["backoff"] = model.backoff[model.children > 0]
     arrays["words"] = np.frombuffer("\n".join(model.words).encode(), np.uint8).copy()
     arrays["counts"] = np.array([*model.words.values()], np.uint32)
-    write_tensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, description)
+    write_whole(path, save_arrays(arrays, _metadata(description)))
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     """A safetensors file with a JSON description. Raises CannotWrite."""
-    write_whole(path, save(tensors, {"inkread": json.dumps(description, ensure_ascii=False)}))
+    from safetensors.torch import save
+
+    write_whole(path, save(tensors, _metadata(description)))
+
+
+def _metadata(description: dict[str, Any]) -> dict[str, str]:
+    """The description as JSON. Bytes of file names that are not in UTF-8 are escaped in it, and come back."""
+    return {"inkread": json.dumps(description, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()}
 
 
 def read_tensors(path: Path, with_weights: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What write_tensors wrote: the description and, if asked for, the tensors. Raises BadModel."""
+    return _read(path, "pt" if with_weights else None)
+
+
+def _read(path: Path, library: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The description in a safetensors file, and the tensors as torch's ("pt"), numpy's ("np") or not at all."""
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, library or "np") as file:
             description = json.loads((file.metadata() or {}).get("inkread", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_weights else {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if library else {}  # noqa: SIM118
     except OSError as error:
         raise BadModel(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
-    except (SafetensorError, ValueError) as error:
-        raise BadModel(f"{path}: damaged, or not a model file ({error}); copy it again") from error
+    except (SafetensorError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise BadModel(f"{path}: damaged, or not a model file ({shown(error)}); copy it again") from error
     if not isinstance(description, dict):
         raise BadModel(f"{path}: a safetensors file, but not one of inkread's; name one made by `inkread train`")
     return description, tensors

@@ -24,7 +24,7 @@ class Region:
 
     def fitted(self, width: int, height: int) -> "Region":
         """The same in pixels of a picture of that size, with a baseline in any case."""
-        across, down = np.divide((width, height), self.page_size) if self.page_size else (1.0, 1.0)
+        across, down = (width / self.page_size[0], height / self.page_size[1]) if self.page_size else (1.0, 1.0)
         polygon, baseline = (
             tuple((float(x * across), float(y * down)) for x, y in points)
             for points in (self.polygon, self.baseline or _foot(self.polygon))
@@ -59,12 +59,15 @@ def cut_out(page: np.ndarray, region: Region) -> Cut:
     """One line of a (H, W) uint8 page, straightened along its baseline, and the way back.
 
     Only what lies in the polygon, widened by a tenth of the line's height, is kept; neighbouring lines are painted
-    over with the colour of the paper around there. Raises BadInput when the polygon lies outside of the page.
+    over with the colour of the paper around there. Raises BadInput when the polygon lies outside of the page, or has no
+    pixel where the baseline leads.
     """
     height, width = page.shape
     region = region.fitted(width, height)
     polygon, baseline = np.array(region.polygon), np.array(region.baseline)  # (N, 2), (M, 2)
     corner = (width - 1, height - 1)
+    if not (np.isfinite(polygon).all() and np.isfinite(baseline).all()):
+        raise BadInput("the outline or baseline of a line has a point that is not finite")
     if (polygon.max(axis=0) < 0).any() or (polygon.min(axis=0) > corner).any():
         raise BadInput(f"the outline of a line lies outside of its page of {width} x {height} pixels")
     polygon, baseline = polygon.clip(0, corner), baseline.clip(0, corner)
@@ -88,6 +91,8 @@ def cut_out(page: np.ndarray, region: Region) -> Cut:
     y = baseline[0, 1] + u * axes[0, 1] + depth * axes[1, 1]
 
     inside = _inside(polygon, margin, x, y) & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    if not inside.any():
+        raise BadInput("the outline of a line encloses no pixel of its page along the baseline")
     rows = np.flatnonzero(inside.any(axis=1))
     columns = np.flatnonzero(inside.any(axis=0))
     frame = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -52,12 +52,12 @@ class PageScores:
     @property
     def recall(self) -> float:
         """The share of the true lines that are found."""
-        return sum(page.matched for page in self.pages) / sum(page.true for page in self.pages)
+        return sum(page.matched for page in self.pages) / max(1, sum(page.true for page in self.pages))
 
     @property
     def f1(self) -> float:
         """The harmonic mean of precision and recall."""
-        return 2 * sum(page.matched for page in self.pages) / sum(page.true + page.found for page in self.pages)
+        return 2 * sum(page.matched for page in self.pages) / max(1, sum(page.true + page.found for page in self.pages))
 
     @property
     def f1_interval(self) -> tuple[float, float]:
@@ -67,7 +67,7 @@ class PageScores:
     @property
     def cer(self) -> float:
         """All edits by all characters written."""
-        return sum(page.edits for page in self.pages) / sum(page.characters for page in self.pages)
+        return sum(page.edits for page in self.pages) / max(1, sum(page.characters for page in self.pages))
 
     @property
     def cer_interval(self) -> tuple[float, float]:
@@ -76,6 +76,8 @@ class PageScores:
 
     def __str__(self) -> str:
         """The result in one line of plain text."""
+        if not self.pages:
+            return "whole pages: none could be read"
         (f1_low, f1_high), (cer_low, cer_high) = self.f1_interval, self.cer_interval
         return (
             f"whole pages: lines found F1 {100 * self.f1:.1f} % ({100 * f1_low:.1f}-{100 * f1_high:.1f}), "
@@ -84,11 +86,16 @@ class PageScores:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values for JSON; rates are fractions."""
+        """Everything as plain values for JSON; rates are fractions, or null when no page could be read."""
         figures = ("precision", "recall", "f1", "f1_interval", "cer", "cer_interval")
-        return {**{name: getattr(self, name) for name in figures}, "pages": [asdict(page) for page in self.pages]}
+        return {
+            **{name: getattr(self, name) if self.pages else None for name in figures},
+            "pages": [asdict(page) for page in self.pages],
+        }
 
     def _interval(self, parts: Sequence[int], wholes: Sequence[int]) -> tuple[float, float]:
+        if not self.pages:
+            return 0.0, 0.0
         writers = [page.writer for page in self.pages]
         return bootstrap_interval(parts, wholes, None if None in writers or len(set(writers)) == 1 else writers)
 
@@ -106,26 +113,36 @@ def pages_of(dataset: Dataset) -> dict[tuple[Path, int], list[Sample]]:
     return pages
 
 
-def score_pages(reader: Reader, dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> PageScores:
+def score_pages(
+    reader: Reader,
+    dataset: Dataset,
+    progress: Callable[[int, int], None] | None = None,
+    failed: Callable[[str, Exception], None] | None = None,
+) -> PageScores:
     """Find and read the lines of every page of the dataset; `progress` is called with the pages done and in all.
 
-    Pages whose picture cannot be read are left out.
+    Pages whose picture cannot be read are left out. `failed` is called with the name of a page on which something
+    unexpected happens, and the error; without it the error is raised.
     """
     pages = pages_of(dataset)
-    laid_out: list[list[Sample]] = []
 
     def sheets() -> Iterator[Sheet]:
-        for (path, number), samples in pages.items():
+        for path, number in pages:
             try:
                 picture = read_pictures(path)[number]
             except (BadInput, IndexError):
                 continue
-            laid_out.append(samples)
-            yield lay_out(str(path), number + 1, 1, picture, page=True)
+            try:
+                yield lay_out(str(path), number + 1, 1, picture, page=True)
+            except Exception as error:
+                if not failed:
+                    raise
+                failed(str(path), error)
 
+    unread = (lambda sheet, error: failed(sheet.name, error)) if failed else None
     scores: list[PageScore] = []
-    for sheet, readings in read_sheets(reader, sheets()):
-        samples = laid_out[len(scores)]
+    for sheet, readings in read_sheets(reader, sheets(), unread):
+        samples = pages[Path(sheet.name), sheet.number - 1]
         regions = [sample.region.fitted(*sheet.size) for sample in samples if sample.region]
         written = "\n".join(normal(sample.text) for sample in samples)
         read = "\n".join(normal(reading.text) for reading in readings)

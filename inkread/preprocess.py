@@ -20,6 +20,8 @@ SPREAD = 1 / 6.8  # standard deviation of the ink's rows, as a share of the heig
 STROKE_SPACING = 7.0  # normalised columns from stroke to stroke, of which a letter has about two
 WORKING_HEIGHT = 96  # rows at which slope, slant and size are measured: more add time, not accuracy
 SLANTS = np.linspace(-0.9, 0.9, 19, dtype=np.float32)  # tangents of the angles tried
+PAGE_PIXELS = 500_000  # of the copy on which it is seen whether a page is bright on dark: lines are some 25 rows apart
+SQUARE = 24  # pixels of that copy
 LONGEST = 8192  # columns; wider than any line of writing: the picture is then squeezed
 
 
@@ -136,6 +138,45 @@ def _bright_on_dark(grey: Grey) -> bool:
     detail = np.asarray(picture, np.float32) - np.asarray(around, np.float32)
     deviation = float(detail.std())
     return deviation > 2 and float((detail * detail * detail).mean()) > 0.5 * deviation**3  # skewed to the bright
+
+
+def dark_on_light(page: Grey) -> Grey:
+    """A page (H, W) uint8 as it is, or inverted where it has bright writing on a dark ground.
+
+    Seen in squares, writing leaves most of a square to its ground, and the next squares have about the same ground.
+    The page is inverted if most of it is dark, and so is the ground of most squares with writing: a photo on a white
+    page is not enough, nor is a dark table around it.
+    """
+    small = np.asarray(Image.fromarray(page).resize(_at_most_pixels(page.shape), Image.Resampling.BOX))
+    height, width = (length // SQUARE for length in small.shape)
+    if not height or not width:
+        return page
+    squares = small[: height * SQUARE, : width * SQUARE].reshape(height, SQUARE, width, SQUARE)
+    levels = np.sort(squares.swapaxes(1, 2).reshape(height, width, SQUARE * SQUARE), axis=2)
+    dark, ground, bright = (levels[:, :, int(share * SQUARE * SQUARE)].astype(int) for share in (0.03, 0.5, 0.97))
+    darkest, middle, brightest = (_percentile(small, share) for share in (0.01, 0.5, 0.99))
+    contrast = bright - dark
+    written = (contrast > 0.4 * (brightest - darkest)) & (_steps_around(ground) < 0.3 * contrast)
+    on_dark = int(np.count_nonzero(written & (ground - dark < 0.3 * contrast)))
+    on_light = int(np.count_nonzero(written & (bright - ground < 0.3 * contrast)))
+    mostly_dark = middle - darkest < brightest - middle
+    enough = on_dark > max(3 * on_light, 0.015 * ground.size)  # a line of writing is some 3 % of a page
+    return 255 - page if mostly_dark and enough else page
+
+
+def _steps_around(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How far each value (H, W) is from the one of its four neighbours that differs most."""
+    framed = np.pad(values, 1, mode="edge")
+    inner = framed[1:-1, 1:-1]
+    neighbours = (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:])
+    steps: NDArray[np.int64] = np.max([np.abs(inner - neighbour) for neighbour in neighbours], axis=0)
+    return steps
+
+
+def _at_most_pixels(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The size (width, height) of a copy with some PAGE_PIXELS pixels, or of the page itself if it has fewer."""
+    factor = max(1.0, (shape[0] * shape[1] / PAGE_PIXELS) ** 0.5)
+    return max(1, round(shape[1] / factor)), max(1, round(shape[0] / factor))
 
 
 def _percentile(values: Grey, share: float) -> int:

@@ -1,19 +1,26 @@
 """Whole pages: told from lines, their lines found, cut out and read, and every word placed on the page again."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Protocol
+from itertools import groupby, islice
+from typing import Protocol, TypeVar
 
 import numpy as np
 
+from inkread.errors import BadModel
 from inkread.layout import find_lines
 from inkread.page import Cut, Points, Region, cut_out
+from inkread.preprocess import dark_on_light
 from inkread.recognizer import Reading, mean_confidence
 from inkread.strokes import Writing
 
+TOGETHER = 256  # single lines that are read together
+MOST_PIXELS = 200_000_000  # in the pictures of lines that are read together
+
 SLIMMEST = 20  # times as wide as high a picture may be and still be looked at for several lines
+
+T = TypeVar("T")
 
 
 class Reader(Protocol):
@@ -35,7 +42,7 @@ class Sheet:
     regions: tuple[Region, ...] = ()
     paragraphs: tuple[int, ...] = ()  # of a page: the number of each line's paragraph, from 1 on
     page: bool = False  # or a single line
-    picture: np.ndarray | None = None  # of the page
+    picture: np.ndarray | None = None  # of the page, (H, W) or in colour (H, W, 3)
 
 
 @dataclass(frozen=True)
@@ -88,12 +95,13 @@ def lay_out(name: str, number: int, count: int, writing: Writing, page: bool | N
     sheet = Sheet(name, number, count, (width, height), (picture,))
     if page is False or (page is None and width > SLIMMEST * height):
         return sheet
-    paragraphs = find_lines(picture)
+    inked = dark_on_light(picture)
+    paragraphs = find_lines(inked)
     regions = tuple(region for paragraph in paragraphs for region in paragraph)
     if page is None and not _is_page(regions, width, height):
         return sheet
     numbers = tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph)
-    cuts = tuple(cut_out(picture, region) for region in regions)
+    cuts = tuple(cut_out(inked, region) for region in regions)
     writings = tuple(cut.picture for cut in cuts)
     return replace(sheet, writings=writings, cuts=cuts, regions=regions, paragraphs=numbers, page=True, picture=picture)
 
@@ -112,25 +120,63 @@ def _is_page(regions: Sequence[Region], width: int, height: int) -> bool:
     )
 
 
-def read_sheets(reader: Reader, sheets: Iterable[Sheet]) -> Iterator[tuple[Sheet, list[Reading]]]:
-    """Each sheet with the readings of its lines, in the order of the sheets; lines of several are read together."""
-    waiting: deque[Sheet] = deque()
+def read_sheets(
+    reader: Reader, sheets: Iterable[Sheet], failed: Callable[[Sheet, Exception], None] | None = None
+) -> Iterator[tuple[Sheet, list[Reading]]]:
+    """Each sheet with the readings of its lines, in the order of the sheets.
 
-    def writings() -> Iterator[Writing]:
-        for sheet in sheets:
-            waiting.append(sheet)
-            yield from sheet.writings
+    A page comes as soon as it has been read; single lines are read many at once. Meanwhile the next page, or the next
+    lines, are taken from `sheets` in a thread of their own, and no more. A sheet that cannot be read is given to
+    `failed` with the error, and the others are read; without `failed` the error is raised.
+    """
+    for group in _one_ahead(_groups(sheets)):
+        yield from _read_group(reader, group, failed)
 
-    readings: list[Reading] = []
-    for reading in reader.read_many(writings()):
-        while not waiting[0].writings:
-            yield waiting.popleft(), []
-        readings.append(reading)
-        if len(readings) == len(waiting[0].writings):
-            yield waiting.popleft(), readings
-            readings = []
-    for sheet in waiting:  # pages on which nothing is written
-        yield sheet, []
+
+def _groups(sheets: Iterable[Sheet]) -> Iterator[list[Sheet]]:
+    """What is read together: a page by itself, or single lines that follow one another."""
+    group: list[Sheet] = []
+    pixels = 0
+    for sheet in sheets:
+        if sheet.page and group:
+            yield group
+            group, pixels = [], 0
+        group.append(sheet)
+        pixels += sheet.size[0] * sheet.size[1]
+        if sheet.page or len(group) == TOGETHER or pixels > MOST_PIXELS:
+            yield group
+            group, pixels = [], 0
+    if group:
+        yield group
+
+
+def _one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """The items, each made in another thread while the one before it is used."""
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as ahead:
+        item = next(iterator, None)
+        while item is not None:
+            following = ahead.submit(next, iterator, None)
+            yield item
+            item = following.result()
+
+
+def _read_group(
+    reader: Reader, group: Sequence[Sheet], failed: Callable[[Sheet, Exception], None] | None
+) -> list[tuple[Sheet, list[Reading]]]:
+    """The sheets with their readings. If one of them cannot be read, they are read one by one."""
+    readings = reader.read_many(writing for sheet in group for writing in sheet.writings)
+    try:
+        return [(sheet, list(islice(readings, len(sheet.writings)))) for sheet in group]
+    except BadModel:
+        raise
+    except Exception as error:
+        if not failed:
+            raise
+        if len(group) > 1:
+            return [read for sheet in group for read in _read_group(reader, [sheet], failed)]
+        failed(group[0], error)
+        return []
 
 
 def place_on_page(sheet: Sheet, readings: Sequence[Reading]) -> WrittenPage:
@@ -157,6 +203,8 @@ def _on_page(reading: Reading, cut: Cut) -> Reading:
 
 def _words(reading: Reading, cut: Cut) -> Iterator[Word]:
     """The words, each as far as the blanks around it: CTC tells where a letter is, but not how wide it is."""
+    if not reading.characters:
+        return
     groups = [list(group) for _, group in groupby(reading.characters, key=lambda character: character.text == " ")]
     ends = [group[0].left for group in groups[1:]] + [float(len(cut.feet))]
     begins = [0.0] + [group[-1].right for group in groups[:-1]]

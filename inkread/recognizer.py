@@ -1,8 +1,7 @@
 """The whole reading path: picture or strokes -> preprocess -> features -> network -> decoder -> text and its places."""
 
-import gc
 import math
-import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
+from inkread.cpus import available_cpus
 from inkread.decoder import Label, align, greedy, prefix_beam
-from inkread.errors import BadInput
+from inkread.errors import BadInput, BadModel
 from inkread.features import columns_of, extract, places_of, ready
 from inkread.language import Fusion, LanguageModel, with_own_words
 from inkread.model_file import Model, load_language_models, load_model
@@ -28,6 +28,13 @@ from inkread.trajectory import Track
 Decoder = Literal["greedy", "beam"]
 
 LOOKAHEAD = 16  # batches of pictures looked at together, so that lines of one width share a batch
+MOST_PIXELS = 200_000_000  # in the pictures that are looked at together, so that large ones do not fill the memory
+ACCEPTED = (
+    "give a grey picture, a numpy array (height, width) of uint8, or pen strokes, a list of arrays (points, 2); "
+    "inkread.ink.read_pictures opens files"
+)
+
+_starting = threading.Lock()  # held while torch is told how many threads one thread may use
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,7 @@ class Recognizer:
         self.decoder: Decoder = "beam" if language else decoder or "greedy"
         self.guide = Fusion(language, model.alphabet) if language else None
         self.network = model.network().for_reading()
-        threads = torch.get_num_threads()
-        self.pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
-        self.ahead = ThreadPoolExecutor(1)
-        torch.set_num_threads(threads)  # of this thread, which reads single batches with all of them
+        self.pool = ThreadPoolExecutor(available_cpus(), initializer=_use_one_thread)
 
     @classmethod
     def load(
@@ -87,14 +91,14 @@ class Recognizer:
     def read(self, writing: Writing) -> Reading:
         """Read one line: its picture, (H, W) uint8, 0 = black, or its pen strokes.
 
-        Raises BadInput for a picture where the model reads strokes alone.
+        Raises BadInput for anything else, and for a picture where the model reads strokes alone.
         """
         return next(self.read_many([writing]))
 
     def read_many(self, writings: Iterable[Writing], batch: int = 16) -> Iterator[Reading]:
         """Read many lines; the readings come in their order.
 
-        Lines of about one width are read together, and as many batches side by side as there are cores, each on one.
+        Lines of about one width are read together, and as many batches side by side as torch has threads, each in one.
         Meanwhile the next pictures are taken from `writings`, and normalised, in a thread of their own.
         """
         writings = iter(writings)
@@ -102,20 +106,25 @@ class Recognizer:
         in_turn = map if self.model.config.features == "strokes" else self.pool.map
 
         def prepare() -> tuple[list[Writing], list[Line | Track]]:
-            chunk = list(islice(writings, batch * LOOKAHEAD))
+            chunk = _take(writings, batch * LOOKAHEAD)
             return chunk, list(in_turn(self._normalise, chunk))
 
         chunk, lines = prepare()
-        while chunk:
-            following = self.ahead.submit(prepare)
-            order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
-            batches = [order[start : start + batch] for start in range(0, len(order), batch)]
-            each = self.pool.map if len(batches) > 1 else map
-            readings: dict[int, Reading] = {}
-            for read in each(partial(self._read_batch, chunk, lines), batches):
-                readings |= read
-            yield from (readings[index] for index in range(len(chunk)))
-            chunk, lines = following.result()
+        # A thread of this call alone: `writings` may come from a generator that reads with this recogniser itself.
+        with ThreadPoolExecutor(1) as ahead:
+            while chunk:
+                following = ahead.submit(prepare)
+                yield from self._read_chunk(chunk, lines, batch)
+                chunk, lines = following.result()
+
+    def _read_chunk(self, chunk: list[Writing], lines: list[Line | Track], batch: int) -> Iterator[Reading]:
+        order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
+        batches = [order[start : start + batch] for start in range(0, len(order), batch)]
+        each = self.pool.map if len(batches) > 1 else map
+        readings: dict[int, Reading] = {}
+        for read in each(partial(self._read_batch, chunk, lines), batches):
+            readings |= read
+        return (readings[index] for index in range(len(chunk)))
 
     def _read_batch(self, writings: list[Writing], lines: list[Line | Track], members: list[int]) -> dict[int, Reading]:
         """The readings of those lines, by their place among all."""
@@ -130,14 +139,20 @@ class Recognizer:
         columns, lengths = pad([extract(line, self.model.config) for line in lines])
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16()):
             log_probs, steps = self.network(columns, lengths)  # (T, B, C), (B,)
-        return [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
+        scores = [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
+        if not all(np.isfinite(of_line).all() for of_line in scores):
+            raise BadModel(f"{self.model.name}: damaged: its weights give no probabilities; copy the file again")
+        return scores
 
     def _normalise(self, writing: Writing) -> Line | Track:
+        _check(writing)
         return ready(writing, self.model.config)
 
     def _bfloat16(self) -> bool:
         """Where the CPU multiplies bfloat16 itself, an LSTM behind convolutions reads twice as fast and the same."""
-        return self.model.config.cell == "lstm" and torch.cpu._is_avx512_bf16_supported()
+        # torch has no public function for this in all its versions; without the private one, read in float32.
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        return self.model.config.cell == "lstm" and supported()
 
     def _decode(self, log_probs: NDArray[np.float32], line: Line | Track, ends: tuple[float, float]) -> Reading:
         beam = self.decoder == "beam"
@@ -181,8 +196,43 @@ class Recognizers:
             name = self.pictures if is_picture else self.strokes
             if name not in self.loaded:
                 self.loaded[name] = self.load(name)
-                gc.freeze()  # it stays: the collector need not look through it, and all of torch, with every line
             yield from self.loaded[name].read_many(lines)
+
+
+def _use_one_thread() -> None:
+    """Let torch compute with one thread in this thread, and with as many as before in those that start later."""
+    with _starting:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # of this thread, but also of all that start from now on
+        restore = threading.Thread(target=torch.set_num_threads, args=(threads,))
+        restore.start()
+        restore.join()
+
+
+def _take(writings: Iterator[Writing], most: int) -> list[Writing]:
+    """The next so many lines, or fewer if their pictures are large."""
+    taken: list[Writing] = []
+    pixels = 0
+    for writing in islice(writings, most):
+        taken.append(writing)
+        pixels += writing.size if isinstance(writing, np.ndarray) else 0
+        if pixels > MOST_PIXELS:
+            break
+    return taken
+
+
+def _check(writing: object) -> None:
+    """Raise BadInput for what is neither a picture nor strokes."""
+    given = f"an object of type {type(writing).__name__}"
+    if isinstance(writing, np.ndarray):
+        if writing.ndim == 2 and writing.dtype == np.uint8 and writing.size:
+            return
+        given = f"an array {writing.shape} of {writing.dtype}"
+    elif isinstance(writing, Sequence) and not isinstance(writing, str | bytes):
+        if writing and all(isinstance(points, np.ndarray) and points.shape[1:] == (2,) for points in writing):
+            return
+        given = f"a {type(writing).__name__} without strokes"
+    raise BadInput(f"cannot read {given}: {ACCEPTED}")
 
 
 def mean_confidence(characters: Sequence[Character]) -> float:

@@ -22,9 +22,17 @@ from torch.nn import functional
 
 from inkread.alphabet import normal
 from inkread.config import Activation, NetworkConfig, Settings, TrainingConfig
-from inkread.errors import BadConfig, BadInput, BadModel, TrainingFailed
-from inkread.language import END, UNKNOWN, NgramModel, draw
-from inkread.model_file import LANGUAGE_FORMAT, find_language_model, load_language_model, read_tensors, write_tensors
+from inkread.errors import BadConfig, BadInput, BadModel, TrainingFailed, shown
+from inkread.language import END, LARGEST, UNKNOWN, NgramModel, check_characters, draw
+from inkread.model_file import (
+    LANGUAGE_FORMAT,
+    build_network,
+    describe_model,
+    find_language_model,
+    load_language_model,
+    read_tensors,
+    write_tensors,
+)
 from inkread.rnn import DeepRNN
 from inkread.training import learning_rate_at, scale_gradient
 
@@ -76,6 +84,7 @@ class Tokenizer:
     """Characters, and pieces of words made by joining the commonest pairs again and again (Sennrich et al. 2016).
 
     A token is its text; the merges are in the order in which they were learnt and are applied.
+    Raises ValueError for characters or merges that are none.
 
     >>> tokenizer = Tokenizer.of(["the hat", "the bat"], pieces=2)
     >>> [tokenizer.tokens[token] for token in tokenizer.encode("the at")]
@@ -83,7 +92,10 @@ class Tokenizer:
     """
 
     def __init__(self, characters: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:
+        check_characters(characters)
         self.characters, self.merges = list(characters), [(left, right) for left, right in merges]
+        for left, right in self.merges:
+            check_characters(sorted(set(left + right)))
         self.tokens = [END, UNKNOWN, *self.characters, *(left + right for left, right in self.merges)]
         self.code = {token: code for code, token in enumerate(self.tokens)}
         self._rank = {pair: rank for rank, pair in enumerate(self.merges)}
@@ -189,15 +201,20 @@ class RecurrentModel:
     """A recurrent language model ready to score and to sample."""
 
     def __init__(
-        self, config: RnnConfig, tokenizer: Tokenizer, network: RecurrentNetwork, facts: dict[str, Any] | None = None
+        self,
+        config: RnnConfig,
+        tokenizer: Tokenizer,
+        network: RecurrentNetwork,
+        facts: dict[str, Any] | None = None,
+        name: str = "the model",  # its file, for messages
     ) -> None:
-        self.config, self.tokenizer, self.network, self.facts = config, tokenizer, network.eval(), facts or {}
+        self.config, self.tokenizer, self.network = config, tokenizer, network.eval()
+        self.facts, self.name = facts or {}, name
 
     def score(self, line: str) -> float:
         """log p(line), its end included, as cut into tokens: by the chain rule the sum over these."""
         tokens = self.tokenizer.encode(line)
-        with torch.inference_mode():
-            log_p = self.network(torch.tensor([[0], *([token] for token in tokens[:-1])]))[0][:, 0]  # (T, V)
+        log_p = self._predict([0, *tokens[:-1]], None)[0]  # (T, V)
         return float(log_p[range(len(tokens)), tokens].sum())
 
     def sample(self, prompt: str, temperature: float, seed: int, length: int) -> str:
@@ -206,14 +223,24 @@ class RecurrentModel:
         text, tokens = normal(prompt), [0, *self.tokenizer.encode(prompt)[:-1]]
         states = None
         while len(text) < length:
-            with torch.inference_mode():
-                log_p, states = self.network(torch.tensor(tokens).unsqueeze(1), states)
-            p: NDArray[np.float32] = log_p[-1, 0].exp().numpy()
+            log_p, states = self._predict(tokens, states)
+            p: NDArray[np.float32] = log_p[-1].exp().numpy()
             p[1] = 0  # unknown
             token = draw(p, temperature, random)
             text += "\n" if token == 0 else self.tokenizer.tokens[token]
             tokens = [token]
         return text[:length]
+
+    def _predict(self, tokens: Sequence[int], states: list[Any] | None) -> tuple[Tensor, list[Any]]:
+        """Tokens (T,), each layer's state -> log-probabilities of the next token (T, V), the states.
+
+        Raises BadModel when they are no probabilities.
+        """
+        with torch.inference_mode():
+            log_p, states = self.network(torch.tensor(tokens).unsqueeze(1), states)
+        if not bool((log_p > -LARGEST).all()):  # nor is a NaN greater
+            raise BadModel(f"{self.name}: damaged: its weights give no probabilities; copy the file again")
+        return log_p[:, 0], states
 
     def save(self, path: Path) -> None:
         """Write the model whole or not at all; the weights as float16. Raises CannotWrite."""
@@ -234,18 +261,16 @@ def load(name: str) -> NgramModel | RecurrentModel:
     path = find_language_model(name)
     if path.suffix == ".arpa":
         return load_language_model(name)
-    description, weights = read_tensors(path)
-    if description.get("kind") != "rnn":
+    if describe_model(path).get("kind") != "rnn":
         return load_language_model(name)
+    description, weights = read_tensors(path)
     try:
         config = RnnConfig().replace(description["config"])
         tokenizer = Tokenizer(description["characters"], description["merges"])
-        network = RecurrentNetwork(config, len(tokenizer.tokens))
-        network.load_state_dict({name: weight.to(torch.float32) for name, weight in weights.items()})
-        return RecurrentModel(config, tokenizer, network, description.get("facts"))
-    except (BadConfig, KeyError, TypeError, ValueError, RuntimeError) as error:
-        first = str(error).splitlines()[-1].strip()
-        raise BadModel(f"{path}: damaged, or newer than this inkread ({first}); copy it again") from error
+    except (BadConfig, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadModel(f"{path}: damaged, or newer than this inkread ({shown(error)}); copy it again") from error
+    network = build_network(lambda: RecurrentNetwork(config, len(tokenizer.tokens)), weights, str(path))
+    return RecurrentModel(config, tokenizer, network, description.get("facts"), str(path))
 
 
 # ---- training

@@ -1,6 +1,7 @@
 """What comes in from a pen: files of strokes - InkML, IAM-OnDB, UNIPEN, JSON -, told apart by their content."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ def _content(path: Path | str) -> bytes:
         raise BadInput(f"{path}: a folder, not ink; name the files inside it") from error
     except (OSError, ValueError) as error:  # no permission, a failing disk; a zero byte in the name
         raise BadInput(f"{path}: cannot be read ({error}); check the path and its permissions") from error
+
+
+def version(path: Path) -> tuple[int, int] | None:
+    """What tells an edited file from what it was, for caches: its time and size; None where there is no file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _check(where: str, strokes: tuple[Stroke, ...]) -> None:
@@ -295,7 +305,7 @@ def _read_trace(where: str, text: str, channels: list[tuple[str, int]]) -> Strok
         while channel < len(names) and (match := VALUE.match(point, place)):
             prefix, hexadecimal, decimal, sign = match.groups()
             orders[channel] = order = prefix or orders[channel]
-            number = float(int(hexadecimal, 16)) if hexadecimal else float(decimal or sign == "T")
+            number = _from_hexadecimal(hexadecimal) if hexadecimal else float(decimal or sign == "T")
             before = values[channel]
             if order == "!":
                 values[channel] = before if sign in ("*", "?") else number  # * and ?: as before
@@ -319,6 +329,13 @@ def _read_trace(where: str, text: str, channels: list[tuple[str, int]]) -> Strok
     return stroke
 
 
+def _from_hexadecimal(digits: str) -> float:
+    try:
+        return float(int(digits, 16))
+    except OverflowError:
+        return np.inf
+
+
 # ---- UNIPEN: http://unipen.org, "UNIPEN 1.0 format definition" (1994)
 
 # The units that .SEGMENT labels, the largest first.
@@ -327,7 +344,11 @@ UNITS = ("TEXT", "LINE", "WORD", "CHARACTER")
 # without a point are never counted.
 COUNT_BOTH = {"abm", "cea", "ceb", "cec", "hpp", "lex", "nic", "pri", "sta", "ugi"}
 
-SEGMENT = re.compile(r'^\.SEGMENT\s+([A-Z]+)\s+([\d,\- \t]+?)\s+(\S+)\s+"(.*)"\s*$', re.MULTILINE)
+# The quantifiers that give nothing back (++) keep the time linear for any text.
+SEGMENT = re.compile(
+    r'^\.SEGMENT\s++([A-Z]++)\s++([\d,\-]++(?:[ \t]++[\d,\-]++)*?)\s++(\S++)\s++"(.*)"\s*$', re.MULTILINE
+)
+COMPONENTS = re.compile(r"\d{1,9}(-\d{0,9})?|-\d{0,9}")  # 3 or 3-5; "3-" counts as 3, and "-5" as nothing
 INCLUDE = re.compile(r"^\.INCLUDE\s+(\S+)", re.MULTILINE)
 COMPONENT = re.compile(r"^\.PEN_(DOWN|UP)\b[^\n]*\n((?:[ \t]*(?:[-+\d][^\n]*)?\r?\n)*)", re.MULTILINE)
 
@@ -382,31 +403,49 @@ def _unipen(name: str, data: bytes) -> tuple[tuple[Stroke, ...], list[Segment]]:
     includes = INCLUDE.findall(text)
     if includes and not components:
         raise BadInput(f"{name}: no ink in what it includes ({includes[0]}); keep data/ and include/ side by side")
-    provider = Path(includes[0]).parts[0] if includes else ""
+    provider = next(iter(Path(includes[0]).parts), "") if includes else ""
     down = [points for pen, points in components if pen]
     counted = components if provider in COUNT_BOTH else [component for component in components if component[0]]
     segments = []
-    for unit, where, _, label in SEGMENT.findall(text):
-        strokes: list[Stroke] = []
-        for part in where.replace(",", " ").split():
-            first, _, last = part.partition("-")
-            if first:
-                strokes += [points for pen, points in counted[int(first) : int(last or first) + 1] if pen]
+    for match in SEGMENT.finditer(text):
+        unit, where, _, label = match.groups()
+        strokes = tuple(stroke for pen, stroke in _numbered(f"{name}{_line(text, match)}", where, counted) if pen)
         label = re.sub(r"\\(.)", r"\1", " ".join(label.split()))
         if strokes and label:
-            segments.append(Segment(unit, label, writer, provider, tuple(strokes)))
+            segments.append(Segment(unit, label, writer, provider, strokes))
     return tuple(down), segments
+
+
+def _line(text: str, match: re.Match[str]) -> str:
+    """Where a match begins: ", line 3"."""
+    return f", line {text.count(chr(10), 0, match.start()) + 1}"
+
+
+def _numbered(where: str, numbers: str, components: list[Component]) -> list[Component]:
+    """The components with these numbers, "0,2-4": the first and those from the third to the fifth."""
+    found: list[Component] = []
+    for part in numbers.replace(",", " ").split():
+        if not COMPONENTS.fullmatch(part):
+            raise BadInput(f"{where}: not numbers of components, such as 0-3,5; fix or delete the .SEGMENT")
+        first, _, last = part.partition("-")
+        if first:
+            found += components[int(first) : int(last or first) + 1]
+        if len(found) > MOST_POINTS:
+            raise BadInput(f"{where}: more than {MOST_POINTS:,} components; fix or delete the .SEGMENT")
+    return found
 
 
 def _components(name: str, text: str, above: tuple[Path, ...]) -> tuple[list[Component], str | None]:
     """The components of a file and of those it includes, y growing downwards, and its writer."""
     components: list[Component] = []
     writer = None
-    for included in INCLUDE.findall(text):
-        places = [folder / "include" / included for folder in above if ".." not in Path(included).parts]
-        if file := next((place for place in places if place.is_file()), None):
-            more, its_writer = _included(file, above)
-            components, writer = components + more, writer or its_writer
+    for match in INCLUDE.finditer(text):
+        if file := _find_included(f"{name}{_line(text, match)}", match.group(1), above):
+            more, its_writer = _included(file, above, version(file))
+            components += more
+            writer = writer or its_writer
+        if len(components) > MOST_POINTS:
+            raise BadInput(f"{name}: includes more than {MOST_POINTS:,} components; give it page by page")
     order = re.search(r"^\.COORD\s+(.+)$", text, re.MULTILINE)
     names = order.group(1).split() if order else []
     for match in COMPONENT.finditer(text + "\n"):
@@ -417,7 +456,7 @@ def _components(name: str, text: str, above: tuple[Path, ...]) -> tuple[list[Com
             values = np.array(body.split(), dtype=float)
         except ValueError as error:
             line = text.count("\n", 0, match.start()) + 1
-            raise BadInput(f"{name}: the component at line {line} is not numbers alone ({error}); mend it") from error
+            raise BadInput(f"{name}: the component at line {line} is not numbers alone; fix it") from error
         if width < 2 or len(values) % width:
             width, values = 2, values[: len(values) // 2 * 2]
         x, y = (names.index("X"), names.index("Y")) if {"X", "Y"} <= set(names) and len(names) <= width else (0, 1)
@@ -429,8 +468,28 @@ def _components(name: str, text: str, above: tuple[Path, ...]) -> tuple[list[Com
     return components, writer
 
 
+def _find_included(where: str, included: str, above: tuple[Path, ...]) -> Path | None:
+    """The file, below a folder include/ beside or above the one that includes it; None where there is none.
+
+    A file from a stranger must not read others: what leads out of include/, by its path or by a symbolic link, is
+    refused.
+    """
+    outside = f"{where}: .INCLUDE of a file outside of the folder include/; copy it there, and name its path in it"
+    if Path(included).is_absolute() or ".." in Path(included).parts:
+        raise BadInput(outside)
+    for folder in above:
+        file = folder / "include" / included
+        if os.path.isfile(file):  # False, where Path.is_file would raise, for a name that is too long
+            if not file.resolve().is_relative_to(folder.resolve() / "include"):
+                raise BadInput(outside)
+            return file
+    return None
+
+
 @lru_cache(maxsize=8)  # many label files share the ink of a page
-def _included(file: Path, above: tuple[Path, ...]) -> tuple[list[Component], str | None]:
+def _included(
+    file: Path, above: tuple[Path, ...], version: tuple[int, int] | None
+) -> tuple[list[Component], str | None]:
     return _components(str(file), _content(file).decode("latin-1"), above)
 
 
@@ -450,7 +509,8 @@ def _from_json(name: str, data: bytes) -> list[Ink]:
         rows = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         if not _is_json(rows[0][1]):
             line = getattr(error, "lineno", 1)
-            raise BadInput(f"{name}, line {line}: not JSON ({error}); see datasets/README.md for the format") from error
+            cure = 'write {"strokes": [[[x, y], [x, y], ...], ...], "text": "..."}'
+            raise BadInput(f"{name}, line {line}: not JSON ({error}); {cure}") from error
     return [_json_ink(f"{name}, line {number}", _load(f"{name}, line {number}", line)) for number, line in rows]
 
 

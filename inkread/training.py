@@ -8,11 +8,16 @@ import copy
 import ctypes
 import json
 import math
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +32,27 @@ from inkread.augment import distort, distort_path
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.dataset import Sample
 from inkread.decoder import greedy
-from inkread.errors import BadDataset, BadModel, CannotWrite, TrainingFailed
+from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite, TrainingFailed
 from inkread.features import extract
+from inkread.files import check_new
 from inkread.lines import Lines, gather, make_batches
+from inkread.locks import Locked, locked
 from inkread.metrics import edit_distance
 from inkread.model_file import Model, read_tensors, save_model, write_tensors
 from inkread.network import Network
 from inkread.optimizer import Muon
-from inkread.processes import Processes, join
+from inkread.processes import Processes, is_first, meet
 from inkread.recognizer import pad
 
 CHECKPOINT_SECONDS = 60.0
-DEV_LINES = 1000  # the error rate is measured on so many development lines at most, the same ones each time
+DEV_LINES = 1000  # the error rate is measured on so many validation lines at most, the same ones each time
 DEV_BATCH = 16
 HIDDEN, HIDDEN_RUN = 0.1, 4  # share of the steps that a view hides, and how many in a row: about a letter
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What is told after each step; `cer` only after a check on the development lines."""
+    """What is told after each step; `cer` only after a check on the validation lines."""
 
     step: int
     epoch: int
@@ -75,6 +82,50 @@ class Standing:
     bfloat16: bool = False
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained on what: all that the processes of one training must know."""
+
+    samples: tuple[Sample, ...]
+    dev_samples: tuple[Sample, ...]
+    out: Path
+    config: NetworkConfig
+    training: TrainingConfig
+    start: Model | None
+    resume: bool
+    facts: dict[str, Any]
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out.with_suffix(".checkpoint")
+
+    @property
+    def log(self) -> Path:
+        return self.out.with_suffix(".log.jsonl")
+
+    @cached_property
+    def alphabet(self) -> Alphabet:
+        """The characters of the start, then those that only the lines have."""
+        return Alphabet.of(
+            (sample.text for sample in self.samples), self.start.alphabet.characters if self.start else ""
+        )
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be of this training."""
+        network = self.config.to_dict()
+        del network["dropout"]  # as free to change as any setting of the training
+        return {
+            "format": "inkread checkpoint 3",
+            "network": network,
+            "alphabet": self.alphabet.characters,
+            "lines": _fingerprint(self.samples),
+            "validation lines": _fingerprint(self.dev_samples),
+            "batch": self.training.batch,
+            "seed": self.training.seed,
+        }
+
+
 def train(
     samples: tuple[Sample, ...],
     dev_samples: tuple[Sample, ...],
@@ -84,45 +135,78 @@ def train(
     *,
     start: Model | None = None,
     resume: bool = False,
+    overwrite: bool = True,
     facts: dict[str, Any] | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     note: Callable[[str], None] = lambda text: None,
     loading: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Train a network, keep the one that reads the development lines best in `out`, and return its error rate.
+    """Train a network, keep the one that reads the validation lines best in `out`, and return its error rate.
 
     `start` is a model to go on from; characters of the new data that it lacks are added to its alphabet.
     `resume` goes on from the checkpoint of a training that was stopped. `report` is told of every step.
-    Raises BadDataset, BadModel, CannotWrite, and TrainingFailed when the loss is no number any more.
+    Where there are two cores or more, a second process is started to help. While it trains, the number of torch's
+    threads is changed, and SIGTERM raises SystemExit if the program has no handler of its own.
+    Raises BadDataset, BadModel, BadConfig, CannotWrite, and TrainingFailed when the loss is no number any more.
     """
-    processes = join()
-    _keep_memory()
-    alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters if start else "")
-    identity = _identity(len(samples), alphabet, config, training)
-    if resume:  # told before the lines are read, which takes minutes where they are many
-        _check_checkpoint(out.with_suffix(".checkpoint"), identity)
-    with processes.shared_folder() as folder, ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    job = Job(samples, dev_samples, out, config, training, start, resume, facts or {})
+    with _signals_as_exceptions(), _alone_with(out) if is_first() else nullcontext():
+        if resume:  # told before the lines are read, which takes minutes where they are many
+            _check_checkpoint(job.checkpoint, job.identity)
+        elif not overwrite:
+            check_new(out)
+        with meet(min(training.batch, len(samples)), _learn, job) as (processes, folder):
+            return _learn(job, processes, folder, report, note, loading)
+
+
+def _learn(
+    job: Job,
+    processes: Processes,
+    folder: Path,
+    report: Callable[[Progress], None] = lambda progress: None,
+    note: Callable[[str], None] = lambda text: None,
+    loading: Callable[[int, int], None] | None = None,
+) -> float:
+    """One process's part of a training."""
+    config, training = job.config, job.training
+    if training.batch < processes.world:
+        raise BadConfig(f"batch={training.batch}: must be at least the number of processes, {processes.world}")
+    with _torch_for(processes), ThreadPoolExecutor(processes.threads) as pool:
         try:
             photographed, crossed = (training.photographed, training.crossed) if training.loss == "ctc" else (0.0, 0.0)
             lines = gather(
-                samples, alphabet, config, folder, processes, photographed, crossed, training.seed, note, loading
+                job.samples,
+                job.alphabet,
+                config,
+                folder,
+                processes,
+                photographed,
+                crossed,
+                training.seed,
+                note,
+                loading,
             )
-            dev_lines = gather(dev_samples, alphabet, config, folder, processes, note=note, progress=loading)
+            dev_lines = gather(job.dev_samples, job.alphabet, config, folder, processes, note=note, progress=loading)
         except OSError as error:
             cure = "set TMPDIR to a folder with more room"
             raise CannotWrite(f"{folder}: cannot be written ({error.strerror}); {cure}") from error
         if len(lines) < processes.world:
-            raise BadDataset(f"{len(lines)} lines are too few for {processes.world} processes")
+            cure = "give more lines, or train in one process with WORLD_SIZE=1 in the environment"
+            raise BadDataset(f"{len(lines)} usable lines are too few for {processes.world} processes; {cure}")
         if training.loss == "frames" and any(line.frames is None for line in lines.ready):
-            raise BadDataset("loss=frames needs an alignment for every line; see datasets/README.md, or use loss=ctc")
-        run = Run(lines, dev_lines, alphabet, config, training, processes, pool, out, start, facts or {}, identity)
-        if resume:
+            cure = "take what `inkread predict --json` writes, with the texts corrected, or use loss=ctc"
+            raise BadDataset(f"loss=frames needs an alignment for every line; {cure}")
+        run = Run(job, lines, dev_lines, processes, pool)
+        if job.resume:
             run.restore()
         elif processes.first:
-            run.log.unlink(missing_ok=True)
+            job.log.unlink(missing_ok=True)
+            job.checkpoint.unlink(missing_ok=True)
+        if job.start and not run.standing.step:
+            note(f"before training: CER {100 * run.error_rate(run.learned()):.2f} %")
         run.loop(report)
     if processes.first:
-        run.checkpoint.unlink(missing_ok=True)
+        job.checkpoint.unlink(missing_ok=True)
     assert run.standing.best is not None  # the last step is always followed by a check
     return run.standing.best
 
@@ -131,33 +215,20 @@ class Run:
     """One training: what it works with, and where it stands."""
 
     def __init__(
-        self,
-        lines: Lines,
-        dev_lines: Lines,
-        alphabet: Alphabet,
-        config: NetworkConfig,
-        training: TrainingConfig,
-        processes: Processes,
-        pool: ThreadPoolExecutor,
-        out: Path,
-        start: Model | None,
-        facts: dict[str, Any],
-        identity: dict[str, Any],
+        self, job: Job, lines: Lines, dev_lines: Lines, processes: Processes, pool: ThreadPoolExecutor
     ) -> None:
-        self.lines, self.dev_lines, self.alphabet = lines, dev_lines, alphabet
-        self.config, self.training = config, training
+        self.job, self.lines, self.dev_lines = job, lines, dev_lines
+        self.config, self.training = job.config, job.training
         self.processes, self.pool = processes, pool
-        self.out, self.checkpoint, self.log = out, out.with_suffix(".checkpoint"), out.with_suffix(".log.jsonl")
-        self.facts, self.identity = facts, identity
-        self.steps_per_epoch = -(-len(lines) // training.batch)
-        torch.manual_seed(training.seed)
-        self.network = Network(config, alphabet.size)
-        if start is not None:
-            adopt(self.network, start)
+        self.steps_per_epoch = -(-len(lines) // self.training.batch)
+        torch.manual_seed(self.training.seed)
+        self.network = Network(self.config, job.alphabet.size)
+        if job.start is not None:
+            adopt(self.network, job.start)
         self.origin = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.average = {name: value.clone() for name, value in self.origin.items()}
         self.standing = Standing(bfloat16=self._agree_on_precision())
-        self.optimizer = Muon(self.network, config, training, self.standing.bfloat16, processes)
+        self.optimizer = Muon(self.network, self.config, self.training, self.standing.bfloat16, processes)
 
     def loop(self, report: Callable[[Progress], None]) -> None:
         """Learn, batch after batch, until the share of the training that is done is 1."""
@@ -284,11 +355,19 @@ class Run:
             for name, value in self.average.items()
         }
 
-    @torch.inference_mode()
     def check(self) -> float:
-        """The character error rate of the weights to keep on the development lines, greedy; the best are kept."""
-        reader = copy.deepcopy(self.network)
+        """The error rate of the weights to keep on the validation lines; the best are kept."""
         weights = self.learned()
+        cer = self.error_rate(weights)
+        if self.standing.best is None or cer <= self.standing.best:  # of equals the last, which has learned longest
+            self.standing.best = cer
+            self._keep(weights, cer)
+        return cer
+
+    @torch.inference_mode()
+    def error_rate(self, weights: dict[str, Tensor]) -> float:
+        """The character error rate of weights on the validation lines, with the greedy decoder."""
+        reader = copy.deepcopy(self.network)
         reader.load_state_dict(weights)
         reader.for_reading()
         lines, (rank, world) = self.dev_lines, (self.processes.rank, self.processes.world)
@@ -305,22 +384,18 @@ class Run:
                 errors += edit_distance(read, lines[index].labels)
                 characters += len(lines[index].labels)
         errors, characters = self.processes.sum(torch.tensor([errors, characters])).tolist()
-        cer = float(errors / max(characters, 1))
-        if self.standing.best is None or cer <= self.standing.best:  # of equals the last, which has learned longest
-            self.standing.best = cer
-            self._keep(weights, cer)
-        return cer
+        return float(errors / max(characters, 1))
 
     def _keep(self, weights: dict[str, Tensor], cer: float) -> None:
         if self.processes.first:
             facts = {
-                **self.facts,
+                **self.job.facts,
                 "dev_cer": round(cer, 5),
                 "trained_minutes": round(self.standing.seconds / 60, 2),
                 "trained_lines": self.standing.samples,
                 "training": self.training.to_dict(),
             }
-            save_model(self.out, Model(self.config, self.alphabet, weights, facts))
+            save_model(self.job.out, Model(self.config, self.job.alphabet, weights, facts))
 
     def _write_log(self, progress: Progress) -> None:
         if self.processes.first:
@@ -329,10 +404,10 @@ class Run:
                 for name, value in vars(progress).items()
             }
             try:
-                with open(self.log, "a", encoding="utf-8") as file:
+                with open(self.job.log, "a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
             except OSError as error:
-                raise CannotWrite(f"{self.log}: cannot be written ({error.strerror}); free some space") from error
+                raise CannotWrite(f"{self.job.log}: cannot be written ({error.strerror}); free some space") from error
 
     def save_checkpoint(self) -> None:
         """Write all that going on from here needs."""
@@ -342,11 +417,11 @@ class Run:
         tensors |= {f"average.{name}": value.contiguous() for name, value in self.average.items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in moments.items()}
-        write_tensors(self.checkpoint, tensors, {**self.identity, "standing": vars(self.standing)})
+        write_tensors(self.job.checkpoint, tensors, {**self.job.identity, "standing": vars(self.standing)})
 
     def restore(self) -> None:
         """Put everything back as the checkpoint has it. Raises BadModel when it is damaged."""
-        description, tensors = read_tensors(self.checkpoint)
+        description, tensors = read_tensors(self.job.checkpoint)
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
@@ -370,7 +445,9 @@ class Run:
             return self.training.precision == "bfloat16"
         blank = extract(np.zeros((self.lines.rows, 640), self.lines.kind), self.config)
         views = 2 if self.training.agreement else 1
-        columns, lengths = pad([blank] * (views * -(-self.training.batch // self.processes.world)))
+        columns, lengths = pad(
+            [blank] * (views * -(-min(self.training.batch, len(self.lines)) // self.processes.world))
+        )
         trial = copy.deepcopy(self.network)
         fastest = {False: math.inf, True: math.inf}
         for _ in range(3):
@@ -382,18 +459,11 @@ class Run:
         return bool(self.processes.all(fastest[True] < 0.9 * fastest[False])[0])
 
 
-def _identity(lines: int, alphabet: Alphabet, config: NetworkConfig, training: TrainingConfig) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be of this training."""
-    network = config.to_dict()
-    del network["dropout"]  # as free to change as any setting of the training
-    return {
-        "format": "inkread checkpoint 2",
-        "network": network,
-        "alphabet": alphabet.characters,
-        "lines": lines,
-        "batch": training.batch,
-        "seed": training.seed,
-    }
+def _fingerprint(samples: tuple[Sample, ...]) -> str:
+    """A hash of lines: their names, their texts, and the sizes of their files, as two writers may copy one text."""
+    sizes = {path: path.stat().st_size if path.is_file() else -1 for path in {sample.path for sample in samples}}
+    facts = [(sample.id, sample.text, sample.writer, sizes[sample.path]) for sample in samples]
+    return sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _check_checkpoint(checkpoint: Path, identity: dict[str, Any]) -> None:
@@ -401,8 +471,10 @@ def _check_checkpoint(checkpoint: Path, identity: dict[str, Any]) -> None:
     if not checkpoint.is_file():
         raise BadModel(f"{checkpoint}: no checkpoint to resume from; start without --resume")
     description, _ = read_tensors(checkpoint, with_weights=False)
-    if {name: description.get(name) for name in identity} != json.loads(json.dumps(identity)):
-        raise BadModel(f"{checkpoint}: of another network or other data; resume with the command that made it")
+    others = [name for name, value in json.loads(json.dumps(identity)).items() if description.get(name) != value]
+    if others:
+        what = ", ".join(others)
+        raise BadModel(f"{checkpoint}: of another training (other {what}); resume with the command that made it")
 
 
 def learning_rate_at(share: float, config: TrainingConfig) -> float:
@@ -464,9 +536,8 @@ def frames_loss(log_probs: Tensor, frames: list[NDArray[np.int64] | None]) -> Te
 def adopt(network: Network, start: Model) -> None:
     """Put a model's weights into a network of its kind whose alphabet begins with the model's.
 
-    What is beyond starts afresh: the scores of new characters, and new cells and channels where the network has more
-    of them. Nothing old listens to anything new yet, so that the network reads as the model did (Chen et al. 2016,
-    "Net2Net").
+    New cells and channels start at random, but nothing old depends on them yet; new characters start with the mean
+    weights of the known characters. So the network reads as the model did (Chen et al. 2016, "Net2Net").
     """
     own = network.state_dict()
     fewer, more = start.config.hidden, network.rnn.cells
@@ -485,6 +556,10 @@ def adopt(network: Network, start: Model) -> None:
             columns = _spread(columns, fewer, more)
         own[name][rows] = 0
         own[name][rows.unsqueeze(1), columns] = weight
+    known = start.alphabet.size
+    for name in ("output.weight", "output.bias", "shortcut.weight", "shortcut.bias"):
+        if name in own and len(own[name]) > known > BLANK + 1:
+            own[name][known:] = own[name][BLANK + 1 : known].mean(dim=0)
     network.load_state_dict(own)
 
 
@@ -493,9 +568,58 @@ def _spread(places: Tensor, fewer: int, more: int) -> Tensor:
     return places // fewer * more + places % fewer
 
 
-def _keep_memory() -> None:
-    """Tell glibc to keep what is freed: each step takes as much again, and fresh pages cost a tenth of the time."""
+def keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed: each step takes as much again, and fresh pages cost a tenth of the time.
+
+    It cannot be undone, so it is for a process that does nothing but train.
+    """
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
         trim_threshold, mmap_max = -1, -4  # <malloc.h>
         ctypes.CDLL(None).mallopt(mmap_max, 0)
         ctypes.CDLL(None).mallopt(trim_threshold, 2**31 - 1)
+
+
+@contextmanager
+def _torch_for(processes: Processes) -> Iterator[None]:
+    """Have torch use this process's share of the cores, and put its threads and its random numbers back at the end."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(processes.threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _alone_with(out: Path) -> Iterator[None]:
+    """Keep other trainings from writing the same files. Raises CannotWrite when one does."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(out.with_name(f".{out.name}.lock")))
+        except Locked as error:
+            cure = "wait for its end, or give another --out"
+            raise CannotWrite(f"{out}: another training is writing it; {cure}") from error
+        except OSError as error:
+            cure = "check the folder and its permissions"
+            raise CannotWrite(f"{out}: cannot be written ({error.strerror}); {cure}") from error
+        yield
+
+
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """End by SystemExit on SIGTERM and SIGHUP, so that files are tidied up; not where the program does so itself."""
+
+    def stop(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    changed = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)

@@ -18,6 +18,7 @@ Path = NDArray[np.float32]  # (T, 3): x and y in body heights, the baseline at y
 STEP = 0.2  # body heights from one point of a path to the next: some 20 points a character
 DOT = 3  # points of a stroke at least, or a full stop would be no step of the network
 FEWEST_UP, MOST_UP = 3, 8  # points of the way above the paper to the next stroke
+TINIEST, SMALLEST = 1e-12, 1e-9  # units of a coordinate, and of a body height: what is smaller is a dot
 LONGEST = 20_000  # points of a path: a line is some 50 to 2,000
 
 
@@ -57,7 +58,8 @@ def stand(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
     leaning, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
     upright = [(stroke - origin) @ leaning for stroke in level]
     along = float(lengths(*segments(upright)).sum())
-    body = max(body or float(np.ptp(np.concatenate(upright), axis=0).max()), along / (LONGEST * STEP)) or 1.0
+    extent = float(np.ptp(np.concatenate(upright), axis=0).max())
+    body = max(max(body or extent, max(along, extent) / (LONGEST * STEP)) or 1.0, SMALLEST)
     return original, [stroke / body for stroke in upright]
 
 
@@ -106,6 +108,7 @@ def usual_body(strokes: Sequence[Stroke]) -> float:
 def without_duplicates(strokes: Sequence[Stroke]) -> list[Stroke]:
     """The strokes without the points that repeat the one before: the pen rested."""
     points, firsts = joined(strokes)
+    points[np.abs(points) < TINIEST] = 0  # or differences of numbers such as 1e-310 would have no finite inverse
     x, y = points.T
     moved = np.ones(len(points), bool)
     moved[1:] = (x[1:] != x[:-1]) | (y[1:] != y[:-1])

@@ -14,15 +14,15 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from inkread import cli, display, model_file
-from inkread.config import CELLS, Activation, NetworkConfig
+from inkread import cli, display, model_file, reader
+from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
 from inkread.dataset import Sample, open_dataset
 from inkread.ink import read_pictures
 from inkread.model_file import load_model, save_model
@@ -228,6 +228,192 @@ def test_mistakes_in_the_command() -> None:
     assert "is not one of 'greedy', 'beam'" in refused("predict", LINE, "--decoder", "magic", code=2)
 
 
+# ---- predict: batches, files and names
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    """A TIFF of three pages, each with a line of writing."""
+    path = tmp_path / "pages.tif"
+    first, *others = (Image.fromarray(read_pictures(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:3])
+    first.save(path, save_all=True, append_images=others)
+    return path
+
+
+@pytest.mark.parametrize("form", ["alto", "page", "hocr"])
+def test_a_line_on_which_nothing_is_read(model: Path, tmp_path: Path, form: str) -> None:
+    silent = load_model(str(model))
+    silent.weights["output.weight"].zero_()
+    silent.weights["output.bias"].zero_()[0] = 9  # blanks alone
+    save_model(tmp_path / "silent.safetensors", silent)
+    common = ("--page", "--model", tmp_path / "silent.safetensors")
+    assert "xml" in done("predict", LINE, *common, "--format", form).stdout
+    done("predict", LINE, *common, "--overlay", tmp_path / "seen.png")
+    assert done("predict", LINE, *common).stdout == "\n"
+
+
+def test_an_unexpected_error_in_one_file_does_not_stop_the_others(
+    model: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages before it are written, so are the files after it."""
+    lay_out = reader.lay_out
+
+    def broken(name: str, number: int, *rest: Any) -> reader.Sheet:
+        if number == 3:
+            raise ZeroDivisionError("two\nlines")
+        return lay_out(name, number, *rest)
+
+    monkeypatch.setattr(reader, "lay_out", broken)
+    result = run("predict", pages, LINE, "--model", model)
+    assert result.exit_code == 1
+    assert [row.partition("\t")[0] for row in result.stdout.splitlines()] == [f"{pages}#1", f"{pages}#2", str(LINE)]
+    error, summary = result.stderr.splitlines()
+    assert error.startswith(f"Error: {pages}: cannot be read because of an error in inkread (ZeroDivisionError(")
+    assert summary == "1 of 2 files could not be read"
+    result = run("predict", pages, "--model", model, "--format", "alto")
+    assert result.exit_code == 1 and not result.stdout  # a document is written completely or not at all
+
+
+def test_pictures_for_a_model_of_strokes_do_not_stop_the_others(tmp_path: Path, few: Path) -> None:
+    (tmp_path / "a.json").write_text(INKS["a.json"])
+    (tmp_path / "inks.jsonl").write_text('{"strokes": [[[0, 0], [0, 40], [20, 20], [40, 44]]], "text": "a"}\n' * 2)
+    sizes = [flag for flag in ("hidden=4", "layers=1", "channels=4,4", "checks=1") for flag in ("--set", flag)]
+    strokes = tmp_path / "strokes.safetensors"
+    done("train", tmp_path / "inks.jsonl", "--dev", tmp_path / "inks.jsonl", *sizes, "--epochs", 1, "--out", strokes)
+    result = run("predict", LINE, tmp_path / "a.json", "--model", strokes)
+    assert result.exit_code == 1 and result.stdout.startswith(f"{tmp_path / 'a.json'}\t")
+    assert f"Error: {LINE}: a picture, but the model reads pen strokes" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_page_is_written_when_it_is_read(model: Path, tmp_path: Path) -> None:
+    """While the next file is still to come."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "inkread", "predict", LINE, pipe, "--page", "--model", model]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith(f"{LINE}\t".encode())
+        pipe.write_bytes(LINE.read_bytes())
+        assert process.stdout.read().startswith(f"{pipe}\t".encode())
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("json", "json"), ("alto", "xml"), ("hocr", "html")])
+def test_every_format_can_go_into_a_folder(model: Path, pages: Path, tmp_path: Path, form: str, suffix: str) -> None:
+    out = tmp_path / "new" / "folder"
+    command = ("predict", LINE, pages, "--model", model, "--format", form, "--out", out)
+    assert not done(*command).stdout
+    files = [out / f"01-scan.{suffix}", out / f"pages.{suffix}"]
+    assert sorted(out.iterdir()) == files
+    if form == "text":
+        assert files[0].read_text("utf-8") == done("predict", LINE, "--model", model).stdout
+        rows = done("predict", pages, "--model", model).stdout.splitlines()
+        assert files[1].read_text("utf-8") == "\n\n".join(row.partition("\t")[2] for row in rows) + "\n"
+    if form == "json":
+        read = done("predict", LINE, pages, "--model", model, "--json").stdout
+        assert files[0].read_text("utf-8") + files[1].read_text("utf-8") == read
+    files[0].write_text("corrected by hand")
+    assert refused(*command) == f"Error: {files[0]} exists; give --force to overwrite it, or another --out"
+    assert files[0].read_text() == "corrected by hand"
+    done(*command, "--force")
+    assert files[0].read_text() != "corrected by hand"
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_the_others(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        shutil.copy(LINE, name)
+    Path("out/a.txt").mkdir(parents=True)
+    result = run("predict", "a.png", "b.png", "--model", model, "--out", "out", "--force")
+    assert result.exit_code == 1 and Path("out/b.txt").is_file()
+    assert "Error: a.png: out/a.txt: cannot be written" in result.stderr
+    Path("file").touch()
+    assert "file/out: the folder cannot be made" in refused("predict", "a.png", "--model", model, "--out", "file/out")
+
+
+def test_an_overlay_of_every_page(model: Path, pages: Path, tmp_path: Path) -> None:
+    done("predict", pages, "--model", model, "--overlay", tmp_path / "seen.png")
+    drawn = [read_pictures(tmp_path / f"seen-{number}.png")[0] for number in (1, 2, 3)]
+    assert [page.shape for page in drawn] == [page.shape for page in read_pictures(pages)]
+    assert not (tmp_path / "seen.png").exists()
+    shutil.copy(LINE, tmp_path / "own.png")
+    own = tmp_path / "own.png"
+    assert f"{own}: would overwrite the page itself" in refused("predict", own, "--model", model, "--overlay", own)
+
+
+def test_an_overlay_is_as_colourful_as_the_page(model: Path, tmp_path: Path) -> None:
+    page = Image.new("RGB", (300, 200), (120, 200, 250))
+    page.save(tmp_path / "page.png")
+    done(
+        "predict", "-", "--model", model, "--overlay", tmp_path / "seen.png", stdin=(tmp_path / "page.png").read_bytes()
+    )
+    assert read_pictures(tmp_path / "seen.png").in_colour(0)[9, 9].tolist() == [120, 200, 250]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
+@pytest.mark.parametrize("form", ["text", "json", "alto", "page", "hocr"])
+def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
+    names = ["œ 'é'.png", os.fsdecode(b"caf\xe9.png"), 'tab\tline\n"quote".png']
+    shown = ["œ 'é'.png", r"caf\udce9.png", r'tab\tline\n"quote".png']
+    files = [tmp_path / name for name in names]
+    for file in files:
+        shutil.copy(LINE, file)
+    if form == "text":
+        rows = done("predict", *files, "--model", model).stdout.splitlines()
+        assert [row.split("\t")[0] for row in rows] == [f"{tmp_path}/{name}" for name in shown]
+    elif form == "json":
+        rows = done("predict", *files, "--model", model, "--json").stdout.splitlines()
+        assert [json.loads(row)["file"] for row in rows] == [str(file) for file in files]
+        Path(tmp_path / "read.jsonl").write_text("\n".join(rows), "utf-8")
+        assert [sample.path for sample in open_dataset(str(tmp_path / "read.jsonl")).samples] == files
+    result = run(
+        "predict", *files, tmp_path / os.fsdecode(b"\n\xff"), "--model", model, "--format", form, "--out", tmp_path
+    )
+    assert rf"Error: {tmp_path}/\n\udcff: no such file" in result.stderr and result.exit_code == 1
+    for file in files:
+        assert file.with_suffix(cli.SUFFIXES[form]).read_text("utf-8")
+
+
+def test_stdout_is_utf8_when_it_is_redirected(model: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "é.png", tmp_path / "œ.png"]
+    for file in files:
+        shutil.copy(LINE, file)
+    for encoding in ("latin-1", "cp1252", "ascii"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        command = [sys.executable, "-m", "inkread", "predict", *files, "--model", model]
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+        assert [row.partition("\t")[0] for row in result.stdout.decode("utf-8").splitlines()] == [*map(str, files)]
+
+
+def test_threads_wait_without_keeping_the_cores_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the user or the program around it decided on it."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    cli.wait_without_spinning()  # torch is imported
+    assert "OMP_WAIT_POLICY" not in os.environ
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    cli.wait_without_spinning()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    code = """
+import os, sys
+import inkread.cli
+assert "OMP_WAIT_POLICY" not in os.environ
+inkread.cli.main(["models"], standalone_mode=False)
+assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+"""
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert python("-c", code).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["latin-research", "strokes-research"])
+def test_models_that_are_not_in_the_package(shelf: Path, name: str) -> None:
+    line = refused("predict", LINE, "--model", name)
+    assert f"{name}: not part of the package, as it may be used for research only" in line
+
+
 # ---- eval
 
 
@@ -271,12 +457,15 @@ def test_datasets_without_a_line(model: Path, tmp_path: Path) -> None:
 def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.safetensors"
     result = done("train", few, "--dev", few, *TINY, "--minutes", 0.0001, "--out", out)
-    assert not result.stdout and re.search(r"wrote .*: CER [\d.]+ % on 4 development lines\n$", result.stderr)
+    assert not result.stdout and re.search(r"wrote .*: CER [\d.]+ % on 4 training lines\n$", result.stderr)
     assert "no --dev" not in result.stderr and "\r" not in result.stderr and "\x1b" not in result.stderr
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.log.jsonl", "m.safetensors"]
     facts = load_model(str(out)).facts
     assert (facts["lines"], facts["training"]["minutes"], facts["training"]["epochs"]) == (4, 0.0001, 0)
-    both = done("train", few, *TINY, "--minutes", 60, "--epochs", 1, "--out", out)
+    existing = refused("train", few, *TINY, "--epochs", 1, "--out", out)
+    assert existing == f"Error: {out} exists; give --force to overwrite it, or another --out"
+    both = done("train", few, *TINY, "--minutes", 60, "--epochs", 1, "--out", out, "--force")
+    assert both.stderr.endswith("% on 4 training lines\n")
     assert "no --dev, and 4 lines are few" in both.stderr and load_model(str(out)).facts["lines"] == 4
     assert len((tmp_path / "m.log.jsonl").read_text().splitlines()) == 1  # of the new training alone
 
@@ -337,7 +526,7 @@ def test_many_to_many_from_an_alignment(
     Path("read.jsonl").write_text(done("predict", *files, "--json", "--model", model).stdout, encoding="utf-8")
     lines = open_dataset("read.jsonl").samples
     assert len(lines) == 4 and all(len(line.spans or ()) == len(line.text) for line in lines)
-    command = ("train", *TINY, "--epochs", 2, "--out", "m.safetensors", "--set", "loss=frames")
+    command = ("train", *TINY, "--epochs", 2, "--out", "m.safetensors", "--force", "--set", "loss=frames")
     done(*command, "read.jsonl")
     assert "loss=frames needs an alignment" in refused(*command, few)
 
@@ -350,6 +539,7 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
     done("train", few, "--config", config, "--set", "hidden=8", "--out", out)
     assert load_model(str(out)).config == NetworkConfig(layers=1, hidden=8, channels=(8, 8, 8), cell="gru")
     config.write_text("hidden = 16\nlayers 1\n")
+    out.unlink()
     broken = refused("train", few, "--config", config, "--out", out)
     assert "settings.toml: " in broken and "(at line 2, column 8)" in broken
     assert "lost.toml: No such file" in refused("train", few, "--config", tmp_path / "lost.toml", "--out", out)
@@ -362,8 +552,8 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
         ("--out .", 2, "is a directory"),
         ("--out lost/m.safetensors", 1, "lost/m.safetensors: there is no folder lost"),
         ("--minutes 0", 2, "'--minutes': 0.0 is not in the range x>0"),
-        ("--minutes inf", 1, "minutes=inf: must be a number"),
-        ("--set learning_rate=1e999", 1, "learning_rate=inf: must be more than 0, and finite"),
+        ("--minutes inf", 1, "minutes=inf: must be a finite number"),
+        ("--set learning_rate=1e999", 1, "learning_rate=1e999: must be a finite number"),
         ("--set hidden", 2, "--set hidden: write NAME=VALUE"),
         ("--set hiden=3", 1, "hiden: no such setting; there are activation, agreement,"),
         ("--set cell=gnu", 1, "cell=gnu: must be one of elman, gru, lstm"),
@@ -385,11 +575,31 @@ def test_what_training_refuses(
     assert message in refused("train", few, "--out", "m.safetensors", *arguments.split(), code=code)
 
 
+def test_the_help_of_train_names_every_setting() -> None:
+    text = done("train", "--help").stdout
+    for settings in (NetworkConfig(), TrainingConfig()):
+        assert all(f"  {name}=" in text for name in settings.to_dict())
+    assert "cell=lstm  or elman, gru\n" in text and "channels=32,64,128,128,128\n" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are UTF-8 there")
+def test_file_names_that_are_not_utf_8(few: Path, model: Path, tmp_path: Path) -> None:
+    dataset = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    shutil.copytree(few, dataset)
+    (dataset / "01-scan.png").rename(os.fsdecode(os.fsencode(dataset) + b"/\xe9.png"))
+    (dataset / "01-scan.gt.txt").rename(os.fsdecode(os.fsencode(dataset) + b"/\xe9.gt.txt"))
+    out = dataset / os.fsdecode(b"m\xe9.safetensors")
+    done("train", dataset, "--dev", dataset, *TINY, "--epochs", 1, "--out", out)
+    shutil.move(out, tmp_path / "m.safetensors")
+    facts = load_model(str(tmp_path / "m.safetensors")).facts
+    assert (facts["trained_on"], facts["dev"], facts["lines"]) == (["caf\ufffd"], "caf\ufffd", 4)
+
+
 def test_lines_that_cannot_be_learnt_from(few: Path, tmp_path: Path) -> None:
     dataset = shutil.copytree(few, tmp_path / "lines")
     pictures = sorted(dataset.glob("*.png"))
     pictures[0].write_bytes(b"")
-    command = ("train", dataset, "--dev", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    command = ("train", dataset, "--dev", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors", "--force")
     assert f"left out: {pictures[0]}: the file is empty" in done(*command).stderr
     for picture in pictures:
         Image.new("L", (8, 48), 255).save(picture)
@@ -413,7 +623,7 @@ def test_a_full_disk(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     out = tmp_path / "m.safetensors"
     out.write_bytes(b"the old one")
     monkeypatch.setattr("os.replace", full)
-    line = refused("train", few, *TINY, "--epochs", 1, "--out", out)
+    line = refused("train", few, *TINY, "--epochs", 1, "--out", out, "--force")
     assert line == f"Error: {out}: cannot be written (No space left on device); free some space"
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"the old one"]
 
@@ -422,7 +632,7 @@ def test_a_stopped_training_is_not_written_over(few: Path, tmp_path: Path) -> No
     checkpoint = tmp_path / "m.checkpoint"
     checkpoint.write_bytes(b"hours of work")
     line = refused("train", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors")
-    assert line == f"Error: {checkpoint}: of a training that was stopped; go on with --resume, or delete it first"
+    assert line == f"Error: {checkpoint}: of a training that was stopped; go on with --resume, or delete it by --force"
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"hours of work"]
 
 
@@ -461,6 +671,20 @@ def test_models(shelf: Path) -> None:
     assert not done("models", "--json").output
 
 
+def test_a_damaged_model_does_not_hide_the_others(shelf: Path) -> None:
+    whole = (shelf / "latin.safetensors").read_bytes()
+    (shelf / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    model = load_model("latin")
+    model.facts["errors"] = [{"on": "lines"}]
+    save_model(shelf / "strange.safetensors", model)
+    for form in ((), ("--json",)):
+        result = run("models", *form)
+        assert result.exit_code == 1 and "latin" in result.stdout.splitlines()[0]
+        first, second = result.stderr.splitlines()
+        assert first.startswith(f"Error: {shelf / 'half.safetensors'}: damaged")
+        assert second.startswith(f"Error: {shelf / 'strange.safetensors'}: damaged")
+
+
 def test_check(few: Path, model: Path, tmp_path: Path) -> None:
     assert done("check", few, "--model", model).stdout.endswith("0 left out, 0 problems\n")
     dataset = shutil.copytree(few, tmp_path / "lines")
@@ -474,6 +698,22 @@ def test_check(few: Path, model: Path, tmp_path: Path) -> None:
         assert problem in problems
     asked = run("check", dataset, "--model", model, "--json")
     assert asked.exit_code == 1 and len(json.loads(asked.stdout)["problems"]) == 3
+
+
+def test_characters_that_the_default_model_lacks_are_notes(few: Path, shelf: Path, tmp_path: Path) -> None:
+    assert "note: " not in done("check", few).stdout
+    dataset = shutil.copytree(few, tmp_path / "lines")
+    (dataset / "03-scan.gt.txt").write_text("日本", encoding="utf-8")
+    note = (
+        "the model latin has no '日' (U+65E5), '本' (U+672C), in 1 of 4 lines: it cannot read them; "
+        "`inkread train --from latin` adds them"
+    )
+    assert f"\nnote: {note}\n0 left out, 0 problems\n" in done("check", dataset).stdout
+    assert json.loads(done("check", dataset, "--json").stdout)["notes"] == [note]
+    named = run("check", dataset, "--model", "latin").stdout
+    assert "note: " not in named and "with this model adds them" in named and "1 problems" in named
+    (shelf / "latin.safetensors").unlink()
+    assert "note: " not in done("check", dataset).stdout
 
 
 # ---- terminals and real processes
@@ -647,6 +887,23 @@ def test_lm_score_tells_each_line_and_bits(ngrams: Path, letters: Path) -> None:
     assert total.startswith(f"{found['bits_per_character']:.3f} bits a character, perplexity ")
 
 
+def test_a_text_may_come_from_standard_input(ngrams: Path, letters: Path, model: Path, tmp_path: Path) -> None:
+    text = letters.read_bytes()
+    assert (
+        done("lm", "score", "-", "--lm", ngrams, stdin=text).output
+        == done("lm", "score", letters, "--lm", ngrams).output
+    )
+    assert "standard input: not UTF-8" in refused("lm", "score", "-", "--lm", ngrams, stdin=b"\xff")
+    words = tmp_path / "words.txt"
+    words.write_text("Margaret\n", "utf-8")
+    reading = ("predict", LINE, "--model", model, "--lm", ngrams, "--words")
+    assert done(*reading, "-", stdin=words.read_bytes()).stdout == done(*reading, words).stdout
+    done("lm", "train", "-", "--out", tmp_path / "short.lm.safetensors", stdin=b"ab\n")
+    assert (
+        " bits a character" in done("lm", "score", "-", "--lm", tmp_path / "short.lm.safetensors", stdin=b"ab").stdout
+    )
+
+
 def test_lm_sample_goes_on_from_the_prompt(ngrams: Path) -> None:
     sample = done("lm", "sample", "--lm", ngrams, "--prompt", "We wal", "--seed", 3, "--length", 30).stdout
     assert sample.startswith("We wal") and len(sample) == 31
@@ -690,7 +947,7 @@ def test_a_model_names_the_language_it_reads_along_with(
     assert load_model(str(own)).facts["lm"] == latin.facts["lm"]
     lines = shutil.copytree(few, tmp_path / "lines")
     next(lines.glob("*.gt.txt")).write_text("Złoty", "utf-8")
-    done("train", lines, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "checks=1", "--out", own)
+    done("train", lines, "--dev", few, "--from", "latin", "--epochs", 1, "--set", "checks=1", "--out", own, "--force")
     assert "lm" not in load_model(str(own)).facts
 
 
@@ -708,6 +965,11 @@ def test_a_model_names_the_language_it_reads_along_with(
         (["lm", "train", LINE, "--kind", "rnn", "--out", "a.arpa"], "must end in .lm.safetensors", 2),
         (["lm", "train", LINE, "--set", "cell=gru", "--out", "a.arpa"], "add --kind rnn", 2),
         (["lm", "train", LINE, "--out", "nowhere/a.arpa"], "there is no folder nowhere", 1),
+        (["lm", "train", LINE, "--kind", "rnn", "--order", 7, "--out", "a.lm.safetensors"], "--order: only for n-g", 2),
+        (["lm", "train", LINE, "--kind", "rnn", "--prune", 1, "--out", "a.lm.safetensors"], "--prune: only for n-g", 2),
+        (["lm", "train", os.devnull, "--out", "a.arpa"], f"{os.devnull}: no text to learn from", 1),
+        (["lm", "sample", "--temperature", "nan"], "must be a finite number", 2),
+        (["predict", "-", "--words", "-"], "cannot both be standard input", 2),
         (["lm", "score", "nowhere.txt"], "nowhere.txt: cannot be read", 1),
         (["lm", "score", SAMPLE / "01-scan.gt.txt", "--lm", LINE], "not a model file", 1),
     ],

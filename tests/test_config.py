@@ -43,7 +43,11 @@ def test_a_value_becomes_its_settings_own_type(name: str, value: Any, expected: 
         ("hidden", None, "whole number"),
         ("dropout", "much", "number"),
         ("dropout", 1.0, "from 0 up to 1"),
-        ("dropout", float("nan"), "from 0 up to 1"),
+        ("dropout", float("nan"), "finite number"),
+        ("dropout", True, "finite number"),
+        ("dropout", False, "finite number"),
+        ("clip", "inf", "finite number"),
+        ("weight_decay", 10**400, "finite number"),
         ("bidirectional", "perhaps", "true or false"),
         ("channels", "8,16", "three or more"),
         ("channels", "8,x,9", "list of whole numbers"),
@@ -58,11 +62,11 @@ def test_a_value_becomes_its_settings_own_type(name: str, value: Any, expected: 
         ("features", "deep", "conv, pixels, geometry"),
         ("batch", 0, "at least 1"),
         ("learning_rate", 0, "more than 0"),
-        ("learning_rate", "nan", "more than 0"),
+        ("learning_rate", "nan", "finite number"),
         ("weight_decay", -0.1, "negative"),
-        ("shortcut", "nan", "negative"),
-        ("agreement", "nan", "not negative"),
-        ("agreement", "-0.1", "not negative"),
+        ("shortcut", "nan", "finite number"),
+        ("agreement", "nan", "finite number"),
+        ("agreement", "-0.1", "not be negative"),
         ("warmup", 1, "from 0 up to 1"),
         ("clip", -1, "negative"),
         ("truncate", -1, "negative"),
@@ -112,7 +116,14 @@ def test_toml_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"cell = gru", "line 1"), (b"\xff\xfe", "utf-8"), (None, "check the path")]
+    ("content", "told"),
+    [
+        (b"cell = gru", "line 1"),
+        (b"\xff\xfe", "utf-8"),
+        (None, "check the path"),
+        (b"layers = " + b"9" * 5000, "write one"),
+        (b"layers = " + b"[" * 5000, "write one"),
+    ],
 )
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes | None, told: str) -> None:
     path = tmp_path / "my.toml"
@@ -121,3 +132,22 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes | None, to
     with pytest.raises(BadConfig, match=told) as caught:
         read_config(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_not_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_bytes(b"\xef\xbb\xbflayers = 2\n")
+    assert read_config(path) == {"layers": 2}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True])
+@pytest.mark.parametrize("name", [name for name, value in TrainingConfig().to_dict().items() if type(value) is float])
+def test_no_number_of_a_training_is_infinite_or_true(name: str, value: Any) -> None:
+    with pytest.raises(BadConfig, match=f"^{name}=.*: must be a finite number"):
+        TrainingConfig(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["height", "window", "step", "layers"])
+def test_a_network_of_absurd_size_is_refused(name: str) -> None:
+    with pytest.raises(BadConfig, match="must be at most 1000"):
+        NetworkConfig(features="pixels").replace({name: 16000})

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import sys
 import tarfile
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -370,6 +372,22 @@ def test_page_in_its_spellings(tmp_path: Path) -> None:
     assert dataset.samples[0].path.name == "x.png"
 
 
+def test_page_words_that_contradict_their_line_are_noted(tmp_path: Path) -> None:
+    coords = '<Coords points="10,20 110,20 110,50 10,50"/>'
+
+    def line(id: str, text: str, words: str) -> str:
+        equiv = "<TextEquiv><Unicode>{}</Unicode></TextEquiv>".format
+        parts = "".join(f"<Word>{equiv(word)}</Word>" for word in words.split())
+        return f'<TextLine id="{id}">{coords}{parts}{equiv(text)}</TextLine>'
+
+    lines = line("a", "old text", "new text") + line("b", " ", "by words") + line("c", "same, here", "same , here")
+    (tmp_path / "x.xml").write_text(PAGE.format(picture="x.png", lines=lines + line("d", "no words", "")))
+    dataset = open_dataset(str(tmp_path))
+    assert [sample.text for sample in dataset.samples] == ["old text", "by words", "same, here", "no words"]
+    (note,) = dataset.notes
+    assert note.startswith(f"{tmp_path}/x.xml: the words of 1 lines") and "a: 'old text' and 'new text'" in note
+
+
 @pytest.mark.parametrize("picture", ["x.png", "jpg/x.png", "other.png", ""])
 @pytest.mark.parametrize("place", ["xml/x.png", "xml/any/x.png", "jpg/x.PNG", "x.png"])
 def test_the_picture_is_found_around_its_xml(tmp_path: Path, picture: str, place: str) -> None:
@@ -522,6 +540,79 @@ def test_real_pages_open_and_their_lines_are_level(tmp_path: Path) -> None:
         xs = [x for x, _ in sample.region.polygon]
         assert abs(line.shape[1] - (max(xs) - min(xs))) < 60 and 20 < line.shape[0] < 250
         assert np.median(line) > 150 > line.min(), "dark ink on light paper"
+
+
+def test_a_sliver_away_from_its_baseline_is_refused() -> None:
+    page = np.full((100, 200), PAPER, np.uint8)
+    for polygon, baseline in [
+        (((10, 0), (10, 99), (10, 50)), ((150, 90), (199, 99))),
+        (((0, 50), (199, 50), (100, 50)), ((10, 99), (190, 0))),
+        (((199, 0), (199, 99), (199, 1)), ((0, 0), (50, 99), (100, 0))),
+        (((float("nan"), 0), (5, 9), (9, 1)), ()),
+        (((0, 0), (5, 9), (9, 1)), ((0, 5), (float("inf"), 5))),
+        (((0, 0), (5, 9), (9, 1)), ((0, 5), (5, 5))),
+    ]:
+        try:
+            for size in (None, (200.0, 100.0), (1e-320, 1e-320)):
+                assert cut_line(page, Region(polygon, baseline, size)).size
+        except BadInput as error:
+            assert "line" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ('"polygon": [[1, 2], [3, NaN], [5, 6]]', "not finite"),
+        ('"polygon": [[1, 2], [3, 4], [5, 6]], "baseline": [[1, Infinity], [2, 3]]', "not finite"),
+        ('"polygon": [[1, 2], [3, 1e999], [5, 6]]', "not finite"),
+        ('"characters": [{"text": "ab", "left": 1, "right": 2}]', "not one character"),
+        ('"characters": [{"text": "a", "left": NaN, "right": 2}, {"text": "b", "left": 1, "right": 2}]', "not finite"),
+    ],
+)
+def test_bad_places_in_json_lines_are_named(tmp_path: Path, place: str, told: str) -> None:
+    (tmp_path / "lines.jsonl").write_text(f'{{"file": "x.png", "text": "ab", {place}}}\n')
+    assert told in refusal(tmp_path) and "lines.jsonl, line 1: " in refusal(tmp_path)
+
+
+# ---- names that are not UTF-8, files that are edited
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
+def test_names_that_are_not_utf8_can_be_printed(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    draw(folder / "a.png").rename(folder / os.fsdecode(b"\xe9.png"))
+    (folder / os.fsdecode(b"\xe9.gt.txt")).write_text("ab")
+    dataset = open_dataset(str(folder))
+    assert dataset.name == rf"{tmp_path}/caf\udce9" and dataset.samples[0].id == r"\udce9"
+    assert read_line(dataset.samples[0]).shape == (20, 40)
+    dataset.samples[0].path.unlink()
+    report = check_dataset(dataset)
+    assert r"caf\udce9/\udce9.png: no such file" in str(report)
+    json.dumps(report.as_dict(), ensure_ascii=False).encode("utf-8")
+
+
+def test_half_characters_in_a_text_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "lines.jsonl").write_text('{"file": "a.png", "text": "\\ud800"}\n{"file": "b.png", "text": "b"}')
+    dataset = open_dataset(str(tmp_path))
+    assert [sample.text for sample in dataset.samples] == ["b"] and "half characters" in dataset.skipped[0]
+
+
+def test_an_edited_file_of_ink_or_pages_is_read_again(tmp_path: Path) -> None:
+    trace = "<trace>0 0,{} 9</trace>".format
+    group = '<traceGroup><annotation type="truth">a</annotation>{}</traceGroup>'.format
+    ink = tmp_path / "ink/a.inkml"
+    ink.parent.mkdir()
+    ink.write_text(f"<ink>{group(trace(5))}{group(trace(6))}</ink>")
+    first, second = open_dataset(str(ink)).samples
+    assert read_strokes(first)[0].tolist() == [[0, 0], [5, 9]]
+    ink.write_text(f"<ink>{group(trace(777))}</ink>")
+    assert read_strokes(first)[0].tolist() == [[0, 0], [777, 9]]
+    with pytest.raises(BadInput, match=r"a\.inkml: it has changed"):
+        read_strokes(second)
+    sample = Sample("l", draw(tmp_path / "x.png", 200, 100), "text", region=Region(BOX))
+    assert read_line(sample).max() == 255
+    draw(tmp_path / "x.png", 200, 100, grey=9)
+    assert read_line(sample).max() == 9
 
 
 # ---- check

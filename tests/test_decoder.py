@@ -206,3 +206,29 @@ def test_aligning_what_greedy_read_gives_greedy_back(log_probs: np.ndarray) -> N
 def test_labels_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="no path of 2 steps spells the 2 labels"):
         align(logs([[0.5, 0.5]] * 2), [A, A])
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_an_alphabet_of_the_blank_alone_reads_nothing(steps: int) -> None:
+    blanks = np.zeros((steps, 1))
+    assert greedy(blanks) == [] and align(blanks, []) == []
+    assert prefix_beam(blanks) == [((), 0.0)]
+
+
+def test_an_alphabet_of_one_label_is_read() -> None:
+    log_probs = logs([[0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
+    assert prefix_beam(log_probs)[0][0] == (A, A)
+
+
+def test_a_long_line_of_a_network_that_has_learnt_nothing_is_read() -> None:
+    """With 1,000 labels of about one probability and the blank before them, a run of blanks underflows."""
+    scores = np.zeros((800, 1001))
+    scores[:, 0] = 0.5
+    found = prefix_beam(normalised(scores))
+    assert found[0][0] == () and found[0][1] == pytest.approx(normalised(scores)[:, 0].sum())
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_steps_without_probabilities_are_refused(value: float) -> None:
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="probability"):
+        prefix_beam(np.full((4, 3), value))

@@ -67,7 +67,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         rows.append(f"{picture}\t{text.read_text('utf-8').strip()}\t{number}\t{'train' if number % 4 else 'dev'}")
     (tmp_path / "my-lines" / "lines.tsv").write_text("\n".join(rows), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WORLD_SIZE", "1")  # a second process would run pytest's command line, not inkread's
+    monkeypatch.setenv("WORLD_SIZE", "1")  # quicker for so few lines
 
 
 @needs_model

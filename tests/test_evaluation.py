@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inkread import evaluation as evaluation_module
 from inkread.dataset import Dataset, Sample, open_dataset
 from inkread.errors import BadDataset, CannotWrite
 from inkread.evaluation import Evaluation, evaluate, summary_lines, write_report
+from inkread.page_scores import PageScore, PageScores
 
 IAM = Path(__file__).parents[2] / "shared/data/iam-lines.tar"
 
@@ -207,6 +209,36 @@ def test_report_shows_fifty_lines_at_most(tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path, *[("word", None)] * 60)
     write_report(evaluate(Fake(*["ward"] * 60), dataset), dataset, tmp_path / "report.html", "Title")
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<article>") == 50
+
+
+def test_report_shows_whole_pages_and_writers_where_there_are_any(tmp_path: Path) -> None:
+    known, unknown = dataset_of(tmp_path, ("word", "w1"), ("word", "w2")), dataset_of(tmp_path, ("word", None))
+    page = PageScore("a#1", None, true=4, found=5, matched=3, characters=200, edits=25)
+    write_report(evaluate(Fake("word"), unknown), unknown, tmp_path / "a.html", "Title", PageScores((page,)))
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    for name, figure in (("F1", "66.7 %"), ("Precision", "60.0 %"), ("Recall", "75.0 %"), ("of pages", "12.50 %")):
+        assert re.search(f"<dt>[^<]*{name}[^<]*</dt><dd><strong>{figure}</strong>", text), name
+    assert "Error rate by writer" not in text and 'href="#writers"' not in text and text.count("<section") == 4
+    write_report(evaluate(Fake("word", "word"), known), known, tmp_path / "b.html", "Title")
+    text = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert text.count("<section") == 5 and 'href="#writers"' in text and "Precision" not in text
+
+
+def test_an_unexpected_error_in_one_line_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = dataset_of(tmp_path, ("cat", None), ("dog", None))
+    read = evaluation_module.read_writing
+
+    def broken(sample: Sample) -> object:
+        if sample == dataset.samples[0]:
+            raise ZeroDivisionError("oh")
+        return read(sample)
+
+    monkeypatch.setattr(evaluation_module, "read_writing", broken)
+    evaluation = evaluate(Fake("dog"), dataset)
+    assert [line.written for line in evaluation.lines] == ["dog"]
+    assert "an error in inkread (ZeroDivisionError('oh'))" in evaluation.failures[0][1]
 
 
 def test_report_of_a_perfect_reader(tmp_path: Path) -> None:

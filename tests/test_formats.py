@@ -1,7 +1,9 @@
 """What is written about a page is what its readers expect, and inkread reads it again."""
 
 import json
+import os
 import re
+import urllib.parse
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +13,9 @@ from PIL import Image
 
 from inkread.dataset import open_dataset, read_line
 from inkread.errors import BadDataset, CannotWrite
-from inkread.formats import as_alto, as_dict, as_hocr, as_page, draw_overlay, write_text
+from inkread.formats import _font, as_alto, as_dict, as_hocr, as_page, draw_overlay, write_text
+from inkread.model_file import load_model, shipped_models
+from inkread.names import one_line
 from inkread.page import Region
 from inkread.reader import Word, WrittenLine, WrittenPage
 from inkread.recognizer import Character, Reading
@@ -188,11 +192,57 @@ def test_json_tells_where_a_line_stands() -> None:
     assert "polygon" not in as_dict("line.png", 1, page.lines[0].reading)
 
 
-def test_the_overlay_draws_lines_and_texts() -> None:
-    page = np.full((300, 400), 255, np.uint8)
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_the_overlay_draws_lines_and_texts(colours: tuple[int, ...]) -> None:
+    page = np.full((300, 400, *colours), 255, np.uint8)
     drawn = np.asarray(draw_overlay(page, written()))
     assert drawn.shape == (300, 400, 3)
     assert (drawn[110] != 255).any() and (drawn[150] == 255).all()
+
+
+def test_the_overlay_keeps_colours_and_lets_the_page_through() -> None:
+    page = np.full((300, 400, 3), (200, 220, 255), np.uint8)
+    page[:, 140:143] = 0  # ink, also where labels are
+    drawn = np.asarray(draw_overlay(page, written()))
+    assert (drawn[-1, 0] == (200, 220, 255)).all()
+    label = drawn[5:19, 141].astype(int)  # above the first line, from y = 20 on
+    assert (label.sum(axis=1) < 3 * 200).all()
+
+
+def test_lines_of_the_overlay_are_wider_on_larger_pages() -> None:
+    def width(scale: int) -> int:
+        size = (400 * scale, 300 * scale)
+        region = Region(((50, 20), (300, 20), (300, 250), (50, 250)), ((50, 200), (300, 200)))
+        page = WrittenPage("a.png", 1, size, (WrittenLine(region, Reading("", 0, ()), (), 1),))
+        drawn = np.asarray(draw_overlay(np.full(size[::-1], 255, np.uint8), page))
+        return int((drawn[100, :150] != 255).any(axis=1).sum())
+
+    assert (width(1), width(10)) == (1, 4)
+
+
+def test_the_font_of_the_overlay_has_the_letters_of_the_models() -> None:
+    def drawn(character: str) -> tuple[bytes, tuple[int, int]]:
+        mask = _font(20).getmask(character)
+        return bytes(mask), mask.size
+
+    shown = {character for name in shipped_models() for character in load_model(name).alphabet.characters}
+    for character in {*shown, *"éœŒæßłőčșğıÅøñ“”«»€§ΩЖ"}:
+        assert drawn(character) != drawn("\U000fffff"), character
+
+
+@pytest.mark.parametrize("name", ['a "b"; c.png', "œ & <é>.png", os.fsdecode(b"caf\xe9.png"), "tab\tline\nend\x1b.png"])
+def test_odd_file_names_give_valid_documents(name: str) -> None:
+    page = written(f"folder/{name}")
+    for text in (as_alto([page]), as_page(page), as_hocr([page])):
+        assert one_line(name) in "".join(
+            [*ElementTree.fromstring(text).itertext()]
+            + [value for element in ElementTree.fromstring(text).iter() for value in element.attrib.values()]
+        )
+    root = ElementTree.fromstring(as_hocr([page]))
+    (sheet,) = (element for element in root.iter() if element.get("class") == "ocr_page")
+    assert re.fullmatch(r'image "[^"]*"; bbox 0 0 400 300; ppageno 0', sheet.get("title", ""))
+    source = sheet[0].get("src", "")
+    assert os.fsdecode(urllib.parse.unquote_to_bytes(source)) == name and source.isascii()
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ import io
 import os
 import struct
 import sys
+import tracemalloc
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from PIL import Image
 
 from inkread.errors import BadInput
 from inkread.ink import MOST_PIXELS, read_pictures
+from inkread.names import one_line
 
 GREY = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
 
@@ -160,10 +164,10 @@ def test_a_pdf_that_cannot_be_read_is_told() -> None:
 
 def message(path: Path | str, data: bytes | None = None) -> str:
     with pytest.raises(BadInput) as caught:
-        read_pictures(path, data)
+        list(read_pictures(path, data))
     text = str(caught.value)
     assert "\n" not in text and ";" in text, "one line that names a cure"
-    assert text.startswith("<stdin>" if str(path) == "-" else str(path))
+    assert text.startswith("<stdin>" if str(path) == "-" else one_line(str(path)))
     return text
 
 
@@ -199,6 +203,25 @@ def test_a_pipe_is_read(tmp_path: Path) -> None:
         pytest.skip("no /dev/fd here")
     np.testing.assert_array_equal(read_pictures(f"/dev/fd/{reader}")[0], GREY)
     os.close(reader)
+
+
+def test_a_small_pdf_of_many_large_pages_takes_the_memory_of_one() -> None:
+    large = [Image.new("1", (2000, 2000), 1)] * 8  # 8 megapixels each at 200 dpi
+    pages = read_pictures("-", encoded(large[0], "PDF", save_all=True, append_images=large[1:], resolution=141.4))
+    assert len(pages) == 8
+    tracemalloc.start()
+    sizes = [page.size for page in pages]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert min(sizes) > 7_900_000 and peak < 4 * max(sizes)
+
+
+def test_threads_leave_the_warning_filters_as_they_were() -> None:
+    exif = encoded(Image.new("L", (8, 8), 255), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01")
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: list(read_pictures("-", exif)), range(40)))
+    assert warnings.filters == before
 
 
 def png_claiming(width: int, height: int) -> bytes:
@@ -244,7 +267,7 @@ def test_a_file_cut_short_is_an_error_and_never_half_a_picture(format: str, opti
     whole = read_pictures("-", data)
     for end in {*range(0, len(data), len(data) // 60), *range(len(data) - 20, len(data))}:
         try:
-            pages = read_pictures("-", data[:end])
+            pages = list(read_pictures("-", data[:end]))
         except BadInput:
             continue
         assert len(pages) == len(whole), f"cut at {end} of {len(data)}"  # only the trailer is missing
@@ -261,7 +284,7 @@ def test_damage_is_a_clear_error_or_a_picture(format: str, place: int, damage: b
     place %= len(data)
     data[place : place + len(damage)] = damage
     try:
-        pages = read_pictures("-", bytes(data))
+        pages = list(read_pictures("-", bytes(data)))
     except BadInput as error:
         assert "\n" not in str(error)
     else:

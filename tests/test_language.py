@@ -19,6 +19,7 @@ from inkread.language import (
     Mixture,
     NgramModel,
     WithWords,
+    draw,
     fit,
     lines_of,
     read_arpa,
@@ -203,11 +204,24 @@ def test_arpa_there_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("-0.2 a <space>", "-0.2 b <space>"), "line 14: no 2-gram whose context"),
-        (("-0.2 a <space>", "often a <space>"), "line 14"),
+        (("-0.2 a <space>", "-0.2 b <space>"), "line 14: a 2-gram whose context b is not among the 1-grams"),
+        (("-0.2 a <space>", "-0.2 a b"), "line 14: a 2-gram whose last token b is not among the 1-grams"),
+        (("-0.2 a <space>", "-0.2 <s> a"), "line 14: the 2-gram <s> a occurs twice"),
+        (("-0.2 a <space>", "often a <space>"), "line 14: often is not a number"),
+        (("-0.2 a <space>", "1e309 a <space>"), "line 14: 1e309 is not the log10 of a probability"),
+        (("-0.2 a <space>", "nan a <space>"), "line 14: nan is not the log10 of a probability"),
+        (("-0.2 a <space>", "0.2 a <space>"), "line 14: 0.2 is not the log10 of a probability"),
+        (("-0.2 a <space>", "-0.2 a"), "line 14: not a 2-gram"),
+        (("-0.2 a <space>", "-0.2 a <space> -1 -1"), "line 14: not a 2-gram"),
+        (("-99 <s> -0.30103", "-99 <s> 1e309"), "line 6: 1e309 is not the log10 of a backoff"),
+        (("-99 <s> -0.30103", "-99 <s> nan"), "line 6: nan is not the log10 of a backoff"),
+        (("-99 <s> -0.30103", "-99 <s> 99"), "probabilities are out of range"),
+        (("-0.2 a <space>\n", ""), "line 16: the file has 2 2-grams, but announces 3"),
+        (("ngram 2=3", "ngram 2=3\nngram 3=1"), "line 18: the file has 0 3-grams, but announces 1"),
+        (("\\2-grams:", "\\3-grams:"), "line 12: 3-grams where 2-grams should be"),
         (("\\end\\", ""), "not a whole ARPA file"),
-        (("-0.60206 a ", "-0.60206 and "), "line 14"),
-        (("<space>", "and"), r"of words \(and, ...\)"),
+        (("-0.60206 a ", "-0.60206 and "), r"line 8: a language model of words \(and, ...\)"),
+        (("<space>", "and"), r"line 9: a language model of words \(and, ...\)"),
         ((BY_HAND, "\\end\\"), "empty"),
     ],
 )
@@ -219,6 +233,100 @@ def test_a_bad_arpa_file_is_refused_in_one_line(change: tuple[str, str], message
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(BadModel, match=r"nowhere\.arpa"):
         read_arpa(tmp_path / "nowhere.arpa")
+
+
+def test_a_truncated_arpa_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "half.arpa"
+    for length in range(len(BY_HAND.rstrip()) - 1):
+        path.write_text(BY_HAND[:length], encoding="utf-8")
+        with pytest.raises(BadModel, match=r"half\.arpa"):
+            read_arpa(path)
+
+
+def test_an_arpa_file_may_have_a_byte_order_mark_and_unusual_spaces_as_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "lm.arpa"
+    text = BY_HAND.replace(" a", " \u00a0").replace("\n", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_arpa(path).score("\u00a0") == pytest.approx(math.log(10) * (-0.1 - 0.3))
+
+
+def damaged(model: NgramModel, **changes: object) -> None:
+    """Make the model anew with some of its parts changed."""
+    parts = {name: getattr(model, name) for name in ("tokens", "order", "token", "children", "log_p", "backoff")}
+    NgramModel(**{**parts, **changes})  # type: ignore[arg-type]
+
+
+def changed(array: np.ndarray, place: int, value: float) -> np.ndarray:
+    array = array.copy()
+    array[place] = value
+    return array
+
+
+def test_tables_that_contradict_one_another_are_refused() -> None:
+    model = fit(LINES, 4)
+    damaged(model)
+    tokens, token, children, log_p, backoff = model.tokens, model.token, model.children, model.log_p, model.backoff
+    context = int(np.flatnonzero(children[1:])[0]) + 1
+    for changes in (
+        {"tokens": "<s>"},
+        {"tokens": None},
+        {"tokens": [*tokens[:-1], 5]},
+        {"tokens": [*tokens[:-1], "ab"]},
+        {"tokens": [*tokens[:-1], "\ud800"]},
+        {"tokens": [*tokens[:-1], tokens[-2]]},
+        {"tokens": tokens[::-1]},
+        {"tokens": tokens[:-1]},
+        {"order": 3},
+        {"order": 5},
+        {"order": 4.0},
+        {"order": 10**30},
+        {"token": token[:-1]},
+        {"token": token.astype(np.float32)},
+        {"token": token.reshape(1, -1)},
+        {"token": changed(token, 7, 200)},
+        {"token": changed(token, 7, 3)},  # not sorted
+        {"children": changed(children, 0, 3)},
+        {"children": changed(children, context, children[context] + 1)},
+        {"children": changed(children, -1, 1)},
+        {"children": np.zeros_like(children)},
+        {"children": np.concatenate([children[:1], children[:0:-1]])},  # not by levels
+        {"log_p": log_p.astype(np.float16)},
+        {"log_p": changed(log_p, 9, math.nan)},
+        {"log_p": changed(log_p, 9, math.inf)},
+        {"log_p": changed(log_p, 9, 1.0)},
+        {"log_p": changed(log_p, 9, -1e30)},
+        {"backoff": changed(backoff, context, math.nan)},
+        {"backoff": changed(backoff, context, math.inf)},
+        {"backoff": changed(backoff, context, 1e30)},
+        {"backoff": changed(backoff, context, -1e30)},
+    ):
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            damaged(model, **changes)
+
+
+@pytest.mark.parametrize("lines", [["a"], ["ab"], ["a", "b", ""]])
+def test_a_text_shorter_than_an_ngram_can_be_learnt(lines: list[str]) -> None:
+    model = fit(lines, 7)
+    longest = max(map(len, lines)) + 2  # with the line's begin and end
+    assert model.order == longest
+    for text in ("", "a"):
+        context = (START, *text)[-longest + 1 :]
+        for token in {*"".join(lines), END, UNKNOWN}:
+            assert log_p(model, text, token) == pytest.approx(math.log(kneser_ney(lines, longest, context, token)))
+
+
+def test_a_text_with_the_characters_that_mark_lines_inside_can_be_learnt() -> None:
+    assert fit(["a\U0010ffffb\U0010fffe"], 3).tokens == fit(["ab"], 3).tokens
+
+
+def test_a_prune_that_is_no_number_is_refused() -> None:
+    with pytest.raises(BadConfig, match="prune=nan"):
+        fit(LINES, 3, math.nan)
+
+
+def test_a_tiny_temperature_takes_the_likeliest() -> None:
+    p = np.array([0.2, 0.5, 0.3])
+    assert draw(p, 1e-310, np.random.default_rng(0)) == 1
 
 
 # ---- words of one's own
@@ -302,6 +410,15 @@ def test_a_mixture_adds_up_to_one_and_tells_the_language() -> None:
         )
         assert language is None or state[1][language] > 0.9
     assert mixture.code("é") != mixture.code("e") and mixture.code("ë") == mixture.code("e")
+
+
+def test_a_mixture_of_very_many_models_still_adds_up_to_one() -> None:
+    mixture = Mixture([fit(LINES, 2), fit(FRENCH, 2)] * 40)
+    state = mixture.start
+    for character in "the cat là":
+        log_p, state = mixture.step(state, mixture.code(character))
+        assert log_p < 0
+    assert sum(state[1]) == pytest.approx(1) and min(state[1]) > 0
 
 
 def chain(model: WithWords, text: str) -> list[float]:

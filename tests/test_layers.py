@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ORDER = """
-    errors files config alphabet ink strokes preprocess trajectory synthesis respelling features rnn network decoder
+    errors files cpus locks config alphabet ink strokes preprocess trajectory synthesis respelling features rnn network
+    decoder
     language metrics model_file recognizer page layout dataset check processes augment made_lines crossing lines
     optimizer training rnnlm reader evaluation page_scores formats display cli
 """.split()

@@ -2,8 +2,11 @@
 
 import ast
 import errno
+import math
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,15 @@ from inkread import model_file
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadModel, CannotWrite
+from inkread.language import fit
 from inkread.model_file import (
     Model,
     describe_model,
     find_model,
+    load_language_model,
     load_model,
     read_tensors,
+    save_language_model,
     save_model,
     shipped_models,
     write_tensors,
@@ -132,6 +138,9 @@ def test_safetensors_of_others_are_refused(tmp_path: Path, metadata: dict[str, s
         {"network": "base"},
         {"alphabet": 5},
         {"alphabet": None},
+        {"alphabet": "aa"},
+        {"alphabet": ["a", "bc"]},
+        {"alphabet": "a\ud800"},
     ],
 )
 def test_a_description_this_version_does_not_know_is_refused(path: Path, change: dict[str, object]) -> None:
@@ -155,6 +164,156 @@ def test_weights_that_do_not_fit_are_refused(path: Path, damage: str) -> None:
         description["alphabet"] += "x"
     write_tensors(path, weights, description)
     assert "fit" in refusal(path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "name", ["output.bias", "rnn.layers.0.forwards.weight_hh_l0", "front.blocks.0.norm.running_var"]
+)
+def test_weights_that_are_not_finite_are_refused(path: Path, value: float, name: str) -> None:
+    description, weights = read_tensors(path)
+    weights = {of: weight.clone() for of, weight in weights.items()}
+    weights[name].view(-1)[0] = value
+    write_tensors(path, weights, description)
+    assert f"damaged: {name} has values that are infinite" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.complex64])
+def test_weights_of_another_type_are_refused(path: Path, kind: torch.dtype) -> None:
+    description, weights = read_tensors(path)
+    write_tensors(path, {**weights, "output.bias": weights["output.bias"].to(kind)}, description)
+    assert "damaged" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden": 10**6},
+        {"hidden": 10**12},
+        {"hidden": 10**30},
+        {"layers": 10**9},
+        {"channels": [3] * 10**5},
+        {"channels": [10**6] * 3},
+        {"height": 16 * 10**8},
+        {"features": "geometry", "height": 16 * 10**8},
+        {"features": "pixels", "window": 10**9},
+        {"features": "pixels", "step": 10**9},
+    ],
+)
+def test_a_network_too_large_to_be_true_is_refused_before_it_is_made(path: Path, change: dict[str, object]) -> None:
+    description, weights = read_tensors(path)
+    write_tensors(path, weights, {**description, "network": {**description["network"], **change}})
+    before = peak_memory()
+    refusal(path)
+    assert peak_memory() - before < 100
+
+
+def peak_memory() -> float:
+    """The most memory this process has had so far, in MB."""
+    resource = pytest.importorskip("resource")
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        None,
+        [],
+        "MIT",
+        {"lm": 5},
+        {"reads": ["lines"]},
+        {"licence": None},
+        {"reads": "\ud800"},
+        {"errors": "none"},
+        {"errors": [5]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": 0.1, "wer": 0.2}]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": 0.1, "wer": 0.2, "cer_interval": [0.1]}]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": "low", "wer": 0.2, "cer_interval": [0.1, 0.2]}]},
+        {"errors": [{"on": "lines", "lines": 3, "cer": math.nan, "wer": 0.2, "cer_interval": [0.1, 0.2]}]},
+    ],
+)
+def test_facts_of_the_wrong_types_are_refused(path: Path, facts: object) -> None:
+    description, weights = read_tensors(path)
+    write_tensors(path, weights, {**description, "facts": facts})
+    assert "damaged" in refusal(path)
+    with pytest.raises(BadModel, match="damaged"):
+        describe_model(path)
+
+
+def test_a_file_name_that_is_not_utf8_may_be_among_the_facts(path: Path) -> None:
+    description, weights = read_tensors(path)
+    facts = {"trained_on": ["caf\udce9.txt"]}
+    write_tensors(path, weights, {**description, "facts": facts})
+    assert load_model(str(path)).facts == facts == describe_model(path)["facts"]
+
+
+def test_a_description_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, {"inkread": "[" * 10**6})
+    assert "damaged" in refusal(path)
+
+
+# ---- n-gram models
+
+
+@pytest.fixture
+def ngrams(tmp_path: Path) -> Path:
+    path = tmp_path / "letters.lm.safetensors"
+    save_language_model(path, fit(["the cat sat", "on the mat"] * 3, 4))
+    return path
+
+
+def test_ngrams_without_words_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.lm.safetensors"
+    model = fit(["12", "34"], 2)
+    save_language_model(path, model)
+    assert load_language_model(str(path)).score("1234") == model.score("1234")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"tokens": []},
+        {"order": 7},
+        {"weight": math.nan},
+        {"weight": "much"},
+        {"weight": 1e9},
+        {"bonus": math.inf},
+        {"bonus": True},
+        {"facts": {"lm": 5}},
+        {"children": torch.zeros(3, dtype=torch.uint8)},
+        {"token": torch.zeros(70, dtype=torch.bfloat16)},
+        {"log_p": torch.zeros(70, dtype=torch.float16)},
+        {"backoff": torch.ones(1)},
+        {"backoff": torch.full((30,), math.nan)},
+        {"counts": torch.zeros(4, dtype=torch.uint8)},
+        {"counts": torch.tensor([1, 1, 0, 1, 1], dtype=torch.uint8)},
+        {"counts": torch.ones(5)},
+        {"words": torch.full((5,), 255, dtype=torch.uint8)},
+        {"words": torch.tensor(list(b"a\n\nb\nc"), dtype=torch.uint8)},
+        {"words": torch.tensor(5, dtype=torch.uint8)},
+    ],
+)
+def test_a_damaged_ngram_model_is_refused(ngrams: Path, damage: dict[str, Any]) -> None:
+    description, tensors = read_tensors(ngrams)
+    for name, value in damage.items():
+        (tensors if name in tensors else description)[name] = value
+    write_tensors(ngrams, tensors, description)
+    with pytest.raises(BadModel, match=r"letters\.lm\.safetensors: .*(damaged|copy it again)") as caught:
+        load_language_model(str(ngrams))
+    assert "\n" not in str(caught.value)
+
+
+def test_descriptions_and_ngrams_are_read_without_torch(path: Path, ngrams: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from inkread.model_file import describe_model, load_language_model;"
+        "describe_model(Path(sys.argv[1])); load_language_model(sys.argv[2]); print('torch' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code, path, ngrams], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "False"
+
+
+# ---- where files are found and how they are written
 
 
 def test_a_missing_file_a_folder_and_an_unknown_name_are_refused(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from inkread import page_scores
 from inkread.dataset import Dataset, Sample
 from inkread.page import Region
 from inkread.page_scores import PageScore, PageScores, match_lines, pages_of, score_pages
+from inkread.reader import Sheet
 from inkread.recognizer import Reading
 from inkread.strokes import Writing
 
@@ -91,7 +94,43 @@ def test_pages_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     assert score_pages(Echo(), dataset).pages == ()
 
 
+def test_an_unexpected_error_on_one_page_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out, samples = page_scores.lay_out, []
+    for name in ("a.png", "b.png"):
+        Image.new("L", (300, 300), 255).save(tmp_path / name)
+        samples.append(Sample(name, tmp_path / name, "text", region=line(10, 200, 50)))
+
+    def broken(name: str, *rest: Any, **more: Any) -> Sheet:
+        if "a.png" in name:
+            raise IndexError("oh")
+        return lay_out(name, *rest, **more)
+
+    monkeypatch.setattr(page_scores, "lay_out", broken)
+    failed: list[str] = []
+    scores = score_pages(Echo(), Dataset("pages", tuple(samples)), failed=lambda name, error: failed.append(name))
+    assert [page.id for page in scores.pages] == ["b#1"] and failed == [str(tmp_path / "a.png")]
+    with pytest.raises(IndexError):
+        score_pages(Echo(), Dataset("pages", tuple(samples)))
+
+
 @pytest.mark.parametrize("points", [((5.0, 1.0), (0.0, 1.0)), ((0.0, 1.0), (5.0, 1.0))])
 def test_a_baseline_may_be_listed_from_either_end(points: tuple[tuple[float, float], ...]) -> None:
     region = Region(((0, 0), (5, 0), (5, 2), (0, 2)), points)
     assert match_lines([region], [region]) == [(0, 0)]
+
+
+def test_no_pages_have_no_scores() -> None:
+    scores = PageScores(())
+    assert str(scores) == "whole pages: none could be read"
+    assert scores.to_dict() == dict.fromkeys(("precision", "recall", "f1", "f1_interval", "cer", "cer_interval")) | {
+        "pages": []
+    }
+    assert (scores.recall, scores.f1, scores.cer, scores.cer_interval) == (0, 0, 0, (0, 0))
+
+
+def test_a_page_without_text_does_not_divide_by_zero() -> None:
+    scores = PageScores((PageScore("a", None, 0, 0, 0, 0, 0),))
+    assert (scores.recall, scores.f1, scores.cer) == (0, 0, 0)
+    assert "F1 0.0 %" in str(scores)

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from inkread.preprocess import LONGEST, MARGIN, SPREAD, Line, normalise
+from inkread.preprocess import LONGEST, MARGIN, SPREAD, Line, dark_on_light, normalise
 
 Grey = NDArray[np.uint8]
 HEIGHT = 48
@@ -250,3 +250,33 @@ def check_sound(line: Line) -> None:
 @pytest.mark.parametrize("height", [16, 32, 64])
 def test_height_is_as_asked(height: int) -> None:
     assert len(normalise(drawn(), height).pixels) == height
+
+
+# ---- bright writing on a dark page
+
+
+def written_page() -> np.ndarray:
+    """White paper with twenty lines of strokes."""
+    page = np.full((1200, 900), 240, np.uint8)
+    rng = np.random.default_rng(0)
+    for line in range(100, 1100, 50):
+        for column in range(100, 800, 12):
+            page[line - rng.integers(10, 25) : line, column : column + 3] = 30
+    return page
+
+
+def test_a_page_is_inverted_when_its_writing_is_bright() -> None:
+    page = written_page()
+    np.testing.assert_array_equal(dark_on_light(255 - page), page)
+    board = (60 + (240 - page) * 0.5).astype(np.uint8)  # chalk
+    np.testing.assert_array_equal(dark_on_light(board), 255 - board)
+
+
+def test_a_page_with_dark_surroundings_stays_as_it_is() -> None:
+    page = written_page()
+    photo = page.copy()
+    photo[:700] = np.random.default_rng(0).integers(0, 90, (700, 900))
+    on_table = np.pad(page, 500, constant_values=25)
+    blank = np.full((1200, 900), 20, np.uint8)
+    for same in (page, photo, on_table, blank, blank[:5, :400], blank[:1, :1]):
+        assert dark_on_light(same) is same

@@ -1,31 +1,104 @@
-"""Two processes that train together: one that never comes must not be waited for in silence."""
+"""Two processes that train together: they share what they have in private, and none is waited for in silence."""
 
 import os
+import re
+import stat
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import torch
 
 from inkread import processes
-from inkread.errors import TrainingFailed
+from inkread.errors import BadInput, TrainingFailed
+from inkread.processes import Processes, meet
+
+OWN = [{"text": "é\udce9", "numbers": [1, 2.5]}, {"text": "", "numbers": [None, True]}]  # what each process has
 
 
-@pytest.mark.skipif(sys.platform == "win32" or (os.cpu_count() or 1) < 2, reason="needs two cores and a shell script")
-def test_a_second_process_that_dies_before_it_has_met_the_first_is_told_with_its_last_words(
+@pytest.fixture(autouse=True)
+def two_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setattr(processes, "available_cpus", lambda world=1: 2 // world)
+
+
+def exchange(word: str, place: Processes, folder: Path) -> None:
+    """What the second process does."""
+    place.all(OWN[place.rank])
+    place.all([word, sys.argv[0], place.threads, str(folder)])
+
+
+def fail(place: Processes, folder: Path) -> None:
+    raise BadInput("no luck")
+
+
+def test_what_the_second_process_is_told_and_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its work comes with its arguments: the command line and the environment of this program are not its own."""
+    monkeypatch.setattr(sys, "argv", ["a program of the user's", "train"])
+    before = dict(os.environ)
+    with meet(2, exchange, "word") as (place, folder):
+        assert (place.rank, place.world, place.threads) == (0, 2, 1)
+        assert dict(os.environ) == before
+        if sys.platform != "win32":
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert place.all(OWN[0]) == OWN
+        assert place.all(None) == [None, ["word", "-c", 1, str(folder)]]
+        if sys.platform == "linux":
+            assert own_listening_addresses() <= {"0100007F"}  # 127.0.0.1
+    assert dict(os.environ) == before and not folder.exists()
+
+
+def own_listening_addresses() -> set[str]:
+    """The addresses at which this process can be reached by TCP, as hexadecimal numbers."""
+    files = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    own = set(re.findall(r"socket:\[(\d+)\]", " ".join(files)))
+    rows = [
+        row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/self/net/{table}").read_text().splitlines()
+    ]
+    return {row[1].split(":")[0] for row in rows if row[3] == "0A" and row[9] in own}
+
+
+def test_the_last_words_of_a_second_process_that_fails() -> None:
+    with (
+        pytest.raises(TrainingFailed, match=r"second process of this training ended \(no luck\)"),
+        meet(2, fail) as (
+            place,
+            _,
+        ),
+    ):
+        place.all(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script")
+def test_a_second_process_that_dies_before_it_has_met_the_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dies = tmp_path / "python"
     dies.write_text("#!/bin/sh\necho 'Error: no memory left' >&2\nexit 3\n")
     dies.chmod(0o755)
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
     monkeypatch.setattr(sys, "executable", str(dies))
-    monkeypatch.setattr(processes, "MEETING", timedelta(seconds=1))
-    threads = torch.get_num_threads()
-    try:
-        with pytest.raises(TrainingFailed, match=r"ended \(no memory left\)"), processes.alone_or_together():
-            processes.join()
-    finally:
-        torch.set_num_threads(threads)
-    assert "WORLD_SIZE" not in os.environ
+    began = time.monotonic()
+    with pytest.raises(TrainingFailed, match=r"ended \(no memory left\)"), meet(2, exchange, ""):
+        raise AssertionError("it has not come")
+    assert time.monotonic() - began < processes.MEETING.total_seconds() / 2
+
+
+def test_a_second_process_that_does_not_come_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(processes, "MEETING", timedelta(seconds=0.1))
+    with pytest.raises(RuntimeError, match="has not come"):
+        processes._join(Processes(0, 2), tmp_path)
+
+
+def test_no_process_is_started_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "there is none")
+    with meet(1, exchange) as (place, _):
+        assert (place.world, place.threads) == (1, 2)
+    monkeypatch.setattr(processes, "available_cpus", lambda world=1: 1)
+    with meet(16, exchange) as (place, _):
+        assert (place.world, place.threads) == (1, 1)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with meet(16, exchange) as (place, _):
+        assert place.world == 1

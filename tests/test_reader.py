@@ -1,6 +1,7 @@
 """Pages told from lines, and their readings placed on the page; with a reader that reads "ab c" everywhere."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,15 @@ def test_a_page_is_told_from_a_line(lines: int) -> None:
     assert sheet.page and len(sheet.writings) == lines
 
 
+@pytest.mark.parametrize("lines", [3, 6])
+def test_white_writing_on_black_is_read_as_dark_writing_is(lines: int) -> None:
+    page = page_of(lines)
+    sheet, inverted = lay_out("page.png", 1, 1, page), lay_out("page.png", 1, 1, 255 - page)
+    assert inverted.page and inverted.regions == sheet.regions
+    for cut, other in zip(sheet.cuts, inverted.cuts, strict=True):
+        np.testing.assert_array_equal(cut.picture, other.picture)
+
+
 def test_what_a_picture_is_can_be_said() -> None:
     line = np.asarray(Image.open(SCANS[0]).convert("L"))
     assert lay_out("line.png", 1, 1, line, page=True).page
@@ -64,6 +74,48 @@ def test_readings_come_with_their_sheet_empty_pages_too() -> None:
     one, two = (Sheet(name, 1, 1, (10, 10), (np.zeros((9, 9), np.uint8),) * n) for name, n in (("one", 1), ("two", 2)))
     read = [(sheet.name, len(readings)) for sheet, readings in read_sheets(Echo(), [blank, one, blank, two, blank])]
     assert read == [("blank", 0), ("one", 1), ("blank", 0), ("two", 2), ("blank", 0)]
+
+
+def line_sheet(name: str) -> Sheet:
+    return Sheet(name, 1, 1, (9, 9), (np.zeros((9, 9), np.uint8),))
+
+
+def test_a_page_comes_when_it_is_read_and_only_the_next_is_prepared() -> None:
+    taken: list[int] = []
+
+    def sheets() -> Iterator[Sheet]:
+        for number in range(1, 9):
+            taken.append(number)
+            yield replace(line_sheet("scan.pdf"), number=number, count=8, page=True)
+
+    for place, (sheet, readings) in enumerate(read_sheets(Echo(), sheets()), 1):
+        assert (sheet.number, len(readings)) == (place, 1)
+        assert len(taken) <= place + 1
+
+
+def test_what_cannot_be_read_does_not_stop_the_others() -> None:
+    class Choosy(Echo):
+        def read_many(self, writings: Iterable[Writing]) -> Iterator[Reading]:
+            for writing in writings:
+                if isinstance(writing, list):
+                    raise RuntimeError("strokes")
+                yield from super().read_many([writing])
+
+    strokes = replace(line_sheet("strokes"), writings=([],))
+    page = replace(line_sheet("page"), page=True)
+    sheets = [line_sheet("a"), strokes, line_sheet("b"), replace(strokes, page=True), page, line_sheet("c")]
+    failures: list[tuple[str, str]] = []
+    read = read_sheets(Choosy(), sheets, lambda sheet, error: failures.append((sheet.name, str(error))))
+    assert [sheet.name for sheet, _ in read] == ["a", "b", "page", "c"]
+    assert failures == [("strokes", "strokes")] * 2
+    with pytest.raises(RuntimeError):
+        list(read_sheets(Choosy(), sheets))
+
+
+def test_a_line_on_which_nothing_is_read_has_no_words() -> None:
+    ((sheet, readings),) = read_sheets(Echo(), [lay_out("page.png", 1, 1, page_of(2), page=True)])
+    page = place_on_page(sheet, [Reading("", 0.0, ()), readings[1]])
+    assert page.lines[0].words == () and len(page.lines[1].words) == 2
 
 
 def test_words_stand_on_the_page_where_they_were_cut() -> None:

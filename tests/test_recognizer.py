@@ -1,18 +1,23 @@
 """The reading path with an untrained network: order, places of characters, and that batches change nothing."""
 
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from inkread import recognizer
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig
 from inkread.decoder import Label
-from inkread.errors import BadInput
+from inkread.errors import BadInput, BadModel
 from inkread.features import extract
 from inkread.model_file import Model, save_model
 from inkread.network import Network
@@ -21,6 +26,7 @@ from inkread.recognizer import Decoder, Reading, Recognizer, pad
 from inkread.strokes import Stroke
 from inkread.synthesis import draw_page, scale_and_left
 
+ROOT = Path(__file__).parent.parent
 Grey = NDArray[np.uint8]
 CONFIGS = {
     "conv": NetworkConfig(channels=(4, 4, 8), layers=1, hidden=8, cell="gru"),
@@ -202,3 +208,100 @@ def test_a_model_of_pictures_reads_the_drawing_of_strokes() -> None:
     assert inner.left == pytest.approx(drawn.characters[len(reading.characters) // 2].left / scale + left)
     xs = np.concatenate(strokes())[:, 0]
     assert all(xs.min() <= character.left <= character.right <= xs.max() for character in reading.characters)
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+def test_weights_that_give_no_probabilities_are_told_as_damage(decoder: Decoder) -> None:
+    model = untrained(CONFIGS["conv"])
+    model.weights["front.blocks.0.norm.running_var"].fill_(-1)  # the root of which is no number
+    with pytest.raises(BadModel, match="the model: damaged"):
+        Recognizer(model, decoder).read(picture(200))
+
+
+def test_a_torch_without_its_private_function_reads_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    reader = Recognizer(untrained(NetworkConfig(channels=(4, 4, 8), layers=1, hidden=8, cell="lstm")))
+    assert isinstance(reader.read(picture(200)).text, str)
+
+
+# ---- inside other programs
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("line.png", "cannot read an object of type str: give a grey picture"),
+        (Path("line.png"), "cannot read an object of type PosixPath"),
+        (Image.new("L", (200, 60)), "cannot read an object of type Image"),
+        (np.zeros((60, 200, 3), np.uint8), r"cannot read an array \(60, 200, 3\) of uint8"),
+        (np.zeros((60, 200)), r"cannot read an array \(60, 200\) of float64"),
+        (np.zeros((0, 200), np.uint8), r"cannot read an array \(0, 200\) of uint8"),
+        ([], "cannot read a list without strokes"),
+        ([[(0, 0), (1, 1)]], "cannot read a list without strokes"),
+        (None, "cannot read an object of type NoneType"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="paths have another type")
+def test_what_is_no_writing_is_refused(given: Any, message: str) -> None:
+    reader = Recognizer(untrained(CONFIGS["conv"]))
+    with pytest.raises(BadInput, match=message):
+        reader.read(given)
+
+
+def test_the_pictures_may_come_from_a_generator_that_reads_itself() -> None:
+    reader = Recognizer(untrained(CONFIGS["pixels"]))
+    pictures = [picture(100, seed) for seed in range(3)]
+
+    def again() -> Iterator[Grey]:
+        for grey in pictures:
+            reader.read(grey)
+            yield grey
+
+    expected = [reader.read(grey).text for grey in pictures]
+    found: list[str] = []
+    thread = threading.Thread(
+        target=lambda: found.extend(r.text for r in reader.read_many(again(), batch=1)), daemon=True
+    )
+    thread.start()
+    thread.join(20)
+    assert found == expected
+
+
+def test_large_pictures_do_not_wait_for_many_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognizer, "MOST_PIXELS", 15_000)
+    reader, taken = Recognizer(untrained(CONFIGS["pixels"])), []
+
+    def pictures() -> Iterator[Grey]:
+        for seed in range(9):
+            taken.append(seed)
+            yield picture(200, seed)  # 12,000 pixels
+
+    readings = reader.read_many(pictures())
+    next(readings)
+    assert len(taken) <= 4  # two that are read, two in advance
+    assert len(list(readings)) == 8
+
+
+def test_the_program_around_it_keeps_its_threads_and_its_objects() -> None:
+    code = """
+import gc, os, threading, warnings
+import torch
+torch.set_num_threads(3)
+from inkread.recognizer import Recognizers
+from tests.test_recognizer import CONFIGS, Recognizer, picture, untrained
+torch.set_num_threads(3)  # the tests set it for themselves
+before = dict(os.environ), list(warnings.filters), gc.get_freeze_count()
+recognizers = Recognizers("own")
+recognizers.load = lambda name: Recognizer(untrained(CONFIGS["conv"]))
+assert len(list(recognizers.read_many(picture(100, seed) for seed in range(99)))) == 99
+numbers = [torch.get_num_threads()]
+thread = threading.Thread(target=lambda: numbers.append(torch.get_num_threads()))
+thread.start()
+thread.join()
+assert numbers == [3, 3], numbers
+assert (dict(os.environ), list(warnings.filters), gc.get_freeze_count()) == before
+workers = {*recognizers.loaded["own"].pool.map(lambda _: torch.get_num_threads(), range(9))}
+assert workers == {1}, workers
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

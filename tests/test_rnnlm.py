@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import torch
 from inkread.config import CELLS
 from inkread.errors import BadConfig, BadInput, BadModel
 from inkread.language import fit
-from inkread.model_file import load_language_model, save_language_model
+from inkread.model_file import load_language_model, read_tensors, save_language_model, write_tensors
 from inkread.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, Tokenizer, learn_merges, load, merge, train
 
 LINES = ["the cat sat on the mat", "that is the hat", "a cat, a hat"] * 20
@@ -131,3 +132,41 @@ def test_bad_settings_and_texts_are_refused() -> None:
         train(["ab"], TINY)
     with pytest.raises(BadModel, match="no such language model"):
         load("klingon")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"characters": 5},
+        {"characters": None},
+        {"characters": "aa"},
+        {"characters": "a\ud800"},
+        {"merges": "x"},
+        {"merges": [["a"]]},
+        {"merges": [["a", 5]]},
+        {"merges": None},
+        {"config": {"hidden": 10**9}},
+        {"config": {"layers": 10**9}},
+        {"config": {"embedding": 10**30}},
+        {"config": []},
+        {"facts": 5},
+        {"embedding.weight": torch.zeros(2)},
+        {"output.bias": math.nan},
+        {"output.bias": 1e38},  # finite, but the softmax of it is no probability of anything
+    ],
+)
+def test_a_damaged_file_is_refused(learnt: RecurrentModel, tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "tiny.lm.safetensors"
+    learnt.facts = {}
+    learnt.save(path)
+    description, weights = read_tensors(path)
+    weights = {name: weight.float() for name, weight in weights.items()}
+    for name, value in change.items():
+        if isinstance(value, float):
+            weights[name][3] = value
+        else:
+            (weights if name in weights else description)[name] = value
+    write_tensors(path, weights, description)
+    with pytest.raises(BadModel, match=r"tiny\.lm\.safetensors: .*copy") as caught:
+        load(str(path)).score("the")
+    assert "\n" not in str(caught.value)

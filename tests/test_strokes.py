@@ -103,6 +103,10 @@ def test_values_may_be_written_in_every_way() -> None:
     assert stroke == [[1.5, -20], [2.5, -21], [3.5, -22], [31, 0.5], [31, 2]]
 
 
+def test_a_hexadecimal_number_of_300_digits_is_nowhere_on_paper() -> None:
+    assert "nowhere on paper" in refused(inkml(f"<trace>1 2,#{'F' * 300} 3</trace>"))
+
+
 def test_channels_stand_in_any_order() -> None:
     channels = "".join(f'<channel name="{name}"/>' for name in ("F", "Y", "T", "X"))
     (stroke,) = points(only(inkml(f"<traceFormat>{channels}</traceFormat><trace>9 1 0 5, 9 2 1 6</trace>")))
@@ -182,7 +186,7 @@ def test_bad_inkml() -> None:
 def unipen(folder: Path, provider: str, ink: str, labels: str) -> Path:
     """A label file and the ink that it includes, as they lie in the distribution."""
     file = folder / "include" / provider / "data" / "a.dat"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f".WRITER_ID ann\n.COORD X Y T\n{ink}")
     path = folder / "data" / "7" / provider / "a.dat"
     path.parent.mkdir(parents=True)
@@ -217,9 +221,65 @@ def test_bad_unipen(tmp_path: Path) -> None:
     assert "nowhere on paper" in refused(".PEN_DOWN\n1 2\n3 nan\n")
     assert "no ink in what it includes (a.dat)" in refused('.INCLUDE a.dat\n.SEGMENT WORD 0 ? "a"\n')
     assert "no stroke of a pen" in refused(".VERSION 1.0\n")
+    for part in ("0-1-2", "1-2,3--4", "99999999999"):
+        told = refused(f'.PEN_DOWN\n1 2\n3 4\n.SEGMENT WORD {part} ? "a"\n')
+        assert told.startswith("<stdin>, line 4: not numbers of components")
+    assert "no ink in what it includes (.)" in refused(".INCLUDE .\n")
+    assert "no ink in what it includes" in refused(f".INCLUDE {'x' * 300}\n")
     circle = unipen(tmp_path, "kar", ".INCLUDE kar/data/a.dat\n", "")
     with pytest.raises(BadInput, match="run in a circle"):
         read_inks(circle)
+
+
+def test_unipen_includes_nothing_from_outside(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.dat"
+    secret.write_text(".PEN_DOWN\npassword 1\n")
+    data = tmp_path / "set"
+    for link, target in (("file", secret), ("folder", tmp_path)):
+        unipen(data / link, "kar", INK, "")
+        (data / link / "include/kar/data/link").symlink_to(target)
+    (data / "whole/data").mkdir(parents=True)
+    (data / "whole/include").symlink_to(tmp_path)
+    (data / "folder/include/kar/data/inside").symlink_to("a.dat")
+    for place, included in [
+        ("file", secret),
+        ("file", "kar/data/../../../../../secret.dat"),
+        ("file", "kar/data/link"),
+        ("folder", "kar/data/link/secret.dat"),
+        ("whole", "secret.dat"),
+    ]:
+        file = data / place / "data/b.dat"
+        file.write_text(f".VERSION 1.0\n.INCLUDE {included}\n.PEN_DOWN\n1 2\n3 4\n")
+        with pytest.raises(BadInput, match=r"b\.dat, line 2: .INCLUDE of a file outside") as caught:
+            read_inks(file)
+        assert "password" not in str(caught.value)
+    file = data / "folder/data/b.dat"
+    file.write_text(".INCLUDE kar/data/inside\n")
+    assert len(read_inks(file)[0].strokes) == 2
+
+
+def test_an_error_in_an_included_file_does_not_quote_it(tmp_path: Path) -> None:
+    path = unipen(tmp_path, "kar", ".PEN_DOWN\n1 password\n", "")
+    with pytest.raises(BadInput, match=r"include/kar/data/a\.dat: the component at line 3 is not numbers") as caught:
+        read_inks(path)
+    assert "password" not in str(caught.value)
+
+
+def test_includes_that_double_many_times_end_in_an_error(tmp_path: Path) -> None:
+    path = unipen(tmp_path, "kar", ".INCLUDE kar/data/0\n", "")
+    for level in range(30):
+        (tmp_path / f"include/kar/data/{level}").write_text(f".INCLUDE kar/data/{level + 1}\n" * 2)
+    (tmp_path / "include/kar/data/30").write_text(INK)
+    with pytest.raises(BadInput, match="more than 500,000 components"):
+        read_inks(path)
+
+
+def test_an_edited_file_that_is_included_is_read_again(tmp_path: Path) -> None:
+    path = unipen(tmp_path, "kar", INK, "")
+    assert len(read_inks(path)[0].strokes) == 2
+    unipen(tmp_path / "other", "kar", INK + "\n.PEN_DOWN\n1 2\n", "")
+    (tmp_path / "other/include/kar/data/a.dat").replace(tmp_path / "include/kar/data/a.dat")
+    assert len(read_inks(path)[0].strokes) == 3
 
 
 # ---- JSON

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +17,17 @@ from PIL import Image, ImageDraw
 
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
-from inkread.dataset import Sample, open_dataset, read_strokes
-from inkread.errors import BadDataset, BadModel
+from inkread.dataset import Dataset, Sample, open_dataset, read_strokes
+from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite
+from inkread.evaluation import evaluate
 from inkread.features import feature_size
+from inkread.locks import PREFIX
+from inkread.metrics import error_rate
 from inkread.model_file import Model, load_model
 from inkread.network import Network
+from inkread.processes import Processes
 from inkread.recognizer import Recognizer
-from inkread.training import Progress, adopt, train
+from inkread.training import Job, Progress, _learn, adopt, train
 
 TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
 # Few epochs, weights averaged over few steps, no measuring of precision: float32, so that sums can be compared.
@@ -160,6 +166,22 @@ def test_a_network_that_grows_reads_as_before(
     torch.testing.assert_close(after.log_softmax(2), before.log_softmax(2))
 
 
+def test_one_new_character_in_ten_lines_costs_nothing(tmp_path: Path) -> None:
+    """Fine-tune the shipped model on ten sample lines, one of them with an added "ß", and read ten other lines."""
+    model = load_model("latin")
+    samples = open_dataset(str(Path(__file__).parent.parent / "datasets" / "sample")).samples[:20]
+    learned, others = samples[:10], samples[10:]
+    learned = (replace(learned[0], text=learned[0].text + "ß"), *learned[1:])
+    out = tmp_path / "own.safetensors"
+    settings = TrainingConfig(epochs=3, batch=5, learning_rate=2e-3, average=0.9, photographed=0.0, checks=1)
+    train(learned, learned, out, model.config, settings, start=model)
+    assert load_model(str(out)).alphabet.characters == model.alphabet.characters + "ß"
+    before, after = (
+        evaluate(Recognizer.load(name, "greedy"), Dataset("sample", others)).cer for name in ("latin", str(out))
+    )
+    assert after < before + 0.01
+
+
 class Killed(Exception):
     pass
 
@@ -200,34 +222,118 @@ def test_what_can_not_be_resumed_is_told_before_the_lines_are_read(strokes: Path
 
     with pytest.raises(Killed):
         train(samples, samples[:8], out, TINY, BRIEF.replace({"checks": 2}), report=stop)
-    for other, lines in ((TINY.replace({"hidden": 8}), samples), (TINY, samples[1:])):
-        with pytest.raises(BadModel, match=r"m\.checkpoint: of another network or other data"):
-            train(lines, samples[:8], out, other, BRIEF, resume=True, loading=no_line)
+    another_text = (replace(samples[0], text="ioioio"), *samples[1:])
+    another_name = (replace(samples[0], id="25"), *samples[1:])
+    another_picture = (replace(samples[0], path=samples[1].path), *samples[1:])
+    assert samples[0].path.stat().st_size != samples[1].path.stat().st_size
+    others = [
+        (TINY.replace({"hidden": 8}), samples, samples[:8], "other network"),
+        (TINY, samples[1:], samples[:8], "other lines"),
+        (TINY, another_text, samples[:8], "other lines"),
+        (TINY, another_name, samples[:8], "other lines"),
+        (TINY, another_picture, samples[:8], "other lines"),
+        (TINY, samples, samples[1:9], "other validation lines"),
+    ]
+    for config, lines, dev_lines, what in others:
+        with pytest.raises(BadModel, match=rf"m\.checkpoint: of another training \({what}\)"):
+            train(lines, dev_lines, out, config, BRIEF, resume=True, loading=no_line)
     learn(strokes, out, TINY.replace({"dropout": 0.5}), resume=True)  # not the network's shape
+
+
+def test_two_trainings_do_not_write_one_model(strokes: Path, tmp_path: Path) -> None:
+    """The second is refused while the first is under way, and afterwards unless it may overwrite the model."""
+    out = tmp_path / "m.safetensors"
+    samples = open_dataset(str(strokes)).samples
+    refusals = []
+
+    def another(step: Progress) -> None:
+        with pytest.raises(CannotWrite, match=r"m\.safetensors: another training is writing it") as caught:
+            train(samples, samples, out, TINY, BRIEF)
+        refusals.append(caught.value)
+
+    train(samples, samples, out, TINY, BRIEF.replace({"epochs": 1}), report=another, overwrite=False)
+    assert len(refusals) == 6
+    with pytest.raises(CannotWrite, match=r"m\.safetensors exists; give --force to overwrite it, or another --out"):
+        train(samples, samples, out, TINY, BRIEF, overwrite=False)
+    assert {file.name for file in tmp_path.iterdir()} == {"m.safetensors", "m.log.jsonl"}
+
+
+def test_the_error_rate_before_training_is_that_of_the_start(strokes: Path, tmp_path: Path) -> None:
+    learn(strokes, tmp_path / "start.safetensors", epochs=8, learning_rate=3e-2)
+    start = load_model(str(tmp_path / "start.safetensors"))
+    samples, notes = open_dataset(str(strokes)).samples, []
+    training = BRIEF.replace({"epochs": 1})
+    train(samples[8:], samples[:8], tmp_path / "m.safetensors", TINY, training, start=start, note=notes.append)
+    reader = Recognizer(start)
+    read = [(sample.text, reader.read(np.asarray(Image.open(sample.path))).text) for sample in samples[:8]]
+    assert notes == [f"before training: CER {100 * error_rate(read):.2f} %"]
+
+
+def test_a_batch_of_one_line_is_for_one_process(strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setattr("inkread.processes.available_cpus", lambda world=1: 2 // world)
+    monkeypatch.setattr(sys, "executable", "no second process")
+    learn(strokes, tmp_path / "m.safetensors", batch=1, epochs=1)
+    samples = open_dataset(str(strokes)).samples
+    job = Job(samples, samples, tmp_path / "m.safetensors", TINY, BRIEF.replace({"batch": 1}), None, False, {})
+    with pytest.raises(BadConfig, match=r"^batch=1: must be at least the number of processes, 2$"):
+        _learn(job, Processes(1, 2), tmp_path)
+
+
+def test_a_program_that_trains_finds_itself_as_before(
+    strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a second process, which must not run the program once more."""
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setattr("inkread.processes.available_cpus", lambda world=1: 2 // world)
+    monkeypatch.setattr(sys, "argv", ["program", "train", "--help"])
+    torch.manual_seed(7)
+
+    def state() -> list[object]:
+        signals = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        return [torch.get_num_threads(), torch.get_rng_state().tolist(), signals, dict(os.environ)]
+
+    before = state()
+    together, _ = learn(strokes, tmp_path / "two.safetensors", TINY.replace({"dropout": 0}))
+    after = state()
+    after[3].pop("TORCHINDUCTOR_CACHE_DIR", None)  # torch sets it when it is imported
+    before[3].pop("TORCHINDUCTOR_CACHE_DIR", None)
+    assert after == before
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    alone, _ = learn(strokes, tmp_path / "one.safetensors", TINY.replace({"dropout": 0}))
+    assert alone == pytest.approx(together, abs=0.02)
 
 
 def command(*arguments: object) -> list[str]:
     settings = ["channels=8,8,8", "layers=1", "hidden=16", "precision=float32", "batch=4", "checks=2"]
     flags = [flag for setting in settings for flag in ("--set", setting)]
-    return [sys.executable, "-m", "inkread", "train", *map(str, arguments), *flags]
+    return [sys.executable, "-m", "inkread", "train", *flags, *map(str, arguments)]  # the last of equals counts
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is not of Windows")
-def test_kill_9(strokes: Path, tmp_path: Path) -> None:
-    """A real process, killed for good in mid-training: what it left is whole, and it goes on from there."""
-    out = tmp_path / "m.safetensors"
-    environment = {**os.environ, "WORLD_SIZE": "1", "RANK": "0"}
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    """A real process, ended in mid-training: what it left is whole, it goes on from there, and no folders stay."""
+    out, temporary = tmp_path / "m.safetensors", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    environment = {**os.environ, "WORLD_SIZE": "1", "RANK": "0", "TMPDIR": str(temporary)}
     arguments = command(strokes, "--out", out, "--epochs", "400", "--set", "checks=200")
-    process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (out.exists() and (tmp_path / "m.checkpoint").exists()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(getattr(signal, number))
+    _, said = process.communicate()
+    assert len(list(temporary.glob(f"{PREFIX}*"))) == (number == "SIGKILL")
+    if number == "SIGTERM":
+        assert process.returncode == 128 + signal.SIGTERM and not list(tmp_path.glob(".*"))
+        assert said.endswith("stopped; the same command with --resume goes on from the last minute\n")
     load_model(str(out))
     done = json.loads((tmp_path / "m.log.jsonl").read_text().splitlines()[0])
     cer, steps = learn_again(strokes, out, done["step"])
     assert 0 <= cer <= 1 and steps[0].step > 1
+    assert not list(temporary.glob(f"{PREFIX}*"))
 
 
 def learn_again(dataset: Path, out: Path, at_least: int) -> tuple[float, list[Progress]]:

@@ -250,3 +250,13 @@ def test_real_lines_stand_on_the_baseline_in_body_heights() -> None:
         assert track.places.min() >= 0 and len(track.places) == len(track.path)
         features.append(trace(track.path))
     assert np.concatenate(features).std(axis=0).min() > 0.01  # every feature says something
+
+
+@pytest.mark.parametrize("far", [1e6, 1e12, 1e-310, -1e12])
+def test_points_far_off_or_tiny_stay_within_bounds(far: float) -> None:
+    """A damaged coordinate made features of many terabytes."""
+    writing = [np.array([(0, 0), (3, 9), (6, 0), (9, 9)], float), np.array([(far, 5.0)]), np.array([(far, far)])]
+    for strokes in (writing, writing[:2], writing[1:], [stroke * [1, 0] for stroke in writing]):
+        track = normalise_strokes(strokes)
+        assert np.isfinite(track.path).all() and np.abs(track.path).max() <= 4100
+        assert len(track.path) < 25_000
