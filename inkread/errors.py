@@ -1,41 +1,52 @@
-"""Everything inkread can refuse to do, as one tree.
+"""The errors that inkread raises on purpose. Each is one line that says what is wrong, where, and what to do.
 
-InkreadError            one clear line for the user: what is wrong, in which file, and the cure
-├── BadInput            a picture, pen strokes or text that cannot be read
-├── BadDataset          a dataset that cannot be found, told apart or used
-├── BadModel            a model file that is missing, damaged or not ours
-├── BadConfig           settings that contradict each other or do not exist
+InkreadError            the base class: catch it to catch them all
+├── BadInput            an image, pen strokes or a text that cannot be read
+├── BadDataset          a dataset that cannot be found, recognised or used
+├── BadModel            a model file that is missing, damaged or of another kind
+├── BadConfig           settings that do not exist or contradict each other
 ├── CannotWrite         an output that cannot be written
-└── TrainingFailed      training that cannot go on (a loss that is not a number)
+└── TrainingFailed      a training that cannot continue, for example since the loss is not a number
 """
+
+from pathlib import Path
 
 from inkread._names import one_line
 
 
 class InkreadError(Exception):
-    """The root of the tree; the command line prints it as one line and exits with 1.
+    """The base class. Its text is "PATH, line LINE: PROBLEM; HINT", without the parts that are not given.
 
-    Its message can be printed whatever the file is called.
+    >>> str(BadDataset("no text", path="lines.tsv", line=3, hint="fill in the column 'text'"))
+    "lines.tsv, line 3: no text; fill in the column 'text'"
+
+    The command line prints the text on one line and exits with code 1. Programs use the attributes `problem`, `path`
+    (str or None), `line` (counted from 1, or None) and `hint` (str or None).
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+    def __init__(
+        self, problem: str, *, path: Path | str | None = None, line: int | None = None, hint: str | None = None
+    ) -> None:
+        self.problem, self.line, self.hint = problem, line, hint
+        self.path = None if path is None else str(path)
+        place = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
+        super().__init__(one_line(f"{place}{problem}{f'; {hint}' if hint else ''}"))
 
 
 class BadInput(InkreadError):
-    """A picture, pen strokes or text that cannot be read."""
+    """An image, pen strokes or a text that cannot be read."""
 
 
 class BadDataset(InkreadError):
-    """A dataset that cannot be found, told apart or used."""
+    """A dataset that cannot be found, recognised or used."""
 
 
 class BadModel(InkreadError):
-    """A model file that is missing, damaged or not ours."""
+    """A model file that is missing, damaged or of another kind."""
 
 
 class BadConfig(InkreadError):
-    """Settings that contradict each other or do not exist."""
+    """Settings that do not exist or contradict each other."""
 
 
 class CannotWrite(InkreadError):
@@ -43,7 +54,7 @@ class CannotWrite(InkreadError):
 
 
 class TrainingFailed(InkreadError):
-    """Training that cannot go on."""
+    """A training that cannot continue."""
 
 
 def shown(value: object) -> str:

@@ -1,5 +1,6 @@
 """The scripts that prepare line pictures from raw downloads."""
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from PIL import Image
 from inkread.data.dataset import open_dataset, read_line
 from inkread.data.prepare import TALLEST, dev_writers, save_picture
 
+SHARED = Path(__file__).parents[2] / "shared" / "data"
 ALTO = """<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><sourceImageInformation>
 <fileName>{page}.png</fileName></sourceImageInformation></Description>
 <Tags><OtherTag ID="T1" LABEL="printed"/><OtherTag ID="T2" LABEL="DefaultLine"/></Tags>
@@ -149,3 +151,20 @@ def test_pictures_are_saved_no_taller_than_needed(tmp_path: Path) -> None:
     save_picture(tmp_path / "page" / "a.png", np.zeros((200, 400), np.uint8))
     with Image.open(tmp_path / "page" / "a.png") as picture:
         assert picture.size == (192, TALLEST)
+
+
+@pytest.mark.skipif(not (SHARED / "mss19.tar.xz").is_file(), reason="mss19.tar.xz is not in ../shared/data")
+def test_real_pages(
+    prepare_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(SHARED / "mss19.tar.xz") as archive:
+        pages = [member for member in archive if "/lettres-cecile" in member.name or "/manuscrit-sand" in member.name]
+        archive.extractall(tmp_path, pages, filter="data")
+    run(prepare_script("htr-united"), monkeypatch, tmp_path / "mss19", tmp_path / "out")
+    samples = open_dataset(str(tmp_path / "out")).samples
+    assert len(samples) == 235 and {sample.writer for sample in samples} == {
+        "lettres-cecile-t-chasse",
+        "manuscrit-sand-fadette",
+    }
+    assert not any(set("<>[]^") & set(sample.text) for sample in samples)
+    assert all(read_line(sample).max() - int(read_line(sample).min()) > 50 for sample in samples[:10])

@@ -306,7 +306,7 @@ def draw_text(
     for place in struck:
         for stroke in strike(large.getlength(words[place]) / body, rng):
             path = stroke * body + [border + starts[place], 3 * size]
-            brush.line(path.ravel().tolist(), fill=0, width=max(2, round(0.07 * size)), joint="curve")
+            brush.line(path.ravel().tolist(), fill=0, width=max(2, round(0.1 * size)), joint="curve")
     picture = _crop(warp(canvas, 2 * size, rng))
     return np.asarray(picture.reduce(2))
 
