@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from inkread import cli
-from inkread.cli import display
+from inkread.cli import display, predict, train
 from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
 from inkread.data.dataset import Sample, open_dataset
 from inkread.inputs.images import read_pictures
@@ -377,7 +377,7 @@ def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
     )
     assert rf"Error: {tmp_path}/\n\udcff: no such file" in result.stderr and result.exit_code == 1
     for file in files:
-        assert file.with_suffix(cli.SUFFIXES[form]).read_text("utf-8")
+        assert file.with_suffix(predict.SUFFIXES[form]).read_text("utf-8")
 
 
 def test_stdout_is_utf8_when_it_is_redirected(model: Path, tmp_path: Path) -> None:
@@ -475,10 +475,10 @@ def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
 
 def test_a_tenth_of_many_lines_is_set_aside() -> None:
     samples = tuple(Sample(str(number), Path("line.png"), "a") for number in range(250))
-    ours, aside = cli._set_aside(samples)
+    ours, aside = train._set_aside(samples)
     assert len(aside) == 25 and {*ours, *aside} == {*samples} and len(ours) == 225
-    assert cli._set_aside(samples[::-1]) == (ours, aside)
-    assert cli._set_aside(samples[:99]) == (samples[:99], samples[:99])
+    assert train._set_aside(samples[::-1]) == (ours, aside)
+    assert train._set_aside(samples[:99]) == (samples[:99], samples[:99])
 
 
 def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -536,9 +536,8 @@ def test_many_to_many_from_an_alignment(
 
 def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
     config, out = tmp_path / "settings.toml", tmp_path / "m.safetensors"
-    config.write_text(
-        'layers = 1\nhidden = 16\nchannels = [8, 8, 8]\ncell = "gru"\nepochs = 1\nchecks = 1\nprecision = "float32"\n'
-    )
+    settings = ["layers = 1", "hidden = 16", "channels = [8, 8, 8]", 'cell = "gru"', "epochs = 1", "evaluations = 1"]
+    config.write_text("\n".join([*settings, 'precision = "float32"']))
     done("train", few, "--config", config, "--set", "hidden=8", "--out", out)
     assert load_model(str(out)).config == NetworkConfig(layers=1, hidden=8, channels=(8, 8, 8), cell="gru")
     config.write_text("hidden = 16\nlayers 1\n")

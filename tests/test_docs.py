@@ -43,7 +43,10 @@ def examples() -> Iterator[tuple[str, str]]:
 def commands(command: click.Command, words: tuple[str, ...] = ("inkread",)) -> Iterator[tuple[str, click.Command]]:
     """All commands with the words that call them: ("inkread predict", ...), ..."""
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
             yield from commands(child, (*words, name))
     else:
         yield " ".join(words), command

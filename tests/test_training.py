@@ -339,7 +339,7 @@ def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: p
 def learn_again(dataset: Path, out: Path, at_least: int) -> tuple[float, list[Progress]]:
     """Go on from the checkpoint of `command`, to its end, in this process."""
     samples: tuple[Sample, ...] = open_dataset(str(dataset)).samples
-    from inkread.cli import _set_aside
+    from inkread.cli.train import _set_aside
 
     train_samples, dev_samples = _set_aside(samples)
     config = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16)

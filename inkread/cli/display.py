@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inkread.errors import CannotWrite
+from inkread._names import one_line
+from inkread.errors import CannotWrite, InkreadError
 
 if TYPE_CHECKING:
+    from inkread.data.dataset import Dataset
     from inkread.train.loop import Progress
 
 
@@ -39,10 +41,33 @@ def print_line(text: str) -> None:
         raise CannotWrite(f"<stdout>: cannot be written ({error.strerror}); free some space") from error
 
 
-def tell(text: str) -> None:
+def note(text: str) -> None:
     """A line on stderr; of several processes that train together, only the first talks."""
     if _is_first():
         click.echo(text, err=True)
+
+
+def file_failed(failures: dict[str, str], name: str, error: Exception, place: str = "") -> None:
+    """Report in one line that a file, or a page of it, cannot be read, and why."""
+    where = one_line(f"{'<stdin>' if name == '-' else name}{place}")
+    if isinstance(error, InkreadError):
+        message = str(error) if str(error).startswith(where) else f"{where}: {error}"
+    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        message = f"{where}: not enough memory to read it; scale it down"
+    else:
+        message = f"{where}: cannot be read because of an error in inkread ({error!r}); please report it with the file"
+    failures[name] = message
+    click.echo(f"Error: {one_line(message)}", err=True)
+
+
+def print_notes(dataset: "Dataset") -> None:
+    for text in dataset.notes:
+        note(f"note: {text}")
+
+
+def counted(number: int, thing: str) -> str:
+    """1, "line" -> "1 line"; 2, "line" -> "2 lines"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _is_first() -> bool:
@@ -82,7 +107,7 @@ def training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None], 
     """What `train` shows: on a terminal a bar and a table that live, else a line at each check."""
     if not (sys.stderr.isatty() and _is_first()):
         yield (
-            (lambda progress: tell(_as_line(progress)) if progress.cer is not None else None),
+            (lambda progress: note(_as_line(progress)) if progress.cer is not None else None),
             lambda done, total: None,
         )
         return

@@ -1,0 +1,63 @@
+"""`inkread check`: check a dataset."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from inkread.cli.display import print_line, print_notes, progress_bar
+from inkread.cli.options import json_option
+from inkread.config import (
+    DEFAULT_MODEL,
+    PRESETS,
+    STROKE_MODEL,
+)
+
+if TYPE_CHECKING:
+    from inkread.inputs.ink import LineInput
+
+
+@click.command("check")
+@click.argument("dataset")
+@click.option("--model", metavar="NAME|FILE", help="Check that this model can read the lines and learn from them.")
+@json_option
+def command(dataset: str, model: str | None, as_json: bool) -> None:
+    """Check a dataset before an hour of training is spent on it.
+
+    Counts lines, writers and characters, and names every file that is missing or unreadable, every text with a
+    character that --model lacks, and every text too long for CTC at its picture's width. Exit code 1 if there is
+    any such problem.
+
+    Without --model, characters that the default model lacks are listed as notes, which do not change the exit code:
+    `inkread train --from` adds them to the model's alphabet.
+
+    \b
+    Examples:
+      inkread check my-lines
+      inkread check iam:trainset --model latin
+    """
+    from inkread.data.check import check_dataset
+    from inkread.data.dataset import is_ink, open_dataset
+    from inkread.features.extract import columns_of, normalize
+    from inkread.model.checkpoint import describe_model, load_model, shipped_models
+
+    loaded = load_model(model) if model else None
+    opened = open_dataset(dataset)
+    defaults = {}
+    if not loaded:
+        shipped = shipped_models()
+        used = {STROKE_MODEL if is_ink(sample) else DEFAULT_MODEL for sample in opened.samples}
+        defaults = {name: set(describe_model(shipped[name])["alphabet"]) for name in sorted(used & shipped.keys())}
+
+    def count_steps(writing: "LineInput") -> int:
+        config = loaded.config if loaded else PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
+        return config.steps(columns_of(normalize(writing, config)).shape[1])
+
+    print_notes(opened)
+    with progress_bar("checking", len(opened.samples)) as tick:
+        report = check_dataset(opened, set(loaded.alphabet.characters) if loaded else None, count_steps, tick, defaults)
+    print_line(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else str(report))
+    if report.problems:
+        sys.exit(1)

@@ -1,0 +1,114 @@
+"""`inkread eval`: measure error rates."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from inkread._files import check_writable
+from inkread._names import one_line
+from inkread.cli.display import file_failed, print_line, print_notes, progress_bar
+from inkread.cli.options import decoder_option, json_option, lm_option, load_recognizers, model_option, words_option
+from inkread.errors import BadInput
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command("eval")
+@click.argument("dataset")
+@model_option
+@decoder_option
+@lm_option
+@words_option
+@json_option
+@click.option(
+    "--errors", type=click.IntRange(min=0), default=0, metavar="N", help="Show the N worst lines, and what is confused."
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="Write a page to look through.",
+)
+def command(
+    dataset: str,
+    model: str | None,
+    decoder: str | None,
+    lm: str | None,
+    words: Path | None,
+    as_json: bool,
+    errors: int,
+    report: Path | None,
+) -> None:
+    """Measure the error rate on lines with known text.
+
+    DATASET is PATH or PATH:SPLIT. PATH is a table (.tsv, .csv) or JSON Lines (.jsonl) with a header or keys such as
+    file, text, writer and split; a folder with such a table; a folder of pictures NAME.png with texts NAME.gt.txt;
+    pages with ALTO or PAGE XML; pen strokes with their text as InkML, UNIPEN or JSON Lines; or IAM or IAM-OnDB as they
+    are distributed. SPLIT chooses the lines of that split, for example dev.
+
+    Gives the character and the word error rate (CER, WER) with a 95 % bootstrap interval, and the lines read a second.
+
+    Of pages with ALTO or PAGE the lines are cut out as outlined there. Then the pages are read as `predict` does, and
+    scored again: how many lines are found (precision, recall and F1 of baselines that match to a quarter of the line
+    distance), and the CER of each whole page in reading order.
+
+    \b
+    Examples:
+      inkread eval datasets/sample
+      inkread eval iam:validationset1 --errors 20 --report errors.html
+      inkread eval my-lines --model mine.safetensors --json
+    """
+    from inkread.data.dataset import open_dataset
+    from inkread.evaluate.lines import evaluate as measure
+    from inkread.evaluate.lines import summary_lines, write_report
+    from inkread.evaluate.pages import pages_of, score_pages
+
+    if report is not None:
+        check_writable(report)
+    opened = open_dataset(dataset)
+    recognizer = load_recognizers(model, decoder, lm, words)
+    with progress_bar("reading", len(opened.samples)) as tick:
+        try:
+            evaluation = measure(recognizer, opened, tick)
+        except BadInput as error:  # the model reads no such lines
+            raise BadInput(f"{dataset}: {error}") from error
+    pages = pages_of(opened)
+    scores = None
+    failures: dict[str, str] = {}  # by page
+    if pages:
+        with progress_bar("finding lines", len(pages)) as tick:
+            scores = score_pages(recognizer, opened, tick, partial(file_failed, failures))
+    name = " and ".join(recognizer.loaded)
+    for reason in opened.skipped:
+        click.echo(f"left out: {one_line(reason)}", err=True)
+    print_notes(opened)
+    for _, message in evaluation.failures:
+        click.echo(f"Error: {one_line(message)}", err=True)
+    if as_json:
+        figures = {"dataset": opened.name, "model": name, **evaluation.to_dict()}
+        if scores:
+            figures["whole_pages"] = scores.to_dict()
+        print_line(json.dumps(figures, ensure_ascii=False))
+    else:
+        for row in summary_lines(evaluation):
+            print_line(row)
+        if scores:
+            print_line(str(scores))
+        if errors:
+            visible = {"": "(nothing)", " ": "␣"}
+            for line in evaluation.worst(errors):
+                print_line(f"\n{one_line(line.id)}  CER {100 * line.rate:.0f} %")
+                print_line(f"  written  {line.written}\n  read     {line.read}")
+            print_line("\nwritten → read, times")
+            for written, read, times in evaluation.confusions(errors):
+                print_line(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
+    if report is not None:
+        write_report(evaluation, opened, report, f"{name} on {opened.name}", scores)
+        click.echo(f"wrote {one_line(str(report))}", err=True)
+    if evaluation.failures or failures:
+        sys.exit(1)

@@ -1,0 +1,71 @@
+"""`inkread models`: list the models."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inkread.cli.display import print_line
+from inkread.cli.options import json_option
+from inkread.config import (
+    DEFAULT_MODEL,
+)
+from inkread.errors import BadInput, BadModel
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command("models")
+@json_option
+def command(as_json: bool) -> None:
+    """List the models that are here.
+
+    Of each it tells what it reads, its licence, its size and its error rates on writers it has not seen.
+
+    \b
+    Examples:
+      inkread models
+      inkread models --json
+    """
+    from inkread.model.checkpoint import describe_model, shipped_language_models, shipped_models
+
+    rows, damaged = [], False
+    for kind, shipped in (("lines", shipped_models()), ("language", shipped_language_models())):
+        for name, path in shipped.items():
+            try:
+                facts = describe_model(path).get("facts", {})
+            except BadModel as error:
+                damaged = True
+                click.echo(f"Error: {error}", err=True)
+                continue
+            size = round(path.stat().st_size / 1e6, 1)
+            own = {"name": name, "kind": kind, "file": str(path), "megabytes": size}
+            rows.append({**own, **facts, **own})  # the facts come last, but replace nothing
+    if not rows and not damaged and not as_json:
+        raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
+    for row in rows:
+        if as_json:
+            print_line(json.dumps(row, ensure_ascii=False))
+        else:
+            _print_model(row)
+    if damaged:
+        sys.exit(1)
+
+
+def _print_model(row: dict[str, Any]) -> None:
+    """Print what `inkread models` tells of a model."""
+    note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
+    print_line(f"{row['name']}{note}")
+    print_line(f"  reads     {row.get('reads', 'not told')}")
+    if "lm" in row:
+        print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
+    print_line(f"  licence   {row.get('licence', 'not told')}")
+    print_line(f"  size      {row['megabytes']} MB, {row['file']}")
+    for measured in row.get("errors", []):
+        low, high = measured["cer_interval"]
+        print_line(
+            f"  CER       {100 * measured['cer']:.1f} % ({100 * low:.1f}-{100 * high:.1f}) on {measured['on']}, "
+            f"{measured['lines']} lines; WER {100 * measured['wer']:.1f} %"
+        )
