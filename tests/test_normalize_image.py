@@ -16,13 +16,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inkread.features.image import LONGEST, MARGIN, SPREAD, NormalizedImage, dark_on_light, normalize_image
 
-Grey = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 HEIGHT = 48
 IAM = Path(__file__).parent.parent.parent / "shared" / "data" / "iam-lines.tar"
 RNG = np.random.default_rng(0)
 
 
-def drawn(text: str = "Reading handwriting, Lilly!", size: int = 48, margin: int = 30) -> Grey:
+def drawn(text: str = "Reading handwriting, Lilly!", size: int = 48, margin: int = 30) -> GreyImage:
     font = ImageFont.load_default(size)
     left, top, right, bottom = map(int, font.getbbox(text))
     picture = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 255)
@@ -31,7 +31,7 @@ def drawn(text: str = "Reading handwriting, Lilly!", size: int = 48, margin: int
 
 
 @pytest.fixture(scope="module")
-def real() -> list[Grey]:
+def real() -> list[GreyImage]:
     """Lines of eight writers."""
     if not IAM.is_file():
         pytest.skip(f"{IAM}: no real lines here")
@@ -47,12 +47,12 @@ def real() -> list[Grey]:
         return [np.asarray(Image.open(io.BytesIO(read(file))).convert("L")) for file in sorted(clean.values())[:160:20]]
 
 
-def resized(grey: Grey, factor: float) -> Grey:
+def resized(grey: GreyImage, factor: float) -> GreyImage:
     picture = Image.fromarray(grey)
     return np.asarray(picture.resize((round(picture.width * factor), round(picture.height * factor)), Image.BICUBIC))
 
 
-def slanted(grey: Grey, tangent: float) -> Grey:
+def slanted(grey: GreyImage, tangent: float) -> GreyImage:
     """Sheared so that strokes lean to the right by so much, the middle row staying where it is."""
     margin = round(abs(tangent) * len(grey))
     picture = Image.fromarray(np.pad(grey, ((0, 0), (margin, margin)), constant_values=255))
@@ -60,17 +60,17 @@ def slanted(grey: Grey, tangent: float) -> Grey:
     return np.asarray(picture.transform(picture.size, Image.AFFINE, matrix, Image.BILINEAR, fillcolor=255))
 
 
-def sloped(grey: Grey, degrees: float) -> Grey:
+def sloped(grey: GreyImage, degrees: float) -> GreyImage:
     return np.asarray(Image.fromarray(grey).rotate(degrees, Image.BILINEAR, expand=True, fillcolor=255))
 
 
-def shaded(grey: Grey) -> Grey:
+def shaded(grey: GreyImage) -> GreyImage:
     """As by a lamp at the right: paper of 80 to 250, and never black ink."""
     light = np.linspace(0.4, 1, grey.shape[1]) * np.linspace(1, 0.8, len(grey))[:, None]
     return ((60 + grey / 255 * 190) * light).astype(np.uint8)
 
 
-def grainy(grey: Grey) -> Grey:
+def grainy(grey: GreyImage) -> GreyImage:
     return np.clip(grey * 0.6 + 60 + RNG.normal(0, 6, grey.shape), 0, 255).astype(np.uint8)
 
 
@@ -82,13 +82,13 @@ def likeness(one: NormalizedImage, other: NormalizedImage) -> float:
     return float(np.corrcoef(one.pixels.ravel(), resized.ravel())[0, 1])
 
 
-def rise(pixels: Grey) -> float:
+def rise(pixels: GreyImage) -> float:
     """The tangent of the ink's slope."""
     rows, columns = np.nonzero(pixels > 80)
     return float(np.polyfit(columns, rows, 1)[0])
 
 
-SCANS: dict[str, Callable[[Grey], Grey]] = {
+SCANS: dict[str, Callable[[GreyImage], GreyImage]] = {
     "inverted": lambda grey: 255 - grey,
     "of low contrast": lambda grey: (150 + grey / 255 * 40).astype(np.uint8),
     "shaded": shaded,
@@ -109,12 +109,12 @@ def test_drawn_line_is_the_same_in_every_scan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCANS)
-def test_real_lines_are_the_same_in_every_scan(real: list[Grey], name: str) -> None:
+def test_real_lines_are_the_same_in_every_scan(real: list[GreyImage], name: str) -> None:
     alike = [likeness(normalize_image(grey, HEIGHT), normalize_image(SCANS[name](grey), HEIGHT)) for grey in real]
     assert min(alike) > 0.85 and np.mean(alike) > 0.94
 
 
-def test_real_lines_come_out_level_whole_and_of_one_size(real: list[Grey]) -> None:
+def test_real_lines_come_out_level_whole_and_of_one_size(real: list[GreyImage]) -> None:
     for grey in real:
         pixels = normalize_image(grey, HEIGHT).pixels
         assert abs(rise(pixels)) < 0.01
@@ -127,14 +127,14 @@ def test_real_lines_come_out_level_whole_and_of_one_size(real: list[Grey]) -> No
         assert profile[0] + profile[-1] < 0.01
 
 
-def ruled(grey: Grey) -> Grey:
+def ruled(grey: GreyImage) -> GreyImage:
     """On a sheet with a rule every 40 rows, which begins long before the writing and goes on behind it."""
     page = np.pad(grey, ((40, 40), (150, 250)), constant_values=255)
     page[10::40] = page[11::40] = 60
     return page
 
 
-def between_lines(grey: Grey) -> Grey:
+def between_lines(grey: GreyImage) -> GreyImage:
     """The feet of a line above and the heads of one below cut into the picture."""
     inked = np.flatnonzero((grey < 128).any(axis=1))
     strip, blank = (inked[-1] - inked[0]) // 5, np.full((12, grey.shape[1]), 255, np.uint8)
@@ -142,14 +142,14 @@ def between_lines(grey: Grey) -> Grey:
     return np.concatenate([np.roll(feet, 70, axis=1), blank, grey, blank, np.roll(heads, 90, axis=1)])
 
 
-def half_in_shadow(grey: Grey) -> Grey:
+def half_in_shadow(grey: GreyImage) -> GreyImage:
     """The shadow of a hand, with an edge as sharp as a stroke's, on more than the paper beside the writing."""
     page = np.pad(grey, ((20, 20), (150, 150)), constant_values=255)
     light = np.where(np.arange(page.shape[1]) < page.shape[1] // 2, 1, 0.55)
     return ((40 + page / 255 * 200) * light).astype(np.uint8)
 
 
-SURROUNDINGS: dict[str, Callable[[Grey], Grey]] = {
+SURROUNDINGS: dict[str, Callable[[GreyImage], GreyImage]] = {
     "on ruled paper": ruled,
     "between two lines": between_lines,
     "half in shadow": half_in_shadow,
@@ -158,7 +158,7 @@ SURROUNDINGS: dict[str, Callable[[Grey], Grey]] = {
 
 
 @pytest.mark.parametrize("name", SURROUNDINGS)
-def test_surroundings_do_not_change_the_size_of_the_writing(real: list[Grey], name: str) -> None:
+def test_surroundings_do_not_change_the_size_of_the_writing(real: list[GreyImage], name: str) -> None:
     ratios = []
     for grey in [drawn(), *real]:
         alone, among = normalize_image(grey, HEIGHT), normalize_image(SURROUNDINGS[name](grey), HEIGHT)
@@ -237,7 +237,7 @@ def test_odd_shapes_do_not_fail(shape: tuple[int, int]) -> None:
 
 @settings(deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 60)), elements=st.integers(0, 255)))
-def test_no_picture_fails(grey: Grey) -> None:
+def test_no_picture_fails(grey: GreyImage) -> None:
     check_sound(normalize_image(grey, HEIGHT))
 
 

@@ -8,25 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkread.features.extract import trace
+from inkread.features.extract import ink_features
 from inkread.features.ink import (
     DOT,
     FEWEST_UP,
     LONGEST,
     MOST_UP,
     STEP,
-    measure_body,
+    baseline_and_x_height,
+    drop_repeated_points,
+    drop_stray_dots,
     normalize_ink,
+    resample,
     rotate,
     slant,
     slope,
-    split_lines,
     turning_points,
-    usual_body,
-    walk,
-    without_duplicates,
-    without_strays,
 )
+from inkread.features.ink_lines import split_lines, typical_x_height
 from inkread.inputs.ink import Stroke, read_inks
 
 IAM = File(__file__).parents[2] / "data" / "iam-ondb" / "lineStrokes"
@@ -68,7 +67,7 @@ def test_a_point_turns_nowhere() -> None:
 
 
 def test_a_descender_does_not_move_the_baseline() -> None:
-    assert measure_body([zigzag([0, 0, 0, 9, 0, 0])]) == (0, 10)  # one 'g' among five feet
+    assert baseline_and_x_height([zigzag([0, 0, 0, 9, 0, 0])]) == (0, 10)  # one 'g' among five feet
 
 
 @pytest.mark.parametrize("angle", [-0.4, -0.05, 0.0, 0.1, 0.5])
@@ -91,12 +90,12 @@ def test_the_slant_of_sheared_uprights_is_found(lean: float) -> None:
 
 
 def test_points_that_repeat_and_strokes_far_off_are_dropped() -> None:
-    rested = without_duplicates([np.array([[0.0, 0], [0, 0], [1, 0], [0, 0]]), np.array([[0.0, 0], [0, 0]])])
+    rested = drop_repeated_points([np.array([[0.0, 0], [0, 0], [1, 0], [0, 0]]), np.array([[0.0, 0], [0, 0]])])
     assert [stroke.tolist() for stroke in rested] == [[[0, 0], [1, 0], [0, 0]], [[0, 0]]]
     word, full_stop, stray = zigzag([0, 0]), np.array([[9.0, 0.0]]), np.array([[4.0, 60.0]])
-    assert [len(stroke) for stroke in without_strays([word, full_stop, stray])] == [5, 1]
+    assert [len(stroke) for stroke in drop_stray_dots([word, full_stop, stray])] == [5, 1]
     dots = [np.array([[float(x), 0.0]]) for x in range(3)]
-    assert len(without_strays(dots)) == 3
+    assert len(drop_stray_dots(dots)) == 3
 
 
 # ---- walking
@@ -104,7 +103,7 @@ def test_points_that_repeat_and_strokes_far_off_are_dropped() -> None:
 
 def test_a_walk_of_hand_worked_strokes() -> None:
     strokes = [np.array([[0.0, 0.0], [0.6, 0.0], [0.6, 0.4]]), np.array([[1.0, 0.4]])]
-    path, places = walk(strokes)
+    path, places = resample(strokes)
     on_paper = [[0, 0], [0.2, 0], [0.4, 0], [0.6, 0], [0.6, 0.2], [0.6, 0.4]]
     assert path[:6] == pytest.approx(np.array([[x, y, 1] for x, y in on_paper]))
     assert path[6:9] == pytest.approx(np.array([[0.7, 0.4, 0], [0.8, 0.4, 0], [0.9, 0.4, 0]]))
@@ -114,7 +113,7 @@ def test_a_walk_of_hand_worked_strokes() -> None:
 
 def test_ways_above_the_paper_are_short() -> None:
     for gap, steps in ((0.01, FEWEST_UP), (1.1, 6), (50, MOST_UP)):
-        path, _ = walk([np.array([[0.0, 0.0]]), np.array([[gap, 0.0]])])
+        path, _ = resample([np.array([[0.0, 0.0]]), np.array([[gap, 0.0]])])
         assert len(path) == 2 * DOT + steps and path[:, 2].sum() == 2 * DOT
 
 
@@ -142,7 +141,7 @@ def test_units_origin_and_sampling_rate_do_not_matter(seed: int, scale: float, x
     assert other.path == pytest.approx(expected.path, abs=1e-3)
     assert (other.places - x) / scale == pytest.approx(expected.places, abs=1e-2 + 0.05 / scale)
     # A point on the very border between two cells of the map may fall to the other side.
-    assert np.mean(np.abs(trace(other.path) - trace(expected.path)) > 1e-2) < 0.005
+    assert np.mean(np.abs(ink_features(other.path) - ink_features(expected.path)) > 1e-2) < 0.005
 
 
 @settings(max_examples=25, deadline=None)
@@ -168,7 +167,7 @@ def test_ink_that_is_no_line() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.tuples(*[st.floats(-1e12, 1e12)] * 2).map(list), min_size=1, max_size=6), min_size=1))
 def test_any_ink_gives_finite_features(strokes: list[list[list[float]]]) -> None:
-    features = trace(normalize_ink([np.array(stroke) for stroke in strokes]).path)
+    features = ink_features(normalize_ink([np.array(stroke) for stroke in strokes]).path)
     assert np.isfinite(features).all() and features.shape[1] == 89
 
 
@@ -179,7 +178,7 @@ def test_features_of_a_hand_worked_path() -> None:
     """Six steps to the right on the baseline, then six straight down, the pen up for the last of them."""
     right = [[STEP * i, 0.0, 1.0] for i in range(7)]
     down = [[STEP * 6, STEP * i, float(i < 6)] for i in range(1, 7)]
-    features = trace(np.array(right + down, dtype=np.float32))
+    features = ink_features(np.array(right + down, dtype=np.float32))
     assert features.shape == (13, 89)
     assert features[0, :2].tolist() == [0, 0]
     assert features[3, :6] == pytest.approx([1, 0, 1, 0, 1, 0], abs=1e-5)  # on along x, no turn
@@ -206,14 +205,14 @@ def test_the_map_shows_what_is_written_later() -> None:
     stem = np.array([[0.0, -2.0], [0.0, 0.0]])
     word = zigzag([0, 0, 0], top=-1) * [0.5, 1] + [2, 0]
     cross = np.array([[-0.85, -1.55], [0.85, -1.55]])
-    without, _ = walk([stem, word])
-    with_it, _ = walk([stem, word, cross])
+    without, _ = resample([stem, word])
+    with_it, _ = resample([stem, word, cross])
     middle = 6  # y = -0.8 of the stem
-    before, after = trace(without.astype(np.float32))[middle], trace(with_it.astype(np.float32))[middle]
+    before, after = ink_features(without.astype(np.float32))[middle], ink_features(with_it.astype(np.float32))[middle]
     before, after = before[15:51].reshape(6, 6), after[15:51].reshape(6, 6)
     assert before[:, [0, 1, 2, 4, 5]].tolist() == [[0] * 5] * 6  # the stem alone
     assert np.argwhere(after > before + 1e-6).tolist() == [[1, 1], [1, 2], [1, 3], [1, 4], [1, 5]]  # and its cross
-    late = trace(with_it.astype(np.float32))[-1]
+    late = ink_features(with_it.astype(np.float32))[-1]
     assert late[9] == pytest.approx(with_it[:, 0].max() - 0.85, abs=1e-3)  # behind the farthest
 
 
@@ -226,8 +225,8 @@ def test_a_page_is_split_where_the_pen_goes_back_and_down() -> None:
     lines = split_lines([*first, *second, late])
     assert [len(line) for line in lines] == [len(first) + 1, len(second)]
     assert lines[0][-1] is late
-    assert usual_body([*first, *second]) == pytest.approx(10, rel=0.1)
-    assert len(split_lines([np.array([[0.0, 0.0]])])) == 1 and usual_body([np.array([[0.0, 0.0]])]) == 1
+    assert typical_x_height([*first, *second]) == pytest.approx(10, rel=0.1)
+    assert len(split_lines([np.array([[0.0, 0.0]])])) == 1 and typical_x_height([np.array([[0.0, 0.0]])]) == 1
 
 
 @needs_iam
@@ -248,7 +247,7 @@ def test_real_lines_stand_on_the_baseline_in_body_heights() -> None:
         assert 0.4 < np.mean((y > -1.2) & (y < 0.2)) <= 1, file  # most ink is in the small letters
         assert np.diff(x)[on_paper[1:] & on_paper[:-1]].mean() > 0, file  # it runs to the right
         assert track.places.min() >= 0 and len(track.places) == len(track.path)
-        features.append(trace(track.path))
+        features.append(ink_features(track.path))
     assert np.concatenate(features).std(axis=0).min() > 0.01  # every feature says something
 
 

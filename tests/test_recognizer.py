@@ -18,7 +18,7 @@ from inkread.config import NetworkConfig
 from inkread.errors import BadInput, BadModel
 from inkread.features.extract import extract
 from inkread.features.image import NormalizedImage, normalize_image
-from inkread.features.render import draw_page, scale_and_left
+from inkread.features.render import draw_ink, drawing_scale_and_left
 from inkread.inputs.ink import Stroke
 from inkread.model import recognizer
 from inkread.model.checkpoint import Model, save_model
@@ -201,9 +201,9 @@ def test_a_model_of_strokes_reads_them_whatever_their_units() -> None:
 
 def test_a_model_of_pictures_reads_the_drawing_of_strokes() -> None:
     reader = Recognizer(untrained(CONFIGS["conv"]))
-    reading, drawn = reader.read(strokes()), reader.read(draw_page(strokes()))
+    reading, drawn = reader.read(strokes()), reader.read(draw_ink(strokes()))
     assert reading.text == drawn.text != ""
-    scale, left = scale_and_left(strokes())
+    scale, left = drawing_scale_and_left(strokes())
     inner = reading.characters[len(reading.characters) // 2]
     assert inner.left == pytest.approx(drawn.characters[len(reading.characters) // 2].left / scale + left)
     xs = np.concatenate(strokes())[:, 0]

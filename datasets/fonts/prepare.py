@@ -18,7 +18,7 @@ from PIL import Image, ImageFont, features
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import split_of, write_manifest
 from inkread.data.prepare import Row
-from inkread.features.image import at_most
+from inkread.features.image import shrink_to_height
 from inkread.synth.compose import draw_text, seeded
 from inkread.synth.texts import CAPITALS, CHARACTERS, Texts
 
@@ -52,7 +52,7 @@ def draw_font(path: Path, texts: Texts, out: Path) -> list[Row]:
             continue
         picture = Image.fromarray(draw_text(written, fonts[int(rng.choice(list(fonts)))], rng, writing.struck))
         file = f"{name}/{len(rows):03}.png"
-        Image.fromarray(at_most(picture, TALLEST)).save(out / file)
+        Image.fromarray(shrink_to_height(picture, TALLEST)).save(out / file)
         rows.append((file.removesuffix(".png"), file, name, split_of("fonts", name), writing.text))
     return rows
 

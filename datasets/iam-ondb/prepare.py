@@ -21,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread._files import write_atomic
 from inkread.data.dataset import Sample, open_dataset, write_manifest
-from inkread.features.ink import measure_body
+from inkread.features.ink import baseline_and_x_height
 from inkread.inputs.ink import Ink, Stroke, read_inks, to_json_line
 from inkread.synth.compose import Word, seeded
 from inkread.synth.write import write_picture
@@ -70,7 +70,7 @@ def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
     """Strokes in heights of their small letters, measured along the slope of the line."""
     x, y = np.concatenate(strokes).T
     slope = np.polyfit(x, y, 1)[0] if np.ptp(x) > 4 * np.ptp(y) else 0.0
-    _, body = measure_body([stroke - np.outer(stroke[:, 0], [0, slope]) for stroke in strokes])
+    _, body = baseline_and_x_height([stroke - np.outer(stroke[:, 0], [0, slope]) for stroke in strokes])
     return [stroke / body for stroke in strokes]
 
 

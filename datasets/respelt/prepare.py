@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import Sample, open_dataset, read_strokes
-from inkread.features.ink import stand, walk
+from inkread.features.ink import resample, straighten
 from inkread.lm.ngram import lines_of
 from inkread.model.decoder import align
 from inkread.model.recognizer import Recognizer
@@ -39,8 +39,8 @@ def hands_of(samples: tuple[Sample, ...], model: Recognizer) -> dict[str, Hand]:
     label, step = model.model.alphabet.label, model.model.config.step
     for start in range(0, len(samples), BATCH):
         batch = [sample for sample in samples[start : start + BATCH] if set(sample.text) <= label.keys()]
-        inks = [stand(read_strokes(sample))[1] for sample in batch]
-        paths, places = zip(*map(walk, inks), strict=True)
+        inks = [straighten(read_strokes(sample))[1] for sample in batch]
+        paths, places = zip(*map(resample, inks), strict=True)
         scores = model.scores([path.T.astype(np.float32) for path in paths])
         for sample, ink, place, log_probs in zip(batch, inks, places, scores, strict=True):
             try:

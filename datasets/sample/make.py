@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.synth.compose import Picture, draw_text
+from inkread.features.image import GreyImage
+from inkread.synth.compose import draw_text
 
 HERE = Path(__file__).parent
 SCAN, RULED, PHOTO = "scan", "ruled", "photo"
@@ -55,7 +56,7 @@ Come and see us before the leaves are down.
 Your Henry"""
 
 
-def lay_on_paper(ink: Picture, kind: str, rng: np.random.Generator) -> Picture:
+def lay_on_paper(ink: GreyImage, kind: str, rng: np.random.Generator) -> GreyImage:
     """Clean black ink on white -> grey ink on paper: even (a scan), with ruled lines, or shaded as in a photo."""
     height, width = ink.shape
     coverage = np.asarray(Image.fromarray(255 - ink).filter(ImageFilter.GaussianBlur(0.5)), float) / 255
@@ -67,7 +68,7 @@ def lay_on_paper(ink: Picture, kind: str, rng: np.random.Generator) -> Picture:
         paper *= 0.55 + 0.35 * np.sin(2.2 * x + rng.uniform(0, 1)) * (1 - 0.2 * y)
     pen = rng.uniform(30, 80)
     grey = paper * (1 - coverage) + np.minimum(pen, paper) * coverage + rng.normal(0, 2.0, paper.shape)
-    levels: Picture = grey.clip(0, 255).astype(np.uint8) // 6 * 6  # few grey levels make small files
+    levels: GreyImage = grey.clip(0, 255).astype(np.uint8) // 6 * 6  # few grey levels make small files
     return levels
 
 

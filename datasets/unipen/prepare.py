@@ -21,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.dataset import split_of
 from inkread.errors import BadInput
-from inkread.features.ink import measure_body
+from inkread.features.ink import baseline_and_x_height
 from inkread.inputs.ink import Stroke, person, read_segments
 from inkread.synth.compose import Word, compose_line, draw_sign, seeded, settle, settle_tall
 from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
@@ -127,7 +127,7 @@ def running_lines(words: Sequence[tuple[Segment, Word]], body: float) -> Iterato
     for segment, _ in [*words, (None, None)]:
         if segment is not None:
             xs = np.concatenate([stroke[:, 0] for stroke in segment.strokes])
-            left, right, baseline = float(xs.min()), float(xs.max()), measure_body(segment.strokes)[0]
+            left, right, baseline = float(xs.min()), float(xs.max()), baseline_and_x_height(segment.strokes)[0]
             joins = (
                 line
                 and line[-1][0].file == segment.file
@@ -198,7 +198,7 @@ def lines_of(segments: Sequence[Segment], borrowed: dict[str, list[Word]], rng: 
     for segment in long:
         by_provider[segment.provider].append(segment)
     for provider, examples in sorted(by_provider.items()):
-        body = float(np.median([measure_body(segment.strokes)[1] for segment in examples]))
+        body = float(np.median([baseline_and_x_height(segment.strokes)[1] for segment in examples]))
         pitch = float(np.median([width(segment.strokes) / len(segment.text) for segment in examples]))
         settled = [
             (segment, settle(segment.text, segment.strokes, body))

@@ -15,8 +15,8 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional
 
-from inkread.features.image import at_most
-from inkread.features.ink import normalize_ink, walk
+from inkread.features.image import shrink_to_height
+from inkread.features.ink import normalize_ink, resample
 from inkread.inputs.ink import Stroke
 
 Pixels = NDArray[np.uint8]
@@ -31,7 +31,7 @@ NEAR = 0.8  # body heights from the end of a letter to the start of another that
 
 def photograph(grey: Pixels, rng: np.random.Generator) -> Pixels:
     """The picture of a line (H, W) uint8, 0 = black -> another picture of it: on other paper, in other light, worse."""
-    light: Light = at_most(Image.fromarray(grey), PHOTO_HEIGHT).astype(np.float32) / np.float32(255)
+    light: Light = shrink_to_height(Image.fromarray(grey), PHOTO_HEIGHT).astype(np.float32) / np.float32(255)
     paper = float(np.median(light))
     if rng.random() < 0.5:
         light = _crop(light, paper, rng)
@@ -122,7 +122,7 @@ def _shadow(shape: tuple[int, int], rng: np.random.Generator) -> Light:
 def _take(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A picture as a poor camera would give it: few pixels, out of focus, compressed."""
     if rng.random() < 0.4:
-        picture = Image.fromarray(at_most(picture, int(rng.integers(36, PHOTO_HEIGHT))))
+        picture = Image.fromarray(shrink_to_height(picture, int(rng.integers(36, PHOTO_HEIGHT))))
     if rng.random() < 0.5:
         picture = picture.filter(ImageFilter.GaussianBlur(picture.height * rng.uniform(0, 0.02)))
     if rng.random() < 0.5 and picture.width < WIDEST_JPEG:
@@ -157,7 +157,7 @@ def distort_path(columns: NDArray[np.float32], rng: np.random.Generator) -> NDAr
     knots = rng.normal(0, rng.uniform(0, 0.15), (2, int(places[-1]) + 2))
     points += [np.interp(places, np.arange(knots.shape[1]), axis) for axis in knots]
     points += rng.normal(0, rng.uniform(0, 0.03), points.shape)
-    return walk(_joined(points, pen, rng))[0].T.astype(np.float32)
+    return resample(_joined(points, pen, rng))[0].T.astype(np.float32)
 
 
 def other_hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> list[Stroke]:

@@ -138,7 +138,7 @@ def command(
 
 def _writings(name: str, data: bytes | None) -> "Pictures | list[LineInput]":
     """The pages in a picture file, or the strokes of each line of its ink. Raises BadInput."""
-    from inkread.features.ink import split_lines
+    from inkread.features.ink_lines import split_lines
     from inkread.inputs.images import read_pictures
     from inkread.inputs.ink import looks_like_ink, read_inks
 

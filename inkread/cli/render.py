@@ -39,7 +39,7 @@ def command(ink: str, out: Path) -> None:
     from PIL import Image
 
     from inkread._files import write_atomic
-    from inkread.features.render import draw_page
+    from inkread.features.render import draw_ink
     from inkread.inputs.ink import read_inks
 
     if out.suffix.lower() != ".png":
@@ -49,5 +49,5 @@ def command(ink: str, out: Path) -> None:
     if len(pages) > 1:
         raise BadInput(f"{ink}: {len(pages)} inks, one a line; draw one of them: head -n 1 FILE | inkread render - ...")
     buffer = BytesIO()
-    Image.fromarray(draw_page(pages[0].strokes)).save(buffer, "PNG")
+    Image.fromarray(draw_ink(pages[0].strokes)).save(buffer, "PNG")
     write_atomic(out, buffer.getvalue())

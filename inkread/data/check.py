@@ -9,7 +9,7 @@ import numpy as np
 from inkread.alphabet import steps_needed
 from inkread.data.dataset import Dataset, read_writing
 from inkread.errors import BadInput
-from inkread.features.render import draw_page
+from inkread.features.render import draw_ink
 from inkread.inputs.ink import LineInput
 
 
@@ -83,7 +83,7 @@ def check_dataset(
             problems.append(Problem(sample.id, f"the model has no {_names(lacking)}", cure))
         try:
             writing = read_writing(sample)
-            picture = writing if isinstance(writing, np.ndarray) else draw_page(writing)
+            picture = writing if isinstance(writing, np.ndarray) else draw_ink(writing)
         except BadInput as error:
             unreadable.setdefault(str(error), []).append(sample.id)
         else:

@@ -24,7 +24,7 @@ from inkread._files import write_atomic
 from inkread._names import printable
 from inkread.alphabet import normal
 from inkread.errors import BadDataset, BadInput
-from inkread.features.render import draw_page
+from inkread.features.render import draw_ink
 from inkread.inputs.images import read_pictures
 from inkread.inputs.ink import Ink, LineInput, Stroke, looks_like_ink, read_inks, version
 from inkread.pages.regions import Points, Region, cut_line
@@ -110,7 +110,7 @@ def read_line(sample: Sample) -> np.ndarray:
     Pen strokes are drawn. Raises BadInput when the file cannot be read, or has no such page or place.
     """
     if is_ink(sample):
-        return draw_page(read_strokes(sample))
+        return draw_ink(read_strokes(sample))
     if sample.region is None:
         return _page(sample.path, sample.page)
     page = _read_page(sample.path, sample.page, version(sample.path))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inkread.features.image import at_most
+from inkread.features.image import shrink_to_height
 
 TALLEST = 96  # pixels; more than a network sees
 
@@ -17,7 +17,7 @@ Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
 def save_picture(file: Path, grey: np.ndarray) -> None:
     """Write the grey picture of a line as PNG, at most TALLEST pixels high."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(at_most(Image.fromarray(grey), TALLEST)).save(file)
+    Image.fromarray(shrink_to_height(Image.fromarray(grey), TALLEST)).save(file)
 
 
 def dev_writers(dataset: str, writers: Iterable[str], share: float = 0.15) -> set[str]:

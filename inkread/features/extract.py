@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from inkread.config import NetworkConfig
 from inkread.errors import BadInput
 from inkread.features.image import NormalizedImage, normalize_image
-from inkread.features.ink import STEP, NormalizedInk, Path, normalize_ink
-from inkread.features.render import draw_page, scale_and_left
+from inkread.features.ink import STEP, NormalizedInk, PenPath, normalize_ink
+from inkread.features.render import draw_ink, drawing_scale_and_left
 from inkread.inputs.ink import LineInput
 
 NormalizedLine = NormalizedImage | NormalizedInk
@@ -40,8 +40,8 @@ def normalize(writing: LineInput, config: NetworkConfig) -> NormalizedLine:
         return normalize_image(writing, config.height)
     if config.features == "strokes":
         return normalize_ink(writing)
-    line = normalize_image(draw_page(writing), config.height)
-    scale, left = scale_and_left(writing)
+    line = normalize_image(draw_ink(writing), config.height)
+    scale, left = drawing_scale_and_left(writing)
     return replace(line, scale=line.scale / scale, offset=line.offset / scale + left)
 
 
@@ -61,7 +61,7 @@ def source_x(line: NormalizedLine, columns: NDArray[np.floating[Any]]) -> NDArra
 def extract(columns: NDArray[Any], config: NetworkConfig) -> Features:
     """The columns of a normalised line (rows, W) -> (T, F) float32: T = W for conv and strokes, else ceil(W / step)."""
     if config.features == "strokes":
-        return trace(columns.T)
+        return ink_features(columns.T)
     ink = columns.astype(np.float32) / np.float32(255)
     if config.features == "conv":
         return np.ascontiguousarray(ink.T)
@@ -127,7 +127,7 @@ CELL = 2  # grid squares to each side: one of the six by six cells of the maps a
 REACH = 3 * CELL  # grid squares from a point to a side of its maps
 
 
-def trace(path: Path) -> Features:
+def ink_features(path: PenPath) -> Features:
     """A pen's path (T, 3) in body heights -> (T, 89), after Jaeger et al. 2001 (NPen++), Liwicki and Bunke 2006, Graves
     et al. 2009; neighbours beyond an end are the end itself.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-Grey = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]  # (H, W), 0 = black
 Wet = NDArray[np.bool_]
 
 MARGIN = 6  # blank columns left and right of the ink
@@ -33,12 +33,12 @@ class NormalizedImage:
     scale, offset: column x of `pixels`, at the middle row, lies at x * scale + offset in the picture, in its pixels.
     """
 
-    pixels: Grey
+    pixels: GreyImage
     scale: float
     offset: float
 
 
-def normalize_image(grey: Grey, height: int) -> NormalizedImage:
+def normalize_image(grey: GreyImage, height: int) -> NormalizedImage:
     """Normalise the picture of a line, (H, W) uint8 with 0 = black, to `height` rows.
 
     A picture with no ink at all gives a short blank line.
@@ -89,14 +89,14 @@ def normalize_image(grey: Grey, height: int) -> NormalizedImage:
     return NormalizedImage(np.asarray(pixels), across * shrunk, (left - across * MARGIN) * shrunk + box[0])
 
 
-def _shrink(grey: Grey) -> tuple[tuple[int, int, int, int], Grey]:
+def _shrink(grey: GreyImage) -> tuple[tuple[int, int, int, int], GreyImage]:
     """The box (left, top, right, bottom) around the ink, and what is in it at no more than the working height."""
     picture = Image.fromarray(grey)
-    coarse = _darkness(at_most(picture, WORKING_HEIGHT // 2))
+    coarse = _darkness(shrink_to_height(picture, WORKING_HEIGHT // 2))
     wet = coarse > 0.3
     rows, columns = np.flatnonzero(wet.any(axis=1)), np.flatnonzero(wet.any(axis=0))
     if not len(rows):
-        return (0, 0, picture.width, picture.height), at_most(picture, WORKING_HEIGHT)
+        return (0, 0, picture.width, picture.height), shrink_to_height(picture, WORKING_HEIGHT)
     factor_x, factor_y = picture.width / coarse.shape[1], picture.height / coarse.shape[0]
     box = (
         max(0, int((columns[0] - 2) * factor_x)),
@@ -104,10 +104,10 @@ def _shrink(grey: Grey) -> tuple[tuple[int, int, int, int], Grey]:
         min(picture.width, int((columns[-1] + 3) * factor_x) + 1),
         min(picture.height, int((rows[-1] + 3) * factor_y) + 1),
     )
-    return box, at_most(picture.crop(box), WORKING_HEIGHT)
+    return box, shrink_to_height(picture.crop(box), WORKING_HEIGHT)
 
 
-def at_most(picture: Image.Image, height: int) -> Grey:
+def shrink_to_height(picture: Image.Image, height: int) -> GreyImage:
     """The picture, shrunk to `height` rows if it has more."""
     if picture.height > height:
         width = max(1, round(picture.width * height / picture.height))
@@ -115,7 +115,7 @@ def at_most(picture: Image.Image, height: int) -> Grey:
     return np.asarray(picture)
 
 
-def _darkness(grey: Grey) -> NDArray[np.float32]:
+def _darkness(grey: GreyImage) -> NDArray[np.float32]:
     """(H, W) uint8 -> (H, W) float32: 0 = paper, 1 = ink, whatever the paper's shade, its shadows, the ink's colour."""
     if _bright_on_dark(grey):
         grey = 255 - grey
@@ -131,16 +131,16 @@ def _darkness(grey: Grey) -> NDArray[np.float32]:
     return np.clip(depth, 0, 1, out=depth)
 
 
-def _bright_on_dark(grey: Grey) -> bool:
+def _bright_on_dark(grey: GreyImage) -> bool:
     """Whether the strokes are brighter than what is around them, as chalk is: there is less of them than of paper."""
-    picture = Image.fromarray(at_most(Image.fromarray(grey), WORKING_HEIGHT // 3))
+    picture = Image.fromarray(shrink_to_height(Image.fromarray(grey), WORKING_HEIGHT // 3))
     around = picture.filter(ImageFilter.BoxBlur(max(1, picture.height // 5)))
     detail = np.asarray(picture, np.float32) - np.asarray(around, np.float32)
     deviation = float(detail.std())
     return deviation > 2 and float((detail * detail * detail).mean()) > 0.5 * deviation**3  # skewed to the bright
 
 
-def dark_on_light(page: Grey) -> Grey:
+def dark_on_light(page: GreyImage) -> GreyImage:
     """A page (H, W) uint8 as it is, or inverted where it has bright writing on a dark ground.
 
     Seen in squares, writing leaves most of a square to its ground, and the next squares have about the same ground.
@@ -179,13 +179,13 @@ def _at_most_pixels(shape: tuple[int, ...]) -> tuple[int, int]:
     return max(1, round(shape[1] / factor)), max(1, round(shape[0] / factor))
 
 
-def _percentile(values: Grey, share: float) -> int:
+def _percentile(values: GreyImage, share: float) -> int:
     """The value that `share` of all values don't exceed; by counting, which is far faster than np.percentile."""
     counts = np.cumsum(Image.fromarray(values).histogram())
     return int(np.searchsorted(counts, share * counts[-1]))
 
 
-def _paper(grey: Grey) -> NDArray[np.float32]:
+def _paper(grey: GreyImage) -> NDArray[np.float32]:
     """The paper's brightness around each pixel: what is darker but narrower than a neighbourhood is filled up.
 
     The neighbourhood is larger than any stroke and smaller than a shadow, whose edge stays where it is.
@@ -198,7 +198,7 @@ def _paper(grey: Grey) -> NDArray[np.float32]:
     return np.asarray(small.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
 
 
-def _of_five(extreme: np.ufunc, values: Grey) -> Grey:
+def _of_five(extreme: np.ufunc, values: GreyImage) -> GreyImage:
     """The extreme of the square of 5 x 5 around each value: down the columns, then along the rows; Pillow sorts."""
     for _ in range(2):
         here, values = values, values.copy()

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from inkread.inputs.ink import Stroke
 
 Point = tuple[float, float]
-Path = NDArray[np.float32]  # (T, 3): x and y in body heights, the baseline at y = 0, and the pen: 1 on paper, 0 above
+PenPath = NDArray[
+    np.float32
+]  # (T, 3): x and y in body heights, the baseline at y = 0, and the pen: 1 on paper, 0 above
 
 STEP = 0.2  # body heights from one point of a path to the next: some 20 points a character
 DOT = 3  # points of a stroke at least, or a full stop would be no step of the network
@@ -26,22 +28,22 @@ LONGEST = 20_000  # points of a path: a line is some 50 to 2,000
 class NormalizedInk:
     """A line of strokes, normalised; what a Line is for a picture.
 
-    path: (T, 3), see Path.
+    path: (T, 3), see PenPath.
     places: (T,), the x that each point of the path had in the file, in its units.
     """
 
-    path: Path
+    path: PenPath
     places: NDArray[np.float32]
 
 
 def normalize_ink(strokes: Sequence[Stroke]) -> NormalizedInk:
-    """Level a line of ink, set it upright, bring it to body heights, and walk along it in even steps.
+    """Level a line of ink, set it upright, bring it to body heights, and resample along it in even steps.
 
     Delayed strokes - the dots and crosses that a hand adds when a word is done - stay where they are in time. Ink
     without height, a dash or a dot, counts as one body height long; what is far too long for a line is squeezed.
     """
-    original, upright = stand(strokes)
-    path, source = walk(upright)
+    original, upright = straighten(strokes)
+    path, source = resample(upright)
     places = np.concatenate(original)[:, 0]
     before = np.floor(source).astype(int)
     after = np.minimum(before + 1, len(places) - 1)
@@ -50,11 +52,11 @@ def normalize_ink(strokes: Sequence[Stroke]) -> NormalizedInk:
     return NormalizedInk((path - [left, 0, 0]).astype(np.float32), x.astype(np.float32))
 
 
-def stand(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
-    """The strokes of a line that are writing, as they are and as they stand, levelled, upright and in body heights."""
-    original = without_strays(without_duplicates(strokes))
+def straighten(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
+    """The strokes of a line that are writing, as they are, and level, upright and in body heights."""
+    original = drop_stray_dots(drop_repeated_points(strokes))
     level = rotate(original, -slope(original))
-    baseline, body = measure_body(level)
+    baseline, body = baseline_and_x_height(level)
     leaning, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
     upright = [(stroke - origin) @ leaning for stroke in level]
     along = float(lengths(*segments(upright)).sum())
@@ -63,49 +65,7 @@ def stand(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
     return original, [stroke / body for stroke in upright]
 
 
-def split_lines(strokes: Sequence[Stroke]) -> list[list[Stroke]]:
-    """The strokes of a page -> those of each line, lines and strokes in the order of time.
-
-    A new line begins where the pen goes back to the left and down. A stroke that comes late, such as a forgotten dot,
-    goes to the line that it is nearest to.
-    """
-    heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
-    usual = float(np.median(heights[heights >= 0.2 * heights.max()])) or 1.0  # one to three times a small letter
-    middles = np.array([(stroke.min(axis=0) + stroke.max(axis=0)) / 2 for stroke in strokes])
-    lines = [[0]]
-    right = strokes[0][:, 0].max()  # of the line that is being written
-
-    def below(line: list[int], index: int) -> float:
-        """How far the stroke lies below the five of the line that are nearest to it from side to side."""
-        x, y = middles[index]
-        others = middles[line[-200:]]  # longer lines are none, and would take for ever
-        nearest = np.argsort(np.abs(others[:, 0] - x), kind="stable")[:5]
-        return float(y - np.median(others[nearest, 1]))
-
-    for index in range(1, len(strokes)):
-        down = below(lines[-1], index)
-        if middles[index, 0] < right - 2 * usual and down > usual:
-            lines.append([index])
-            right = strokes[index][:, 0].max()
-            continue
-        line = lines[-1]
-        if abs(down) > 1.5 * usual:
-            nearest = min(lines[-20:], key=lambda line: abs(below(line, index)))
-            line = nearest if abs(below(nearest, index)) < usual else line
-        line.append(index)
-        right = max(right, strokes[index][:, 0].max()) if line is lines[-1] else right
-    return [[strokes[index] for index in line] for line in lines]
-
-
-def usual_body(strokes: Sequence[Stroke]) -> float:
-    """The height of the small letters on a page of one line or several; more than 0, however odd the ink."""
-    extent = float(np.ptp(np.concatenate(strokes), axis=0).max())
-    lines = split_lines(strokes)
-    bodies = [measure_body(rotate(line, -slope(line)))[1] for line in lines]
-    return max(float(np.median(bodies)), 0.01 * extent) or 1.0
-
-
-def without_duplicates(strokes: Sequence[Stroke]) -> list[Stroke]:
+def drop_repeated_points(strokes: Sequence[Stroke]) -> list[Stroke]:
     """The strokes without the points that repeat the one before: the pen rested."""
     points, firsts = joined(strokes)
     points[np.abs(points) < TINIEST] = 0  # or differences of numbers such as 1e-310 would have no finite inverse
@@ -116,7 +76,7 @@ def without_duplicates(strokes: Sequence[Stroke]) -> list[Stroke]:
     return np.split(points[moved], np.cumsum(np.add.reduceat(moved, firsts, dtype=int))[:-1])
 
 
-def without_strays(strokes: Sequence[Stroke]) -> list[Stroke]:
+def drop_stray_dots(strokes: Sequence[Stroke]) -> list[Stroke]:
     """The strokes but for dots far above or below all others: a hand that touched the tablet.
 
     Far is more than the height of all the rest.
@@ -235,7 +195,7 @@ def turning_points(stroke: Stroke, least: float) -> tuple[list[Point], list[Poin
     return ends
 
 
-def measure_body(strokes: Sequence[Stroke]) -> tuple[float, float]:
+def baseline_and_x_height(strokes: Sequence[Stroke]) -> tuple[float, float]:
     """The baseline (a y) and the height of the small letters of a level line, from where its pen turns round.
 
     Most bottoms of handwriting stand on the baseline and most tops reach the height of an x, so the medians of both are
@@ -255,7 +215,7 @@ def measure_body(strokes: Sequence[Stroke]) -> tuple[float, float]:
     return baseline, max(baseline - float(np.median(tops)), 0.2 * height)
 
 
-def walk(strokes: Sequence[Stroke]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def resample(strokes: Sequence[Stroke]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Strokes in body heights -> a path (T, 3) in even steps, and where each of its points lies among theirs, (T,).
 
     The place 2.5 is half way from the third point of all strokes to the fourth. Above the paper the pen goes straight,

@@ -6,29 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from inkread.features.ink import usual_body
+from inkread.features.image import GreyImage
+from inkread.features.ink_lines import typical_x_height
 from inkread.inputs.ink import Stroke
 
-Picture = NDArray[np.uint8]  # (H, W) grey, 0 = black
-
-BODY = 22  # pixels of the height of small letters in a drawn line
+X_HEIGHT = 22  # pixels of the height of small letters in a drawn line
 PEN = 3.0  # pixels: a usual pen at that size
 BORDER = 2.0  # pixels around the ink
 SUPERSAMPLING = 4  # strokes are drawn this many times larger, then averaged down: smooth edges
 
 
-def draw_page(strokes: Sequence[Stroke]) -> Picture:
-    """Ink as it lies on its page, small letters BODY pixels high, as a grey picture; the same every time."""
-    return draw_strokes(strokes, BODY / usual_body(strokes), PEN, np.random.default_rng(0))
+def draw_ink(strokes: Sequence[Stroke]) -> GreyImage:
+    """Ink as it lies on its page, small letters X_HEIGHT pixels high, as a grey picture; the same every time."""
+    return draw_strokes(strokes, X_HEIGHT / typical_x_height(strokes), PEN, np.random.default_rng(0))
 
 
-def scale_and_left(strokes: Sequence[Stroke]) -> tuple[float, float]:
-    """Where `draw_page` draws ink: the pixels a unit of it, and its x at the left edge of the picture."""
-    scale = BODY / usual_body(strokes)
+def drawing_scale_and_left(strokes: Sequence[Stroke]) -> tuple[float, float]:
+    """Where `draw_ink` draws ink: the pixels a unit of it, and its x at the left edge of the picture."""
+    scale = X_HEIGHT / typical_x_height(strokes)
     return scale, min(float(stroke[:, 0].min()) for stroke in strokes) - (BORDER + PEN) / scale
 
 
-def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.random.Generator) -> Picture:
+def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.random.Generator) -> GreyImage:
     """Pen strokes as a grey picture, just large enough: `scale` pixels a unit, a line of about `pen` pixels width.
 
     The width wanders smoothly by some 15 %, as the pressure of a hand does.

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from inkread.features.ink import measure_body
-from inkread.features.render import BODY, Picture, draw_strokes
+from inkread.features.image import GreyImage
+from inkread.features.ink import baseline_and_x_height
+from inkread.features.render import X_HEIGHT, draw_strokes
 from inkread.inputs.ink import Stroke
 
 TALLEST = 92  # pixels of a drawn line
@@ -119,11 +120,11 @@ ACCENTS: dict[str, list[list[tuple[float, float]]]] = {
 BELOW = frozenset("\u0327\u0328\u0326")  # these hang from the baseline
 
 
-def draw_line(line: Word, rng: np.random.Generator) -> Picture:
+def draw_line(line: Word, rng: np.random.Generator) -> GreyImage:
     """A line of ink as a grey picture at most TALLEST pixels high, drawn by a pen of some width."""
     width, height = np.ptp(np.concatenate(line.strokes), axis=0)
     pen = min(float(np.clip(rng.lognormal(np.log(0.15), 0.35), 0.07, 0.3)), 0.3 * width / len(line.text))
-    scale = min(BODY, TALLEST / (height + 2 * pen))
+    scale = min(X_HEIGHT, TALLEST / (height + 2 * pen))
     return draw_strokes(line.strokes, scale, pen * scale, rng)
 
 
@@ -138,7 +139,7 @@ def settle(text: str, strokes: Sequence[Stroke], usual: float) -> Word:
     `usual` is the median height of the writer's small letters. It is trusted more than the estimate on this one word,
     which is rough for a short one.
     """
-    baseline, body = measure_body(strokes)
+    baseline, body = baseline_and_x_height(strokes)
     scale = 1 / (usual * float(np.clip(body / usual, 0.7, 1.4)) ** 0.4)
     left = min(float(stroke[:, 0].min()) for stroke in strokes)
     return Word(text, [(stroke - [left, baseline]) * scale for stroke in strokes])
@@ -285,7 +286,7 @@ def strike(width: float, rng: np.random.Generator) -> list[Stroke]:
 
 def draw_text(
     text: str, font: ImageFont.FreeTypeFont, rng: np.random.Generator, struck: Collection[int] = ()
-) -> Picture:
+) -> GreyImage:
     """A line of text in a handwriting font, made less regular: spaces, widths, slant and baseline vary.
 
     The font's size gives the size of the picture; it is drawn twice as large and brought down. The words whose numbers

@@ -35,7 +35,7 @@ class Hand:
 def cut_line(hand: Hand, text: str, strokes: Sequence[Stroke], places: Sequence[float], sure: Sequence[bool]) -> None:
     """Add to a hand what a line can be cut into.
 
-    strokes: as they stand, see `trajectory.stand`.
+    strokes: as they stand, see `features.ink.straighten`.
     places: for each character of the text, among the points of all strokes, where it is read.
     sure: whether it is read there without doubt; what is doubtful is left out.
     """

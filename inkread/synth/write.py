@@ -10,7 +10,7 @@ from PIL import Image
 from inkread._files import write_atomic
 from inkread.augment.image import other_hand
 from inkread.data.dataset import write_manifest
-from inkread.features.ink import without_duplicates
+from inkread.features.ink import drop_repeated_points
 from inkread.inputs.ink import Ink, to_json_line
 from inkread.synth.compose import Word, draw_line
 
@@ -43,7 +43,7 @@ def make_line(
 
 def as_json(name: str, line: Word, writer: str, split: str) -> str:
     """A line of ink for a dataset of strokes, see to_json_line, in hundredths of body heights."""
-    strokes = without_duplicates([np.round(100 * stroke) for stroke in line.strokes])
+    strokes = drop_repeated_points([np.round(100 * stroke) for stroke in line.strokes])
     return to_json_line(name, Ink(tuple(strokes), line.text, writer, split))
 
 
