@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,10 @@ from types import ModuleType
 
 import pytest
 import torch
+from commands import SAMPLE, TINY, done
+
+from inkread.model import checkpoint
+from inkread.model.checkpoint import load_model, save_model
 
 torch.set_num_threads(1)  # the networks here are tiny: threads would only wait for one another
 
@@ -26,3 +31,60 @@ def prepare_script() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in this process alone, which is faster for a few lines."""
+    monkeypatch.setenv("WORLD_SIZE", "1")
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of four of the sample's lines."""
+    folder = tmp_path_factory.mktemp("few")
+    for file in sorted(SAMPLE.glob("0[1-4]*")):
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learnt nothing in its one epoch; its output layer is random, so that it gives some text."""
+    out = tmp_path_factory.mktemp("model") / "random.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "1")
+        done("train", few, "--dev", few, *TINY, "--epochs", 1, "--out", out)
+    learnt = load_model(str(out))
+    torch.manual_seed(0)
+    learnt.weights["output.weight"].normal_(0, 20)
+    learnt.weights["output.bias"].zero_()
+    save_model(out, learnt)
+    return out
+
+
+@pytest.fixture
+def shelf(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of models, with `model` as the default."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    shutil.copy(model, shelf / "latin.safetensors")
+    monkeypatch.setattr(checkpoint, "SHELVES", (shelf,))
+    return shelf
+
+
+@pytest.fixture(scope="session")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text to train language models on."""
+    path = tmp_path_factory.mktemp("letters") / "letters.txt"
+    path.write_text("Dear Anna,\nthank you for the plums.\nWe walked along the canal until it rained.\n" * 5, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session", params=[".lm.safetensors", ".arpa"])
+def ngrams(letters: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """An n-gram language model in each of its two file formats."""
+    out = tmp_path_factory.mktemp("ngrams") / f"letters{request.param}"
+    result = done("lm", "train", letters, "--order", 4, "--prune", 0.5, "--out", out)
+    assert result.stderr.startswith(f"wrote {out}: 0.0 MB from 380 characters") and not result.stdout
+    return out

@@ -1,0 +1,44 @@
+"""`inkread models`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import LINE, done, refused, run
+
+from inkread.model.checkpoint import load_model, save_model
+
+pytestmark = pytest.mark.usefixtures("one_process")
+
+
+def test_models(shelf: Path) -> None:
+    head, *facts = done("models").stdout.splitlines()
+    assert head == "latin (default)" and [fact.split()[0] for fact in facts] == ["reads", "licence", "size"]
+    (row,) = map(json.loads, done("models", "--json").stdout.splitlines())
+    assert row["name"] == "latin" and row["file"] == str(shelf / "latin.safetensors")
+    (shelf / "latin.safetensors").unlink()
+    assert "no model is here; train one with `inkread train`" in refused("models")
+    assert "latin: no such model; there is none" in refused("predict", LINE)
+    assert not done("models", "--json").output
+
+
+def test_a_damaged_model_does_not_hide_the_others(shelf: Path) -> None:
+    whole = (shelf / "latin.safetensors").read_bytes()
+    (shelf / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    model = load_model("latin")
+    model.facts["errors"] = [{"on": "lines"}]
+    save_model(shelf / "strange.safetensors", model)
+    for form in ((), ("--json",)):
+        result = run("models", *form)
+        assert result.exit_code == 1 and "latin" in result.stdout.splitlines()[0]
+        first, second = result.stderr.splitlines()
+        assert first.startswith(f"Error: {shelf / 'half.safetensors'}: damaged")
+        assert second.startswith(f"Error: {shelf / 'strange.safetensors'}: damaged")
+
+
+def test_models_tells_of_language_models(shelf: Path, letters: Path) -> None:
+    done("lm", "train", letters, "--order", 3, "--out", shelf / "letters.lm.safetensors")
+    rows = list(map(json.loads, done("models", "--json").stdout.splitlines()))
+    assert [(row["name"], row["kind"]) for row in rows] == [("latin", "lines"), ("letters", "language")]
+    assert "letters (--lm letters)" in done("models").stdout
+    assert " bits a character" in done("lm", "score", letters, "--lm", "letters").stdout
