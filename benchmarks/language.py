@@ -56,10 +56,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     if arguments.store:
-        language = load_language_model(arguments.lm)
-        language.weight, language.bonus = arguments.store
-        language.facts |= arguments.facts
-        save_language_model(find_language_model(arguments.lm), language)
+        ngrams = load_language_model(arguments.lm)
+        ngrams.weight, ngrams.bonus = arguments.store
+        ngrams.facts |= arguments.facts
+        save_language_model(find_language_model(arguments.lm), ngrams)
         return
     language = load_language_models(arguments.lm)
     texts, scores = read(arguments.dataset, arguments.model, arguments.scores)
@@ -127,8 +127,8 @@ def measure(
                     right[kind] += there[word] > 0
     cer, wer = 100 * edits[0] / edits[1], 100 * edits[2] / edits[3]
     line = f"{name:40} CER {cer:5.2f} %  WER {wer:5.2f} %  {1000 * np.mean(seconds):5.2f} ms a line"
-    for kind, share, count in zip(("rare words", "numbers"), right / np.maximum(rare, 1), rare, strict=True):
-        line += f"  {kind} {100 * share:.1f} % of {count:.0f}" if count else ""
+    for what, share, count in zip(("rare words", "numbers"), right / np.maximum(rare, 1), rare, strict=True):
+        line += f"  {what} {100 * share:.1f} % of {count:.0f}" if count else ""
     print(line, flush=True)
 
 

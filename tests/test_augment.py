@@ -44,7 +44,8 @@ def test_a_read_only_line_of_columns_will_do() -> None:
     pixels = strokes(200)
     columns = np.ascontiguousarray(pixels.T)
     columns.flags.writeable = False
-    np.testing.assert_array_equal(*(distort(line, np.random.default_rng(1)) for line in (pixels, columns.T)))
+    first, second = (distort(line, np.random.default_rng(1)) for line in (pixels, columns.T))
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("width", [1, 2, 8, 9, 19, 20, 21, 500, 4000])

@@ -192,7 +192,7 @@ def test_a_page_is_written_when_it_is_read(model: Path, tmp_path: Path) -> None:
     """While the next file is still to come."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    command = [sys.executable, "-m", "inkread", "predict", LINE, pipe, "--page", "--model", model]
+    command = [sys.executable, "-m", "inkread", "predict", str(LINE), str(pipe), "--page", "--model", str(model)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline().startswith(f"{LINE}\t".encode())
@@ -285,7 +285,7 @@ def test_stdout_is_utf8_when_it_is_redirected(model: Path, tmp_path: Path) -> No
         shutil.copy(LINE, file)
     for encoding in ("latin-1", "cp1252", "ascii"):
         environment = {**os.environ, "PYTHONIOENCODING": encoding}
-        command = [sys.executable, "-m", "inkread", "predict", *files, "--model", model]
+        command = [sys.executable, "-m", "inkread", "predict", *map(str, files), "--model", str(model)]
         result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
         assert [row.partition("\t")[0] for row in result.stdout.decode("utf-8").splitlines()] == [*map(str, files)]
 

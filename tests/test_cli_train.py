@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from commands import LINE, ROOT, TINY, done, refused, run
@@ -47,7 +48,12 @@ def test_a_tenth_of_many_lines_is_set_aside() -> None:
 
 def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
-    monkeypatch.setattr("inkread.train.loop.train", lambda *given, **rest: trained.append(given[4]) or 0.0)
+
+    def no_training(*given: Any, **rest: Any) -> float:
+        trained.append(given[4])
+        return 0.0
+
+    monkeypatch.setattr("inkread.train.loop.train", no_training)
     for settings in ([], ["--set", "minutes=0"], ["--set", "epochs=3"], ["--epochs", 2, "--set", "epochs=3"]):
         done("train", few, "--out", tmp_path / "m.safetensors", *settings)
     assert [(config.minutes, config.epochs) for config in trained] == [(30, 0), (30, 0), (0, 3), (0, 2)]
@@ -67,7 +73,7 @@ def test_training_on_from_a_model_adds_its_characters(few: Path, model: Path, tm
 LEARNS = [
     *([f"features={features}"] for features in ("conv", "pixels", "geometry")),
     *([f"cell={cell}"] for cell in CELLS),
-    *(["cell=elman", f"activation={name}"] for name in Activation.__args__),
+    *(["cell=elman", f"activation={name}"] for name in get_args(Activation)),
     ["bidirectional=false"],
     ["truncate=20", "cell=elman"],
     ["distorted=0", "photographed=0", "ema=0"],
@@ -210,7 +216,8 @@ def test_training_at_a_terminal(few: Path, tmp_path: Path) -> None:
     screen, terminal = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "WORLD_SIZE"} | {"TERM": "xterm"}
     out = tmp_path / "m.safetensors"
-    command = [sys.executable, "-m", "inkread", "train", few, "--dev", few, *TINY, "--epochs", "2", "--out", out]
+    options = ("--dev", few, *TINY, "--epochs", "2", "--out", out)
+    command = [sys.executable, "-m", "inkread", "train", *map(str, (few, *options))]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=terminal)
     os.close(terminal)
     shown = b""

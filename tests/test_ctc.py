@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from inkread.config import TrainingConfig
+from inkread.train.batches import make_batches
 from inkread.train.loop import (
     HIDDEN,
     HIDDEN_RUN,
@@ -17,7 +18,6 @@ from inkread.train.loop import (
     ctc_loss,
     hide,
     learning_rate_at,
-    make_batches,
     scale_gradient,
 )
 
@@ -113,7 +113,7 @@ def test_gradient_is_scaled_to_the_limit(limit: float, expected: float, scaled: 
         torch.tensor([3.0, -4.0]),
         torch.tensor([12.0]),
     )  # |g| = 13; the last has none
-    assert scale_gradient(parameters, limit) == (pytest.approx(13), scaled)
+    assert scale_gradient([*parameters], limit) == (pytest.approx(13), scaled)
     torch.testing.assert_close(parameters[0].grad, torch.tensor([3.0, -4.0]) * expected / 13)
     torch.testing.assert_close(parameters[1].grad, torch.tensor([12.0]) * expected / 13)
 

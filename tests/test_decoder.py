@@ -1,6 +1,7 @@
 """The decoders against hand-worked matrices and against every path there is."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from inkread.model.decoder import Label, align, greedy, prefix_beam
 
 A, B = 1, 2
-EXACT = {"least": 0.0, "margin": 0.0}  # nothing is left out
+EXACT: dict[str, Any] = {"least": 0.0, "margin": 0.0}  # nothing is left out
 
 
 def logs(rows: list[list[float]]) -> np.ndarray:

@@ -20,6 +20,7 @@ from inkread.errors import BadDataset, CannotWrite
 from inkread.evaluate import lines as evaluation_module
 from inkread.evaluate.lines import Evaluation, evaluate, summary_lines, write_report
 from inkread.evaluate.pages import PageScore, PageScores
+from inkread.inputs.ink import LineInput
 
 IAM = Path(__file__).parents[2] / "shared/data/iam-lines.tar"
 
@@ -38,10 +39,11 @@ class Fake:
     def __init__(self, *texts: str) -> None:
         self.texts = iter(texts)
 
-    def read_many(self, pictures: Iterable[np.ndarray]) -> Iterator[Said]:
-        pictures = iter(pictures)
-        while batch := list(islice(pictures, 2)):
-            assert all(picture.dtype == np.uint8 and picture.ndim == 2 for picture in batch)
+    def read_many(self, writings: Iterable[LineInput]) -> Iterator[Said]:
+        pictures = iter(writings)
+        while batch := [*islice(pictures, 2)]:
+            for picture in batch:
+                assert isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 2
             yield from (Said(next(self.texts)) for _ in batch)
 
 
@@ -228,7 +230,7 @@ def test_an_unexpected_error_in_one_line_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = dataset_of(tmp_path, ("cat", None), ("dog", None))
-    read = evaluation_module.read_writing
+    read = evaluation_module.read_writing  # type: ignore[attr-defined]
 
     def broken(sample: Sample) -> object:
         if sample == dataset.samples[0]:

@@ -71,7 +71,7 @@ def test_pages_are_found_read_and_scored(tmp_path: Path) -> None:
     page = Image.new("L", (900, 700), 245)
     samples = []
     for number, file in enumerate(sorted(SAMPLES.glob("*-scan.png"))[:6]):
-        picture = Image.open(file)
+        picture: Image.Image = Image.open(file)
         picture = picture.resize((round(picture.width * 64 / picture.height), 64))
         page.paste(picture, (100, 80 + 90 * number), picture.point(lambda grey: 255 if grey < 170 else 0))
         region = line(100, 100 + picture.width, 80 + 90 * number + 42)
@@ -97,7 +97,8 @@ def test_pages_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
 def test_an_unexpected_error_on_one_page_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lay_out, samples = page_scores.lay_out, []
+    lay_out = page_scores.lay_out  # type: ignore[attr-defined]
+    samples = []
     for name in ("a.png", "b.png"):
         Image.new("L", (300, 300), 255).save(tmp_path / name)
         samples.append(Sample(name, tmp_path / name, "text", region=line(10, 200, 50)))

@@ -35,7 +35,7 @@ def geometry_by_loop(ink: np.ndarray) -> np.ndarray:
     arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 12)), elements=st.sampled_from([0, 100, 130, 255]))
 )
 def test_geometry_is_its_formulas(pixels: np.ndarray) -> None:
-    ink = pixels.astype(np.float32) / 255
+    ink = (pixels / 255).astype(np.float32)
     np.testing.assert_allclose(geometry(ink), geometry_by_loop(ink), atol=1e-6)
 
 

@@ -253,7 +253,7 @@ def test_an_arpa_file_may_have_a_byte_order_mark_and_unusual_spaces_as_tokens(tm
 def damaged(model: NgramModel, **changes: object) -> None:
     """Make the model anew with some of its parts changed."""
     parts = {name: getattr(model, name) for name in ("tokens", "order", "token", "children", "log_p", "backoff")}
-    NgramModel(**{**parts, **changes})  # type: ignore[arg-type]
+    NgramModel(**{**parts, **changes})
 
 
 def changed(array: np.ndarray, place: int, value: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from inkread.model.network import BatchNorm, Network, maxima, multiply_adds
 from inkread.model.recognizer import pad
 
 LABELS = 7
-SMALL = {
+SMALL: dict[str, dict[str, object]] = {
     "conv": {"channels": (4, 6, 8, 8, 10), "cell": "lstm"},
     "conv of four": {"channels": (4, 6, 8, 8), "cell": "elman"},
     "conv of three": {"channels": (4, 6, 8), "cell": "gru", "height": 32},
@@ -49,6 +49,7 @@ def lived_in(network: Network) -> Network:
                 (module.weight, -0.5, 1),
                 (module.bias, -0.5, 0.5),
             ):
+                assert value is not None
                 nn.init.uniform_(value, low, high)
     return network.eval()
 
@@ -132,7 +133,7 @@ def normalised(norm: nn.BatchNorm2d, x: Tensor) -> list[Tensor]:
             batch = batch.clone().requires_grad_()
             output = norm.train()(batch)
             results += [output, *torch.autograd.grad((output**3).sum(), [batch, norm.weight, norm.bias])]
-    return [*results, norm.running_mean, norm.running_var, norm.num_batches_tracked, norm.eval()(x)]  # type: ignore[list-item]
+    return [*results, norm.running_mean, norm.running_var, norm.num_batches_tracked, norm.eval()(x)]
 
 
 def check_norm() -> None:

@@ -49,7 +49,8 @@ def real() -> list[GreyImage]:
 
 def resized(grey: GreyImage, factor: float) -> GreyImage:
     picture = Image.fromarray(grey)
-    return np.asarray(picture.resize((round(picture.width * factor), round(picture.height * factor)), Image.BICUBIC))
+    size = (round(picture.width * factor), round(picture.height * factor))
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
 
 
 def slanted(grey: GreyImage, tangent: float) -> GreyImage:
@@ -57,11 +58,12 @@ def slanted(grey: GreyImage, tangent: float) -> GreyImage:
     margin = round(abs(tangent) * len(grey))
     picture = Image.fromarray(np.pad(grey, ((0, 0), (margin, margin)), constant_values=255))
     matrix = (1, tangent, -tangent * len(grey) / 2, 0, 1, 0)
-    return np.asarray(picture.transform(picture.size, Image.AFFINE, matrix, Image.BILINEAR, fillcolor=255))
+    affine, bilinear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+    return np.asarray(picture.transform(picture.size, affine, matrix, bilinear, fillcolor=255))
 
 
 def sloped(grey: GreyImage, degrees: float) -> GreyImage:
-    return np.asarray(Image.fromarray(grey).rotate(degrees, Image.BILINEAR, expand=True, fillcolor=255))
+    return np.asarray(Image.fromarray(grey).rotate(degrees, Image.Resampling.BILINEAR, expand=True, fillcolor=255))
 
 
 def shaded(grey: GreyImage) -> GreyImage:

@@ -1,5 +1,6 @@
 """Strokes made comparable: by hand-worked paths, by what must not change them, and on real ink."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path as File
 
@@ -32,7 +33,7 @@ IAM = File(__file__).parents[2] / "data" / "iam-ondb" / "lineStrokes"
 needs_iam = pytest.mark.skipif(not IAM.is_dir(), reason="IAM-OnDB is not here")
 
 
-def zigzag(bottoms: list[float], top: float = -10.0) -> Stroke:
+def zigzag(bottoms: Sequence[float], top: float = -10.0) -> Stroke:
     """A stroke that goes down to each of `bottoms` and back up to `top`, one to the right each time."""
     ys = [top, *[y for bottom in bottoms for y in (bottom, top)]]
     return np.array([[float(x), y] for x, y in enumerate(ys)])
@@ -104,7 +105,7 @@ def test_points_that_repeat_and_strokes_far_off_are_dropped() -> None:
 def test_a_walk_of_hand_worked_strokes() -> None:
     strokes = [np.array([[0.0, 0.0], [0.6, 0.0], [0.6, 0.4]]), np.array([[1.0, 0.4]])]
     path, places = resample(strokes)
-    on_paper = [[0, 0], [0.2, 0], [0.4, 0], [0.6, 0], [0.6, 0.2], [0.6, 0.4]]
+    on_paper: list[list[float]] = [[0, 0], [0.2, 0], [0.4, 0], [0.6, 0], [0.6, 0.2], [0.6, 0.4]]
     assert path[:6] == pytest.approx(np.array([[x, y, 1] for x, y in on_paper]))
     assert path[6:9] == pytest.approx(np.array([[0.7, 0.4, 0], [0.8, 0.4, 0], [0.9, 0.4, 0]]))
     assert path[9:].tolist() == [[1, 0.4, 1]] * DOT
@@ -160,7 +161,7 @@ def test_ink_that_is_no_line() -> None:
     assert dash.path[[0, -1]].tolist() == [[0, 0, 1], [1, 0, 1]] and dash.places[[0, -1]].tolist() == [20, 60]
     dot = normalize_ink([np.array([[20.0, 7.0]])])
     assert dot.path.tolist() == [[0, 0, 1]] * DOT
-    scribble = np.array([[0.0, 0.0], [1e6, 0.0]] * LONGEST) + np.arange(2 * LONGEST)[:, None]
+    scribble = np.array([[0.0, 0.0], [1e6, 0.0]] * LONGEST) + np.arange(2.0 * LONGEST)[:, None]
     assert len(normalize_ink([scribble, *writing(0)]).path) <= 1.1 * LONGEST
 
 

@@ -1,5 +1,7 @@
 """Muon against singular values and torch's own Adam."""
 
+from typing import cast
+
 import pytest
 import torch
 
@@ -29,7 +31,8 @@ def test_orthogonal_of_nothing_is_nothing() -> None:
 def test_adam_is_torch_s() -> None:
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(5, 3))
-    other, state = weight.detach().clone(), {}
+    other = weight.detach().clone()
+    state: dict[str, torch.Tensor] = {}
     optimizer = torch.optim.Adam([weight], lr=0.01, betas=(0.9, 0.98))
     for _ in range(4):
         weight.grad = torch.randn(5, 3)
@@ -64,12 +67,13 @@ def test_what_has_no_gradient_stays_and_weights_decay() -> None:
     config = NetworkConfig(features="pixels", cell="elman", layers=1, hidden=4)
     network = Network(config, labels=3)
     optimizer = Muon(network, config, TrainingConfig(learning_rate=0.1, weight_decay=0.5), False, Workers())
-    output, before = network.output.weight, network.rnn.layers[0].forwards.input.weight.detach().clone()
+    inner = cast(torch.Tensor, network.rnn.layers[0].forwards.input.weight)
+    output, before = network.output.weight, inner.detach().clone()
     had = output.detach().clone()
     output.grad = torch.zeros_like(output)
     optimizer.step()
     assert torch.allclose(output, 0.95 * had)
-    assert torch.equal(network.rnn.layers[0].forwards.input.weight, before)
+    assert torch.equal(inner, before)
 
 
 def test_two_processes_make_half_of_the_matrices_each() -> None:

@@ -28,7 +28,7 @@ def page_of(lines: int, gap: int = 0) -> np.ndarray:
     """Sample lines below one another, after two of them a gap."""
     page = Image.new("L", (900, 1000), 245)
     for number in range(lines):
-        picture = Image.open(SCANS[number])
+        picture: Image.Image = Image.open(SCANS[number])
         picture = picture.resize((round(picture.width * 64 / picture.height), 64))
         page.paste(
             picture, (150, 100 + 85 * number + (gap if number > 1 else 0)), picture.point(lambda g: 255 * (g < 170))

@@ -40,7 +40,7 @@ def untrained(config: NetworkConfig) -> Model:
     with torch.no_grad():
         network.output.weight.mul_(100)  # so that it is sure of what it knows nothing of,
         lines = pad([extract(normalize_image(picture(500), config.height).pixels, config)])
-        network.output.bias -= network.eval()(*lines)[0].mean((0, 1))  # and says a bit of everything
+        network.output.bias.sub_(network.eval()(*lines)[0].mean((0, 1)))  # and says a bit of everything
     return Model(config, Alphabet("abcde"), network.state_dict())
 
 

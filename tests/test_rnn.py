@@ -151,6 +151,7 @@ def test_layer_reads_from_both_ends_of_each_sequence(cell: str, dtype: torch.dty
     layer = Layer(config(cell), F).to(dtype)
     x, lengths = noise(7, 3, F, dtype=dtype), torch.tensor([7, 1, 4])
     outputs = layer(x, lengths).detach().double().numpy()
+    assert layer.backwards is not None
     for sequence, length in enumerate(lengths.tolist()):
         own = x[:length, sequence].double().numpy()
         np.testing.assert_allclose(outputs[:length, sequence, :H], loop(layer.forwards, own), atol=tolerance)

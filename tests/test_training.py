@@ -9,6 +9,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,7 +262,8 @@ def test_two_trainings_do_not_write_one_model(strokes: Path, tmp_path: Path) -> 
 def test_the_error_rate_before_training_is_that_of_the_start(strokes: Path, tmp_path: Path) -> None:
     learn(strokes, tmp_path / "start.safetensors", epochs=8, learning_rate=3e-2)
     start = load_model(str(tmp_path / "start.safetensors"))
-    samples, notes = open_dataset(str(strokes)).samples, []
+    samples = open_dataset(str(strokes)).samples
+    notes: list[str] = []
     training = BRIEF.replace({"epochs": 1})
     train(samples[8:], samples[:8], tmp_path / "m.safetensors", TINY, training, start=start, note=notes.append)
     reader = Recognizer(start)
@@ -289,7 +291,7 @@ def test_a_program_that_trains_finds_itself_as_before(
     monkeypatch.setattr(sys, "argv", ["program", "train", "--help"])
     torch.manual_seed(7)
 
-    def state() -> list[object]:
+    def state() -> list[Any]:
         signals = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         return [torch.get_num_threads(), torch.get_rng_state().tolist(), signals, dict(os.environ)]
 
