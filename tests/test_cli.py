@@ -3,7 +3,7 @@
 import errno
 import itertools
 import os
-import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from commands import LINE, SAMPLE, python, refused, run
 
-from inkread import cli
-from inkread.cli import display
+from inkread._threads import wait_passively
+from inkread.cli import COMMANDS, display
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.usefixtures("one_process")
         (LINE, "01-scan.png: damaged, or not a model file"),
     ],
 )
-def test_a_model_that_cannot_be_had(shelf: Path, name: object, message: str) -> None:
+def test_models_that_cannot_be_loaded(shelf: Path, name: object, message: str) -> None:
     for command in ("predict", "eval", "check"):
         assert message in refused(command, LINE if command == "predict" else SAMPLE, "--model", name)
 
 
-def test_mistakes_in_the_command() -> None:
+def test_usage_errors() -> None:
     for command in ("predict", "eval", "train", "check"):
         assert "Missing argument" in refused(command, code=2)
     assert "Missing option '--out'" in refused("train", SAMPLE, code=2)
@@ -38,14 +38,13 @@ def test_mistakes_in_the_command() -> None:
     assert "is not one of 'greedy', 'beam'" in refused("predict", LINE, "--decoder", "magic", code=2)
 
 
-def test_threads_wait_without_keeping_the_cores_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless the user or the program around it decided on it."""
+def test_threads_wait_passively_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    cli.wait_without_spinning()  # torch is imported
+    wait_passively()  # torch is imported
     assert "OMP_WAIT_POLICY" not in os.environ
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    cli.wait_without_spinning()
+    wait_passively()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
     code = """
 import os, sys
@@ -58,7 +57,7 @@ assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
     assert python("-c", code).returncode == 0
 
 
-def test_datasets_without_a_line(model: Path, tmp_path: Path) -> None:
+def test_datasets_without_lines(model: Path, tmp_path: Path) -> None:
     for command in (("eval", "--model", model), ("check",), ("train", "--out", tmp_path / "m.safetensors")):
         assert "no dataset in this folder" in refused(*command, tmp_path)
         assert "01-scan.png: a picture, not a dataset" in refused(*command, LINE)
@@ -69,13 +68,13 @@ def test_datasets_without_a_line(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (MemoryError(), 1, "Error: not enough memory; try smaller pictures, --set batch=4 or --preset small"),
+        (MemoryError(), 1, "Error: not enough memory; use smaller images"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "Error: not enough memory"),
         (OSError(errno.EIO, "Input/output error", "/tmp/x"), 1, "Error: /tmp/x: Input/output error"),
         (KeyboardInterrupt(), 130, "stopped; the same command with --resume goes on from the last minute"),
     ],
 )
-def test_what_nobody_foresaw(
+def test_unexpected_errors(
     few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ) -> None:
     def fail(*given: object, **rest: object) -> None:
@@ -87,7 +86,7 @@ def test_what_nobody_foresaw(
     assert result.exit_code == code and result.stderr.startswith(message) and result.stderr.count("\n") == 1
 
 
-def test_a_progress_bar_leaves_stdout_alone(
+def test_a_progress_bar_does_not_write_to_stdout(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -100,13 +99,19 @@ def test_a_progress_bar_leaves_stdout_alone(
     assert out == "a text\n" and "reading" in err
 
 
-def test_help_is_there_at_once() -> None:
-    """The heavy packages are not imported for it."""
-    imported = re.findall(r"\| +([\w.]+)$", python("-X", "importtime", "-c", "import inkread.cli").stderr, re.MULTILINE)
-    assert "inkread.cli" in imported and not {"torch", "numpy", "rich", "PIL"} & set(imported)
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_help_does_not_import_the_heavy_packages(command: list[str]) -> None:
+    code = f"""
+import sys
+from inkread.cli import main
+main({[*command, "--help"]}, standalone_mode=False)
+print(*sys.modules, file=sys.stderr)
+"""
+    imported = python("-c", code, stdout=subprocess.DEVNULL).stderr.split()
+    assert "inkread.cli" in imported and not {"torch", "numpy", "rich", "PIL", "importlib.metadata"} & set(imported)
 
 
-def test_a_reader_that_has_seen_enough() -> None:
+def test_a_closed_pipe_behind_stdout() -> None:
     end, start = os.pipe()
     os.close(end)
     result = python("-m", "inkread", "check", SAMPLE, stdout=start)

@@ -1,10 +1,9 @@
 """The command line: one module per command, which is imported when the command is used.
 
-What a command needs beyond click is imported when it runs, so that its help is shown at once.
+A command parses its options, calls the library, and prints. It imports what it needs beyond click when it runs, so that
+its help appears at once.
 """
 
-import os
-import sys
 from importlib import import_module
 from typing import Any
 
@@ -12,24 +11,24 @@ import click
 
 from inkread import __version__
 from inkread._names import one_line
-from inkread.cli.display import write_utf8
+from inkread._threads import wait_passively
+from inkread.cli.display import log_to_stderr, write_utf8
 from inkread.errors import InkreadError
 
-COMMANDS = ("predict", "eval", "train", "models", "check", "render", "lm")  # each in the module of its name
+COMMANDS = (
+    "predict",
+    "eval",
+    "train",
+    "models",
+    "check",
+    "render",
+    "lm",
+)  # each is `command` in the module of its name
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C has stopped: 128 + SIGINT
 
 
-def wait_without_spinning() -> None:
-    """Let the threads of torch's OpenMP sleep while they wait for one another, unless the user decided on it.
-
-    Else they keep their cores busy, and on a machine that has other work reading takes many times as long. OpenMP looks
-    at this once, when torch is imported; a program that has imported torch itself is left alone.
-    """
-    if "torch" not in sys.modules:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-class Commands(click.Group):
-    """Commands whose errors are one line on stderr and exit code 1."""
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used. Their errors are one line on stderr and exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -42,39 +41,50 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with log_to_stderr():
+                return super().invoke(ctx)
         except InkreadError as error:
             raise click.ClickException(str(error)) from error
         except BrokenPipeError:
-            raise  # click ends quietly
-        except OSError as error:  # nobody's in particular: no folder for temporary files, say
+            raise  # click exits quietly
+        except OSError as error:  # one that no function expects, for example no folder for temporary files
             message = f"{error.filename or 'inkread'}: {error.strerror or error}"
             raise click.ClickException(one_line(message)) from error
-        except (MemoryError, RuntimeError) as error:  # torch has no class of its own for it
+        except (MemoryError, RuntimeError) as error:
+            # torch has no class of its own for this error.
             if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
                 raise
             raise click.ClickException(
-                "not enough memory; try smaller pictures, --set batch=4 or --preset small"
+                "not enough memory; use smaller images, or for training --set batch=4 or --preset small"
             ) from error
         except KeyboardInterrupt:
-            ctx.exit(130)
+            ctx.exit(INTERRUPTED)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="inkread")
 def main() -> None:
-    """Read handwriting: pictures of lines in, text out.
+    """Recognise handwriting in images and pen strokes.
 
     \b
     Examples:
-      inkread predict line.png                read a line with the model that ships
+      inkread predict line.png                read an image with the included model
       inkread eval my-lines                   measure the error rate on lines with known text
       inkread train my-lines --from latin --out mine.safetensors
-                                              learn your own hand
+                                              adapt the model to your own handwriting
+
+    \b
+    Exit codes:
+      0    success
+      1    an error, or some of the inputs failed
+      2    wrong usage of the command
+      130  interrupted with Ctrl-C
+
+    \b
+    Shell completion: add the line of your shell to its start-up file.
+      bash  eval "$(_INKREAD_COMPLETE=bash_source inkread)"
+      zsh   eval "$(_INKREAD_COMPLETE=zsh_source inkread)"
+      fish  _INKREAD_COMPLETE=fish_source inkread | source
     """
-    wait_without_spinning()
+    wait_passively()
     write_utf8()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,7 @@
-"""What the commands show: texts on stdout, all else on stderr, and on a terminal how far they are."""
+"""What the commands print: results on stdout, everything else on stderr, and on a terminal the progress."""
 
 import io
+import logging
 import os
 import sys
 import time
@@ -15,14 +16,20 @@ from inkread._names import one_line
 from inkread.errors import CannotWrite, InkreadError
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
     from inkread.data.dataset import Dataset
     from inkread.train.loop import Progress
 
+UPDATE_SECONDS = 0.5  # a training at a terminal is shown anew so often
+SHOWN_EVALUATIONS = 12  # the last ones, so that they fit on a screen
+
 
 def write_utf8() -> None:
-    """Let stdout be UTF-8 whatever the locale, when it is redirected; on a terminal what it cannot show is escaped.
+    """Write UTF-8 to stdout when it is redirected, whatever the locale. On a terminal, escape what it cannot show.
 
-    So are bytes of file names that are not UTF-8, as \\udce9, which is valid JSON and names the same file there.
+    Bytes of file names that are not UTF-8 are escaped too, for example as \\udce9. This is valid JSON, where it names
+    the same file.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         encoding = None if sys.stdout.isatty() else "utf-8"
@@ -30,25 +37,49 @@ def write_utf8() -> None:
 
 
 def print_line(text: str) -> None:
-    """A line on stdout, at once; a full disk there is an error like any other."""
+    """Print a line on stdout at once. Raises CannotWrite, for example if the disk is full."""
     try:
         click.echo(text)
     except OSError as error:
-        # What is still to be written goes nowhere, or Python complains when it ends.
+        # Discard what is still buffered, or Python reports a second error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `inkread predict ... | head`
+        if isinstance(error, BrokenPipeError):  # the other end was closed, as in `inkread predict ... | head`
             sys.exit(1)
-        raise CannotWrite(f"<stdout>: cannot be written ({error.strerror}); free some space") from error
+        raise CannotWrite(f"cannot be written ({error.strerror})", path="<stdout>", hint="free some space") from error
 
 
 def note(text: str) -> None:
-    """A line on stderr; of several processes that train together, only the first talks."""
-    if _is_first():
-        click.echo(text, err=True)
+    """Print a line on stderr. If several processes train together, only the first one prints."""
+    if is_first_process():
+        click.echo(one_line(text), err=True)
+
+
+def is_first_process() -> bool:
+    """Is this the first of the processes that torchrun started, or the only process?"""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Print what the library logs, from level INFO upwards, as lines on stderr."""
+    logger = logging.getLogger("inkread")
+    handler, level = _NoteHandler(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _NoteHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
 
 
 def file_failed(failures: dict[str, str], name: str, error: Exception, place: str = "") -> None:
-    """Report in one line that a file, or a page of it, cannot be read, and why."""
+    """Report in one line on stderr why a file, or a page of it, cannot be read, and keep the message in `failures`."""
     where = one_line(f"{'<stdin>' if name == '-' else name}{place}")
     if isinstance(error, InkreadError):
         message = str(error) if str(error).startswith(where) else f"{where}: {error}"
@@ -61,6 +92,7 @@ def file_failed(failures: dict[str, str], name: str, error: Exception, place: st
 
 
 def print_notes(dataset: "Dataset") -> None:
+    """Print what looks wrong in a dataset, on stderr."""
     for text in dataset.notes:
         note(f"note: {text}")
 
@@ -70,14 +102,9 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _is_first() -> bool:
-    """Is this the first of the processes that train together, or the only one?"""
-    return os.environ.get("RANK", "0") == "0"
-
-
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr once a second has passed; none when stderr is no terminal."""
+    """Yield a function of (done, total): a progress bar on stderr, after one second and only on a terminal."""
     if not sys.stderr.isatty() or total < 2:
         yield lambda done, total: None
         return
@@ -87,7 +114,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
 
     began = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # With stdout redirected, rich would print on stderr what belongs into the user's file.
+    # By default rich would print on stderr what belongs to stdout.
     bar = Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
     task = bar.add_task(what, total=total)
 
@@ -104,66 +131,81 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None], Callable[[int, int], None]]]:
-    """What `train` shows: on a terminal a bar and a table that live, else a line at each check."""
-    if not (sys.stderr.isatty() and _is_first()):
+    """Yield what shows a training: `report(progress)` and, while lines are prepared, `loading(done, total)`.
+
+    On a terminal this is a table that is updated in place; otherwise a line for each evaluation.
+    """
+    if not (sys.stderr.isatty() and is_first_process()):
         yield (
             (lambda progress: note(_as_line(progress)) if progress.cer is not None else None),
             lambda done, total: None,
         )
         return
-    from rich.console import Console, Group
+    from rich.console import Console
     from rich.live import Live
-    from rich.padding import Padding
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
     from rich.text import Text
 
-    history: list[Progress] = []
-    last = 0.0
-
-    def picture(progress: "Progress") -> Group:
-        left = progress.minutes * (1 / max(progress.share, 1e-3) - 1)
-        head = Text.assemble(
-            (f"{out.name}  ", "bold"),
-            f"epoch {progress.epoch + 1}  {progress.lines_per_second:.1f} lines/s  ",
-            (f"{_duration(left)} left", "cyan"),
-        )
-        now = Table.grid(padding=(0, 3))
-        now.add_row("loss", "gradient norm", "steps scaled", "learning rate", "best CER", style="dim")
-        best = "" if progress.best is None else f"{100 * progress.best:.2f} %"
-        now.add_row(
-            f"{progress.loss:.3f}",
-            f"{progress.norm:.2f}",
-            f"{progress.scaled:.0%}",
-            f"{progress.learning_rate:.1e}",
-            best,
-        )
-        checks = Table("minutes", "epoch", "loss", "CER", box=None, header_style="dim", padding=(0, 3, 0, 0))
-        for row in history[-12:]:
-            checks.add_row(f"{row.minutes:.1f}", str(row.epoch + 1), f"{row.loss:.3f}", f"{100 * (row.cer or 0):.2f} %")
-        bar = Padding(ProgressBar(100, 100 * progress.share), 0)  # a bar alone does not end its line
-        return Group(head, bar, now, checks)
+    evaluated: list[Progress] = []
+    last = 0.0  # time of the last update, in seconds
 
     with Live(console=Console(stderr=True), auto_refresh=False) as live:
 
         def report(progress: "Progress") -> None:
             nonlocal last
             if progress.cer is not None:
-                history.append(progress)
-            if progress.cer is not None or time.monotonic() - last > 0.5:
+                evaluated.append(progress)
+            if progress.cer is not None or time.monotonic() - last > UPDATE_SECONDS:
                 last = time.monotonic()
-                live.update(picture(progress), refresh=True)
+                live.update(_training_table(out.name, progress, evaluated), refresh=True)
 
         def loading(done: int, total: int) -> None:
             nonlocal last
-            if done == total or time.monotonic() - last > 0.2:
+            if done == total or time.monotonic() - last > UPDATE_SECONDS:
                 last = time.monotonic()
                 live.update(Text(f"preparing lines: {done} of {total}"), refresh=True)
 
         yield report, loading
 
 
+def _training_table(name: str, progress: "Progress", evaluated: list["Progress"]) -> "Group":
+    """The state of a training, and its last evaluations."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    left = progress.minutes * (1 / max(progress.share, 1e-3) - 1)
+    head = Text.assemble(
+        (f"{name}  ", "bold"),
+        f"epoch {progress.epoch + 1}  {progress.lines_per_second:.1f} lines/s  ",
+        (f"{_duration(left)} left", "cyan"),
+    )
+    now = Table.grid(padding=(0, 3))
+    now.add_row("loss", "gradient norm", "steps scaled", "learning rate", "best CER", style="dim")
+    now.add_row(
+        f"{progress.loss:.3f}",
+        f"{progress.norm:.2f}",
+        f"{progress.scaled:.0%}",
+        f"{progress.learning_rate:.1e}",
+        "" if progress.best is None else f"{100 * progress.best:.2f} %",
+    )
+    evaluations = Table("minutes", "epoch", "loss", "CER", box=None, header_style="dim", padding=(0, 3, 0, 0))
+    for row in evaluated[-SHOWN_EVALUATIONS:]:
+        evaluations.add_row(
+            f"{row.minutes:.1f}", str(row.epoch + 1), f"{row.loss:.3f}", f"{100 * (row.cer or 0):.2f} %"
+        )
+    bar = Padding(ProgressBar(100, 100 * progress.share), 0)  # a bar alone does not end its line
+    return Group(head, bar, now, evaluations)
+
+
+def _print_evaluation(progress: "Progress") -> None:
+    if progress.cer is not None:
+        note(_as_line(progress))
+
+
 def _as_line(progress: "Progress") -> str:
+    """The result of an evaluation on one line."""
     return (
         f"{progress.minutes:.1f} min ({progress.share:.0%})  epoch {progress.epoch + 1}  loss {progress.loss:.3f}  "
         f"CER {100 * (progress.cer or 0):.2f} %  best {100 * (progress.best or 0):.2f} %  norm {progress.norm:.2f}  "

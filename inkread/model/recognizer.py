@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inkread._cpus import available_cpus
+from inkread._threads import available_cpus
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.errors import BadInput, BadModel
 from inkread.features.extract import NormalizedLine, columns_of, extract, normalize, source_x

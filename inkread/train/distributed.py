@@ -30,8 +30,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from inkread._cpus import available_cpus
 from inkread._locks import private_folder
+from inkread._threads import available_cpus
 from inkread.errors import InkreadError, TrainingFailed
 
 MEETING = timedelta(minutes=1)  # all start at once; who is not there by then has died

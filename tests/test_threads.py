@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from inkread import _cpus as cpus
-from inkread._cpus import available_cpus, container_quota
+from inkread import _threads
+from inkread._threads import available_cpus, container_quota
 
 
 @pytest.fixture(autouse=True)
 def eight_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "process_cpu_count", lambda: 8, raising=False)
-    monkeypatch.setattr(cpus, "container_quota", lambda: math.inf)
+    monkeypatch.setattr(_threads, "container_quota", lambda: math.inf)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_threads_set_by_the_user(monkeypatch: pytest.MonkeyPatch, threads: str, 
 
 @pytest.mark.parametrize(("quota", "expected"), [(2, 2), (1.5, 2), (0.2, 1), (100, 8)])
 def test_the_quota_of_a_container(monkeypatch: pytest.MonkeyPatch, quota: float, expected: int) -> None:
-    monkeypatch.setattr(cpus, "container_quota", lambda: quota)
+    monkeypatch.setattr(_threads, "container_quota", lambda: quota)
     assert available_cpus() == expected
 
 
