@@ -29,7 +29,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from inkread.data.dataset import Sample, open_dataset, read_line
+from inkread.data import Sample, open_dataset
+from inkread.data.samples import read_line
 from inkread.evaluate.metrics import error_rate
 
 CORES = os.cpu_count() or 1

@@ -11,7 +11,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from inkread.data.dataset import open_dataset
+from inkread.data import open_dataset
 from inkread.evaluate.lines import evaluate
 from inkread.model.checkpoint import Model, load_model, save_model
 from inkread.model.recognizer import Recognizer

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.alphabet import normal
-from inkread.data.dataset import Dataset, open_dataset
+from inkread.data import Dataset, open_dataset
 from inkread.evaluate.lines import evaluate
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
 from inkread.inputs.images import read_pictures

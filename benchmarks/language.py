@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.alphabet import Alphabet, normal
-from inkread.data.dataset import open_dataset, read_writing
+from inkread.data import open_dataset
+from inkread.data.samples import read_line_input
 from inkread.evaluate.metrics import edit_distance, words
 from inkread.features.extract import columns_of, normalize
 from inkread.lm.ngram import Fusion, read_text, read_words, with_own_words
@@ -87,7 +88,7 @@ def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores
     recognizer = Recognizer.load(model, "greedy")
     scores: Scores = []
     for start in range(0, len(samples), 16):
-        lines = [normalize(read_writing(sample), recognizer.model.config) for sample in samples[start : start + 16]]
+        lines = [normalize(read_line_input(sample), recognizer.model.config) for sample in samples[start : start + 16]]
         scores += recognizer.scores([columns_of(line) for line in lines])
         print(f"\r{len(scores)} of {len(samples)} lines", end="", file=sys.stderr)
     print(file=sys.stderr)

@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inkread.data.dataset import Dataset, Sample, open_dataset, read_line, write_manifest
+from inkread.data import Dataset, Sample, open_dataset
+from inkread.data.manifest import write_manifest
+from inkread.data.samples import read_line
 from inkread.evaluate.lines import evaluate
 from inkread.model.recognizer import Recognizer
 

@@ -29,7 +29,8 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from inkread.data.dataset import Dataset, open_dataset, split_of
+from inkread.data import Dataset, open_dataset
+from inkread.data.prepare import split_of
 from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of
 from inkread.inputs.images import read_pictures
 from inkread.pages.regions import Points, Region

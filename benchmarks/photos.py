@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from inkread.data.dataset import open_dataset, read_line, write_manifest
+from inkread.data import open_dataset
+from inkread.data.manifest import write_manifest
+from inkread.data.samples import read_line
 from inkread.evaluate.lines import evaluate
 from inkread.model.recognizer import Recognizer
 

@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 
 from inkread.config import PRESETS, NetworkConfig
-from inkread.data.dataset import open_dataset, read_writing
+from inkread.data import open_dataset
+from inkread.data.samples import read_line_input
 from inkread.features.extract import columns_of, normalize
 from inkread.inputs.ink import LineInput
 from inkread.model.checkpoint import load_model
@@ -93,7 +94,7 @@ def measure_reading(data: str, model: str, lines: int) -> dict[str, float]:
     recognizer = Recognizer.load(model, "greedy")
     config, labels = recognizer.model.config, recognizer.model.alphabet.size
     samples = open_dataset(data).samples[:lines]
-    writings = list(islice(cycle([read_writing(sample) for sample in samples]), lines))
+    writings = list(islice(cycle([read_line_input(sample) for sample in samples]), lines))
     for _ in recognizer.read_many(writings[:32]):  # unmeasured: the first batches are slower
         pass
     began = time.perf_counter()
@@ -125,7 +126,7 @@ def measure_training(data: str, preset: str, minutes: float) -> dict[str, float]
             sys.exit("the training failed")
         log = json.loads(model.with_suffix(".log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         trained = load_model(str(model))
-    writings = [read_writing(sample) for sample in samples[:512]]
+    writings = [read_line_input(sample) for sample in samples[:512]]
     return {
         "lines_per_second": log["lines_per_second"],
         "ms_per_line": 1000 / log["lines_per_second"],

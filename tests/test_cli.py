@@ -60,9 +60,9 @@ assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 def test_datasets_without_lines(model: Path, tmp_path: Path) -> None:
     for command in (("eval", "--model", model), ("check",), ("train", "--out", tmp_path / "m.safetensors")):
         assert "no dataset in this folder" in refused(*command, tmp_path)
-        assert "01-scan.png: a picture, not a dataset" in refused(*command, LINE)
+        assert "01-scan.png: an image, not a dataset" in refused(*command, LINE)
         assert "no such file or folder" in refused(*command, tmp_path / "lost")
-        assert "no split 'dev'; there is none at all" in refused(*command, f"{SAMPLE}:dev")
+        assert "no split 'dev'; it has no splits" in refused(*command, f"{SAMPLE}:dev")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from commands import INKS, LINE, ROOT, SAMPLE, done, refused, run
 from PIL import Image
 
 from inkread.cli import predict
-from inkread.data.dataset import open_dataset
+from inkread.data import open_dataset
 from inkread.inputs.images import read_pictures
 from inkread.model.checkpoint import load_model, save_model
 from inkread.pages import reader

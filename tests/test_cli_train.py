@@ -16,7 +16,7 @@ from PIL import Image
 
 from inkread.cli import train
 from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
-from inkread.data.dataset import Sample, open_dataset
+from inkread.data import Sample, open_dataset
 from inkread.model.checkpoint import load_model
 
 pytestmark = pytest.mark.usefixtures("one_process")

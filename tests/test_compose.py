@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from inkread.data.dataset import open_dataset, read_line, read_strokes, split_of
+from inkread.data import open_dataset
+from inkread.data.prepare import split_of
+from inkread.data.samples import read_line, read_strokes
 from inkread.features.render import draw_strokes
 from inkread.synth.compose import (
     SIGNS,

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from inkread.data import Sample, open_dataset
 from inkread.data.check import check_dataset
-from inkread.data.dataset import Sample, is_ink, open_dataset, read_line, read_strokes
+from inkread.data.samples import is_ink, read_line, read_strokes
 from inkread.errors import BadDataset, BadInput
 from inkread.pages.regions import Region, cut_line
 
@@ -93,7 +94,7 @@ def test_texts_are_composed_and_their_spaces_single(tmp_path: Path) -> None:
     "name, content, told",
     [
         ("a.tsv", b"file\ttext\na.png\tone\nb.png\n", "line 3: 1 columns"),
-        ("a.tsv", b"file\ttext\n\tone\n", "line 2: names no picture"),
+        ("a.tsv", b"file\ttext\n\tone\n", "line 2: names no image"),
         ("a.tsv", b"file\twords\na.png\tone\n", "line 1: the header names no column for the text"),
         ("a.tsv", b"", "line 1: the header names no column"),
         ("a.tsv", b"file\ttext\na.png\tone\nb.png\t\xe9t\xe9\n", "line 3: not UTF-8"),
@@ -101,9 +102,9 @@ def test_texts_are_composed_and_their_spaces_single(tmp_path: Path) -> None:
         ("a.csv", b'file,text\na.png,"one\n', "not CSV"),
         ("a.csv", b'file,text\na.png,"one"two\n', "line 2: not CSV"),
         ("a.jsonl", b'{"file": "a.png", "text": "one"}\n{"file": ', "line 2: not JSON"),
-        ("a.jsonl", b'\n["a.png", "one"]', "line 2: needs an object"),
-        ("a.jsonl", b'{"file": "a.png"}', "line 1: needs an object"),
-        ("a.jsonl", b'{"text": "one"}', "line 1: names no picture"),
+        ("a.jsonl", b'\n["a.png", "one"]', "line 2: not an object with a text"),
+        ("a.jsonl", b'{"file": "a.png"}', "line 1: not an object with a text"),
+        ("a.jsonl", b'{"text": "one"}', "line 1: names no image"),
         ("a.jsonl", b"[" * 100_000, "line 1: not JSON"),
     ],
 )
@@ -134,7 +135,7 @@ def test_what_exists_is_a_path_and_the_rest_a_split(tmp_path: Path) -> None:
     (tmp_path / "a:b.tsv").write_text("file\ttext\tsplit\na.png\tone\tx:y\nb.png\ttwo\ttest\n")
     assert texts(tmp_path / "a:b.tsv") == ["one", "two"]
     assert texts(f"{tmp_path}/a:b.tsv:test") == ["two"]
-    assert "no split 'tset'; there is test, x:y" in refusal(f"{tmp_path}/a:b.tsv:tset")
+    assert "no split 'tset'; it has test, x:y" in refusal(f"{tmp_path}/a:b.tsv:tset")
     assert "no such file" in refusal(tmp_path / "missing")
     assert "no such file" in refusal("C:\\data\\lines.tsv")
     assert "no such file" in refusal("")
@@ -385,7 +386,10 @@ def test_page_words_that_contradict_their_line_are_noted(tmp_path: Path) -> None
     dataset = open_dataset(str(tmp_path))
     assert [sample.text for sample in dataset.samples] == ["old text", "by words", "same, here", "no words"]
     (note,) = dataset.notes
-    assert note.startswith(f"{tmp_path}/x.xml: the words of 1 lines") and "a: 'old text' and 'new text'" in note
+    assert (
+        note.startswith(f"{tmp_path}/x.xml: the text of 1 lines differs")
+        and "TextLine a: 'old text' and 'new text'" in note
+    )
 
 
 @pytest.mark.parametrize("picture", ["x.png", "jpg/x.png", "other.png", ""])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkread.data.dataset import Dataset, Sample, open_dataset
+from inkread.data import Dataset, Sample, open_dataset
 from inkread.errors import BadDataset, CannotWrite
 from inkread.evaluate import lines as evaluation_module
 from inkread.evaluate.lines import Evaluation, evaluate, summary_lines, write_report
@@ -230,14 +230,14 @@ def test_an_unexpected_error_in_one_line_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = dataset_of(tmp_path, ("cat", None), ("dog", None))
-    read = evaluation_module.read_writing  # type: ignore[attr-defined]
+    read = evaluation_module.read_line_input  # type: ignore[attr-defined]
 
     def broken(sample: Sample) -> object:
         if sample == dataset.samples[0]:
             raise ZeroDivisionError("oh")
         return read(sample)
 
-    monkeypatch.setattr(evaluation_module, "read_writing", broken)
+    monkeypatch.setattr(evaluation_module, "read_line_input", broken)
     evaluation = evaluate(Fake("dog"), dataset)
     assert [line.written for line in evaluation.lines] == ["dog"]
     assert "an error in inkread (ZeroDivisionError('oh'))" in evaluation.failures[0][1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkread.data.dataset import Dataset, Sample
+from inkread.data import Dataset, Sample
 from inkread.evaluate import pages as page_scores
 from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of, score_pages
 from inkread.inputs.ink import LineInput

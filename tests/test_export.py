@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from inkread._names import one_line
-from inkread.data.dataset import open_dataset, read_line
+from inkread.data import open_dataset
+from inkread.data.samples import read_line
 from inkread.errors import BadDataset, CannotWrite
 from inkread.model.checkpoint import load_model, shipped_models
 from inkread.model.recognizer import Character, Reading

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkread.data.dataset import open_dataset, read_line
+from inkread.data import open_dataset
 from inkread.data.prepare import TALLEST, dev_writers, save_picture
+from inkread.data.samples import read_line
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 ALTO = """<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><sourceImageInformation>

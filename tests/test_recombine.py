@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from inkread.data.dataset import open_dataset
+from inkread.data import open_dataset
 from inkread.evaluate.metrics import edit_distance
 from inkread.model.recognizer import Recognizer
 from inkread.synth.recombine import Hand, cut_line, find_pieces, respell

@@ -7,7 +7,8 @@ import numpy as np
 
 from inkread.augment.splice import EVENNESS, WIDE, Gap, cross, find_gaps, match_gaps
 from inkread.config import PRESETS
-from inkread.data.dataset import open_dataset, read_line
+from inkread.data import open_dataset
+from inkread.data.samples import read_line
 from inkread.evaluate.metrics import edit_distance
 from inkread.features.extract import columns_of, normalize
 from inkread.features.image import normalize_image

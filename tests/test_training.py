@@ -19,7 +19,8 @@ from PIL import Image, ImageDraw
 from inkread._locks import PREFIX
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
-from inkread.data.dataset import Dataset, Sample, open_dataset, read_strokes
+from inkread.data import Dataset, Sample, open_dataset
+from inkread.data.samples import read_strokes
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite
 from inkread.evaluate.lines import evaluate
 from inkread.evaluate.metrics import error_rate

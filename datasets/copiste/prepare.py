@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import split_of, write_manifest
-from inkread.data.prepare import Row, save_picture
+from inkread.data.manifest import Row, write_manifest
+from inkread.data.prepare import save_picture, split_of
 from inkread.pages.regions import Region, cut_line
 
 EXPECTED = {"train": 4275, "dev": 506}  # lines

@@ -16,8 +16,10 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import Sample, open_dataset, read_line, write_manifest
+from inkread.data import Sample, open_dataset
+from inkread.data.manifest import write_manifest
 from inkread.data.prepare import dev_writers, save_picture
+from inkread.data.samples import read_line
 from inkread.synth.compose import seeded
 
 EXPECTED = {"train": 3994, "dev": 655}  # lines

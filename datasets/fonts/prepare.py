@@ -16,8 +16,8 @@ from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 from PIL import Image, ImageFont, features
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import split_of, write_manifest
-from inkread.data.prepare import Row
+from inkread.data.manifest import Row, write_manifest
+from inkread.data.prepare import split_of
 from inkread.features.image import shrink_to_height
 from inkread.synth.compose import draw_text, seeded
 from inkread.synth.texts import CAPITALS, CHARACTERS, Texts

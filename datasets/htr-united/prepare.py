@@ -19,8 +19,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import Sample, clean_text, open_dataset, read_line, write_manifest
-from inkread.data.prepare import Row, dev_writers, save_picture
+from inkread.data import Sample, open_dataset
+from inkread.data.manifest import Row, write_manifest
+from inkread.data.prepare import dev_writers, save_picture
+from inkread.data.samples import clean_text, read_line
 
 # Lines of the repositories this was measured with: train, dev.
 EXPECTED = {

@@ -20,7 +20,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread._files import write_atomic
-from inkread.data.dataset import Sample, open_dataset, write_manifest
+from inkread.data import Sample, open_dataset
+from inkread.data.manifest import write_manifest
 from inkread.features.ink import baseline_and_x_height
 from inkread.inputs.ink import Ink, Stroke, read_inks, to_json_line
 from inkread.synth.compose import Word, seeded

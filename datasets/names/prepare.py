@@ -11,8 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import open_dataset, read_line, write_manifest
+from inkread.data import open_dataset
+from inkread.data.manifest import write_manifest
 from inkread.data.prepare import dev_writers, save_picture
+from inkread.data.samples import read_line
 
 EXPECTED = {"train": 669, "dev": 118}  # words
 # Height and width of the pictures of one form -> where the print above and before the name ends: top, left.

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import Sample, open_dataset, read_strokes
+from inkread.data import Sample, open_dataset
+from inkread.data.samples import read_strokes
 from inkread.features.ink import resample, straighten
 from inkread.lm.ngram import lines_of
 from inkread.model.decoder import align

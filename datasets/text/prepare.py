@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import split_of
+from inkread.data.prepare import split_of
 from inkread.lm.ngram import LOOK_ALIKES
 
 LANGUAGES = {"english": ("masc", "us-speeches", "books-en"), "french": ("books-fr",)}

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.dataset import split_of
+from inkread.data.prepare import split_of
 from inkread.errors import BadInput
 from inkread.features.ink import baseline_and_x_height
 from inkread.inputs.ink import Stroke, person, read_segments

@@ -38,8 +38,9 @@ def command(dataset: str, model: str | None, as_json: bool) -> None:
       inkread check my-lines
       inkread check iam:trainset --model latin
     """
+    from inkread.data import open_dataset
     from inkread.data.check import check_dataset
-    from inkread.data.dataset import is_ink, open_dataset
+    from inkread.data.samples import is_ink
     from inkread.features.extract import columns_of, normalize
     from inkread.model.checkpoint import describe_model, load_model, shipped_models
 

@@ -18,7 +18,7 @@ from inkread.errors import CannotWrite, InkreadError
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from inkread.data.dataset import Dataset
+    from inkread.data import Dataset
     from inkread.train.loop import Progress
 
 UPDATE_SECONDS = 0.5  # a training at a terminal is shown anew so often

@@ -63,7 +63,7 @@ def command(
       inkread eval iam:validationset1 --errors 20 --report errors.html
       inkread eval my-lines --model mine.safetensors --json
     """
-    from inkread.data.dataset import open_dataset
+    from inkread.data import open_dataset
     from inkread.evaluate.lines import evaluate as measure
     from inkread.evaluate.lines import summary_lines, write_report
     from inkread.evaluate.pages import pages_of, score_pages

@@ -20,7 +20,7 @@ from inkread.config import (
 from inkread.errors import BadConfig, BadDataset, CannotWrite
 
 if TYPE_CHECKING:
-    from inkread.data.dataset import Dataset, Sample
+    from inkread.data import Dataset, Sample
     from inkread.model.checkpoint import Model
 
 MINUTES = 30.0  # of training, when neither minutes nor epochs are given
@@ -103,7 +103,8 @@ def command(
       inkread train lines.tsv --preset elman --set activation=relu --set truncate=50 --out elman.safetensors
       torchrun --nproc-per-node 2 -m inkread train lines.tsv --out model.safetensors
     """
-    from inkread.data.dataset import is_ink, open_dataset
+    from inkread.data import open_dataset
+    from inkread.data.samples import is_ink
     from inkread.model.checkpoint import load_model
     from inkread.train.loop import DEV_LINES, keep_freed_memory
     from inkread.train.loop import train as learn

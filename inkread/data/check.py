@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from inkread.alphabet import steps_needed
-from inkread.data.dataset import Dataset, read_writing
+from inkread.data import Dataset
+from inkread.data.samples import read_line_input
 from inkread.errors import BadInput
 from inkread.features.render import draw_ink
 from inkread.inputs.ink import LineInput
@@ -82,7 +83,7 @@ def check_dataset(
             cure = "`inkread train --from` with this model adds them, or replace them in the text"
             problems.append(Problem(sample.id, f"the model has no {_names(lacking)}", cure))
         try:
-            writing = read_writing(sample)
+            writing = read_line_input(sample)
             picture = writing if isinstance(writing, np.ndarray) else draw_ink(writing)
         except BadInput as error:
             unreadable.setdefault(str(error), []).append(sample.id)

@@ -11,13 +11,16 @@ from inkread.features.image import shrink_to_height
 
 TALLEST = 96  # pixels; more than a network sees
 
-Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
-
 
 def save_picture(file: Path, grey: np.ndarray) -> None:
     """Write the grey picture of a line as PNG, at most TALLEST pixels high."""
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(shrink_to_height(Image.fromarray(grey), TALLEST)).save(file)
+
+
+def split_of(dataset: str, writer: str) -> str:
+    """ "dev" for about a tenth of the writers of a dataset without splits of its own, else "train"; always the same."""
+    return "dev" if int(sha256(f"{dataset}/{writer}".encode()).hexdigest(), 16) % 10 == 0 else "train"
 
 
 def dev_writers(dataset: str, writers: Iterable[str], share: float = 0.15) -> set[str]:

@@ -20,7 +20,8 @@ from PIL import Image
 from inkread import __version__
 from inkread._files import write_atomic
 from inkread.alphabet import normal
-from inkread.data.dataset import Dataset, Sample, read_line, read_writing
+from inkread.data import Dataset, Sample
+from inkread.data.samples import read_line, read_line_input
 from inkread.errors import BadDataset, InkreadError
 from inkread.evaluate.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.inputs.ink import LineInput
@@ -204,7 +205,7 @@ def evaluate(recognizer: Reader, dataset: Dataset, progress: Callable[[int, int]
     def writings() -> Iterator[LineInput]:
         for index, sample in enumerate(dataset.samples):
             try:
-                writing = read_writing(sample)
+                writing = read_line_input(sample)
             except InkreadError as error:
                 failures.append((sample.id, str(error)))
             except Exception as error:  # whatever is wrong with one line, the others are scored

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inkread.alphabet import normal
-from inkread.data.dataset import Dataset, Sample
+from inkread.data import Dataset, Sample
 from inkread.errors import BadInput
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
 from inkread.inputs.images import read_pictures

@@ -9,7 +9,7 @@ from PIL import Image
 
 from inkread._files import write_atomic
 from inkread.augment.image import other_hand
-from inkread.data.dataset import write_manifest
+from inkread.data.manifest import write_manifest
 from inkread.features.ink import drop_repeated_points
 from inkread.inputs.ink import Ink, to_json_line
 from inkread.synth.compose import Word, draw_line

@@ -15,7 +15,8 @@ from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment.image import photograph
 from inkread.augment.splice import Gap, cross, find_gaps
 from inkread.config import NetworkConfig
-from inkread.data.dataset import Sample, read_line, read_writing
+from inkread.data import Sample
+from inkread.data.samples import read_line, read_line_input
 from inkread.errors import BadDataset, BadInput
 from inkread.features.extract import NormalizedLine, columns_of, normalize, source_x
 from inkread.train.distributed import Workers
@@ -125,7 +126,7 @@ def gather(
         try:
             if config.features != "strokes" and rng.random() < photographed:
                 return normalize(photograph(read_line(sample), rng), config)
-            writing = read_writing(sample)
+            writing = read_line_input(sample)
         except BadInput as error:
             return str(error)
         try:

@@ -32,7 +32,7 @@ from inkread._locks import Locked, locked
 from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment.image import distort, distort_path
 from inkread.config import NetworkConfig, TrainingConfig
-from inkread.data.dataset import Sample
+from inkread.data import Sample
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite, TrainingFailed
 from inkread.evaluate.metrics import edit_distance
 from inkread.features.extract import extract

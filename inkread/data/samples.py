@@ -1,0 +1,160 @@
+"""A sample is one line of a dataset: where its image or pen strokes are, and the text that is written there."""
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from inkread._names import printable
+from inkread.alphabet import normal
+from inkread.errors import BadInput
+from inkread.features.render import draw_ink
+from inkread.inputs.images import read_pictures
+from inkread.inputs.ink import Ink, LineInput, Stroke, looks_like_ink, read_inks, version
+from inkread.pages.regions import Region, cut_line
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One line: its image, its region on a page or its pen strokes, and the text written (NFC, single spaces)."""
+
+    id: str
+    path: Path
+    text: str
+    writer: str | None = None
+    split: str | None = None
+    page: int = 0  # of a file with several pages, counted from 0
+    region: Region | None = None  # None: the image is the line
+    spans: tuple[tuple[float, float], ...] | None = None  # left and right of each character, in pixels of the image
+    ink: int | None = None  # of pen strokes: their number in the file; in JSON Lines the byte where their line begins
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in the order of their files."""
+
+    name: str
+    samples: tuple[Sample, ...]
+    skipped: tuple[str, ...] = ()  # a reason for each line that is left out
+    notes: tuple[str, ...] = ()  # what is used although it looks wrong
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Why a line or file of a dataset is left out."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that looks wrong in lines that are used all the same."""
+
+    text: str
+
+
+Entry = Sample | Skipped | Note  # what the module of a dataset format yields
+
+
+def clean_text(text: str) -> str:
+    """The text in NFC, each run of white space as one space, none at the ends: " a\\tb  c" -> "a b c"."""
+    return " ".join(normal(text).split())
+
+
+def clean_sample(sample: Sample) -> Sample:
+    """The sample with its text cleaned, and with names that can be printed. Its path stays as it is."""
+    writer, split = (name and printable(name) for name in (sample.writer, sample.split))
+    return replace(sample, text=clean_text(sample.text), id=printable(sample.id), writer=writer, split=split)
+
+
+def unusable(sample: Sample) -> str | None:
+    """Why a sample cannot be used: it has no text, or its text cannot be encoded. None if it can."""
+    if not sample.text:
+        return "no text"
+    if re.search("[\ud800-\udfff]", sample.text):
+        return "its text has half characters (surrogates)"
+    return None
+
+
+def is_ink(sample: Sample) -> bool:
+    """Whether a sample has pen strokes instead of an image."""
+    if sample.ink is not None or sample.region is not None:
+        return sample.ink is not None
+    try:
+        with open(sample.path, "rb") as file:
+            return looks_like_ink(file.read(64))
+    except (OSError, ValueError):  # reading it as an image reports the reason
+        return False
+
+
+def read_line_input(sample: Sample) -> LineInput:
+    """The line in its own form: its pen strokes, or its image as `read_line` gives it. Raises BadInput."""
+    return read_strokes(sample) if is_ink(sample) else read_line(sample)
+
+
+def read_line(sample: Sample) -> np.ndarray:
+    """The grey image (H, W) uint8 of a line. A line with a region is cut out of its page and straightened.
+
+    Pen strokes are drawn. Raises BadInput if the file cannot be read, or has no such page or region.
+    """
+    if is_ink(sample):
+        return draw_ink(read_strokes(sample))
+    if sample.region is None:
+        return _read_page(sample.path, sample.page)
+    page = _cached_page(sample.path, sample.page, version(sample.path))
+    try:
+        return cut_line(page, sample.region)
+    except BadInput as error:
+        problem = f"{sample.id}: {error.problem}"
+        hints = filter(None, (error.hint, "check that this is the right image"))
+        raise BadInput(problem, path=sample.path, hint="; ".join(hints)) from error
+
+
+def read_strokes(sample: Sample) -> tuple[Stroke, ...]:
+    """The pen strokes of a line. Raises BadInput if they cannot be read."""
+    if sample.ink is None:
+        return read_inks(sample.path, whole=True)[0].strokes
+    if sample.path.suffix.lower() in JSON_SUFFIXES:
+        return _read_json_strokes(sample, sample.ink)
+    inks = _cached_inks(sample.path, version(sample.path))
+    if sample.ink >= len(inks):
+        problem = f"it has changed: {sample.id} is no longer in it"
+        raise BadInput(problem, path=sample.path, hint="open the dataset again")
+    return inks[sample.ink].strokes
+
+
+def _read_json_strokes(sample: Sample, start: int) -> tuple[Stroke, ...]:
+    """The strokes in the line of JSON Lines that begins at byte `start`."""
+    try:
+        with open(sample.path, "rb") as file:
+            file.seek(start)
+            return read_inks(f"{sample.path}, {sample.id}", file.readline())[0].strokes
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        raise BadInput(problem, path=sample.path, hint="check the path and its permissions") from error
+
+
+def _read_page(path: Path, number: int) -> np.ndarray:
+    pages = read_pictures(path)
+    if number >= len(pages):
+        problem = f"no page {number + 1}, it has {len(pages)}"
+        raise BadInput(problem, path=path, hint="check the number of the page")
+    return pages[number]
+
+
+# `version` changes when a file is edited, so that an old copy is not used. A page of 10 megapixels takes 10 MB.
+
+
+@lru_cache(maxsize=8)  # lines are read file by file; the pages of a dataset may be in use by several workers
+def _cached_inks(path: Path, version: tuple[int, int] | None) -> list[Ink]:
+    return read_inks(path)
+
+
+@lru_cache(maxsize=3)
+def _cached_page(path: Path, number: int, version: tuple[int, int] | None) -> np.ndarray:
+    return _read_page(path, number)
