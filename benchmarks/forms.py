@@ -17,7 +17,7 @@ from inkread.alphabet import normal
 from inkread.data import Dataset, open_dataset
 from inkread.evaluate.lines import evaluate
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
-from inkread.inputs.images import read_pictures
+from inkread.inputs import open_images
 from inkread.model.recognizer import Recognizer
 from inkread.pages.reader import Sheet, lay_out, read_sheets
 
@@ -38,7 +38,7 @@ def main() -> None:
 
     def sheets() -> Iterator[Sheet]:
         for form, (file, _) in forms.items():
-            yield lay_out(form, 1, 1, read_pictures(arguments.forms / file)[0], page=True)
+            yield lay_out(form, 1, 1, open_images(arguments.forms / file)[0], page=True)
 
     scores = []  # (edits, characters, lines found, lines written, form)
     for sheet, readings in read_sheets(recognizer, sheets()):

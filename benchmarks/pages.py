@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.data import Dataset, open_dataset
 from inkread.data.prepare import split_of
 from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of
-from inkread.inputs.images import read_pictures
+from inkread.inputs import open_images
 from inkread.pages.regions import Points, Region
 from inkread.pages.segment import find_lines
 
@@ -79,7 +79,7 @@ def main() -> None:
 
 def true_pages(dataset: Dataset, every: int, harder: bool) -> Iterator[TruePage]:
     for seed, ((path, number), samples) in enumerate(list(pages_of(dataset).items())[::every]):
-        picture = read_pictures(path)[number]
+        picture = open_images(path)[number]
         true = [sample.region.fitted(picture.shape[1], picture.shape[0]) for sample in samples if sample.region]
         if harder:
             picture, true = distorted(picture, true, seed)

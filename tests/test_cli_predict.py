@@ -15,7 +15,7 @@ from PIL import Image
 
 from inkread.cli import predict
 from inkread.data import open_dataset
-from inkread.inputs.images import read_pictures
+from inkread.inputs import open_images
 from inkread.model.checkpoint import load_model, save_model
 from inkread.pages import reader
 
@@ -35,7 +35,7 @@ def test_several_pictures_give_a_table(shelf: Path) -> None:
 
 
 def test_every_page_of_a_tiff_is_read(model: Path, tmp_path: Path) -> None:
-    first, second = (Image.fromarray(read_pictures(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:2])
+    first, second = (Image.fromarray(open_images(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:2])
     first.save(tmp_path / "two.tif", save_all=True, append_images=[second])
     file = tmp_path / "two.tif"
     rows = done("predict", file, "--model", model).stdout.splitlines()
@@ -51,7 +51,7 @@ def test_json_tells_all(model: Path, decoder: str) -> None:
         assert list(reading) == ["file", "page", "text", "confidence", "characters"]
         assert (reading["file"], reading["page"]) == (str(file), 1) and 0 < reading["confidence"] <= 1
         assert "".join(character["text"] for character in reading["characters"]) == reading["text"] != ""
-        width = read_pictures(file)[0].shape[1]
+        width = open_images(file)[0].shape[1]
         for character in reading["characters"]:
             assert list(character) == ["text", "confidence", "left", "right"] and 0 < character["confidence"] <= 1
             assert 0 <= character["left"] <= character["right"] <= width  # what is in a margin has no width
@@ -137,7 +137,7 @@ def test_pictures_with_nothing_to_read(model: Path, tmp_path: Path) -> None:
 def pages(tmp_path: Path) -> Path:
     """A TIFF of three pages, each with a line of writing."""
     path = tmp_path / "pages.tif"
-    first, *others = (Image.fromarray(read_pictures(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:3])
+    first, *others = (Image.fromarray(open_images(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:3])
     first.save(path, save_all=True, append_images=others)
     return path
 
@@ -238,8 +238,8 @@ def test_a_file_that_cannot_be_written_does_not_stop_the_others(
 
 def test_an_overlay_of_every_page(model: Path, pages: Path, tmp_path: Path) -> None:
     done("predict", pages, "--model", model, "--overlay", tmp_path / "seen.png")
-    drawn = [read_pictures(tmp_path / f"seen-{number}.png")[0] for number in (1, 2, 3)]
-    assert [page.shape for page in drawn] == [page.shape for page in read_pictures(pages)]
+    drawn = [open_images(tmp_path / f"seen-{number}.png")[0] for number in (1, 2, 3)]
+    assert [page.shape for page in drawn] == [page.shape for page in open_images(pages)]
     assert not (tmp_path / "seen.png").exists()
     shutil.copy(LINE, tmp_path / "own.png")
     own = tmp_path / "own.png"
@@ -252,7 +252,7 @@ def test_an_overlay_is_as_colourful_as_the_page(model: Path, tmp_path: Path) -> 
     done(
         "predict", "-", "--model", model, "--overlay", tmp_path / "seen.png", stdin=(tmp_path / "page.png").read_bytes()
     )
-    assert read_pictures(tmp_path / "seen.png").in_colour(0)[9, 9].tolist() == [120, 200, 250]
+    assert open_images(tmp_path / "seen.png").in_color(0)[9, 9].tolist() == [120, 200, 250]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
@@ -308,7 +308,7 @@ def test_ink_is_read_where_pictures_are(model: Path, tmp_path: Path) -> None:
     assert "CER" in done("eval", tmp_path / "a.jsonl", "--model", model).stdout
     assert "1 lines" not in done("check", tmp_path / "a.jsonl").stdout
     (tmp_path / "bad.json").write_text("[[[0, 0], [1, NaN]]]")
-    assert "bad.json, stroke 1: a number that is not finite" in refused(
+    assert "bad.json: stroke 1: a number that is not finite" in refused(
         "predict", tmp_path / "bad.json", "--model", model
     )
 

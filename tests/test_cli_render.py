@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from commands import LINE, done, refused
 
-from inkread.inputs.images import read_pictures
+from inkread.inputs import open_images
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -16,7 +16,7 @@ def test_ink_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text(json.dumps(strokes))
     out = tmp_path / "m.png"
     assert not done("render", tmp_path / "m.json", "-o", out).output
-    picture = read_pictures(out)[0]
+    picture = open_images(out)[0]
     assert picture.min() < 50 and picture[0].min() == 255
     assert picture.shape[1] > picture.shape[0] > 22
     inkml = "".join(f"<trace>{','.join(f'{x} {y}' for x, y in stroke)}</trace>" for stroke in strokes)
@@ -29,7 +29,7 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     (tmp_path / "two.jsonl").write_text("[[[0, 0], [1, 1]]]\n[[[0, 0], [1, 1]]]\n")
     out = tmp_path / "a.png"
     assert "2 inks, one a line" in refused("render", tmp_path / "two.jsonl", "-o", out)
-    assert "not ink that inkread reads" in refused("render", LINE, "-o", out)
+    assert "an image, not pen strokes" in refused("render", LINE, "-o", out)
     assert "no such file" in refused("render", tmp_path / "none.inkml", "-o", out)
     assert "there is no folder" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "no" / "a.png")
     assert "must end in .png" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "a.jpg", code=2)

@@ -278,7 +278,7 @@ def test_strokes_in_json_lines(tmp_path: Path, mark: bytes, end: bytes) -> None:
 def test_bad_strokes_are_named_when_they_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"strokes": [[[0, 0], [1]]], "text": "a", "id": "x"}\n')
     (sample,) = open_dataset(str(tmp_path)).samples
-    with pytest.raises(BadInput, match=r"a\.jsonl, x, stroke 1: points of different kinds"):
+    with pytest.raises(BadInput, match=r"a\.jsonl, x: stroke 1: points of different kinds"):
         read_strokes(sample)
     assert "points of different kinds" in check_dataset(open_dataset(str(tmp_path))).problems[0].what
 

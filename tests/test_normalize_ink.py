@@ -27,7 +27,8 @@ from inkread.features.ink import (
     turning_points,
 )
 from inkread.features.ink_lines import split_lines, typical_x_height
-from inkread.inputs.ink import Stroke, read_inks
+from inkread.inputs import read_inks
+from inkread.inputs.ink import Stroke
 
 IAM = File(__file__).parents[2] / "data" / "iam-ondb" / "lineStrokes"
 needs_iam = pytest.mark.skipif(not IAM.is_dir(), reason="IAM-OnDB is not here")

@@ -23,7 +23,9 @@ from inkread._files import write_atomic
 from inkread.data import Sample, open_dataset
 from inkread.data.manifest import write_manifest
 from inkread.features.ink import baseline_and_x_height
-from inkread.inputs.ink import Ink, Stroke, read_inks, to_json_line
+from inkread.inputs import read_inks
+from inkread.inputs.ink import Ink, Stroke
+from inkread.inputs.json_ink import to_json_line
 from inkread.synth.compose import Word, seeded
 from inkread.synth.write import write_picture
 

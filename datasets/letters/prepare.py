@@ -21,7 +21,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.prepare import split_of
 from inkread.errors import BadInput
-from inkread.inputs.ink import Stroke, person, read_segments
+from inkread.inputs.ink import Stroke
+from inkread.inputs.unipen import read_segments, writer_name
 from inkread.synth.compose import ACCENTS, PAIRS, SIGNS, STROKES, Hand, Word, seeded, spell_line
 from inkread.synth.texts import Texts
 from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
@@ -45,7 +46,7 @@ def read_letters(path: Path) -> list[tuple[str, str, tuple[Stroke, ...]]]:
     except BadInput:
         return []
     return [
-        (person(segment, path), segment.text, segment.strokes)
+        (writer_name(segment, path), segment.text, segment.strokes)
         for segment in segments
         if segment.unit == "CHARACTER" and segment.text in CHARACTERS and not is_flat(segment.strokes)
     ]

@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.prepare import split_of
 from inkread.errors import BadInput
 from inkread.features.ink import baseline_and_x_height
-from inkread.inputs.ink import Stroke, person, read_segments
+from inkread.inputs.ink import Stroke
+from inkread.inputs.unipen import read_segments, writer_name
 from inkread.synth.compose import Word, compose_line, draw_sign, seeded, settle, settle_tall
 from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 
@@ -75,7 +76,7 @@ def read_file(path: Path, root: Path) -> list[Segment]:
         Segment(
             kind=segment.unit,
             text=segment.text,
-            writer=person(segment, path),
+            writer=writer_name(segment, path),
             provider=segment.provider,
             file=str(path.relative_to(root)),
             strokes=list(segment.strokes),

@@ -18,7 +18,7 @@ from inkread.cli.options import decoder_option, lm_option, load_recognizers, mod
 from inkread.errors import BadInput, CannotWrite
 
 if TYPE_CHECKING:
-    from inkread.inputs.images import Pictures
+    from inkread.inputs import Images
     from inkread.inputs.ink import LineInput
     from inkread.model.recognizer import Reading
     from inkread.pages.reader import Sheet, WrittenPage
@@ -136,19 +136,13 @@ def command(
         sys.exit(1)
 
 
-def _writings(name: str, data: bytes | None) -> "Pictures | list[LineInput]":
-    """The pages in a picture file, or the strokes of each line of its ink. Raises BadInput."""
+def _writings(name: str) -> "Images | list[LineInput]":
+    """The pages in an image file, or the strokes of each line of its ink. Raises BadInput."""
     from inkread.features.ink_lines import split_lines
-    from inkread.inputs.images import read_pictures
-    from inkread.inputs.ink import looks_like_ink, read_inks
+    from inkread.inputs import Images, open_input
 
-    start = data
-    if start is None:
-        with suppress(OSError, ValueError), open(name, "rb") as file:  # reading it as a picture tells what is wrong
-            start = file.read(1024)
-    if not looks_like_ink(start or b""):
-        return read_pictures(name, data)
-    return [line for ink in read_inks(name, data, whole=True) for line in split_lines(ink.strokes)]
+    pages = open_input(name)
+    return pages if isinstance(pages, Images) else [line for strokes in pages for line in split_lines(strokes)]
 
 
 def _sheets(
@@ -169,10 +163,9 @@ def _sheets(
 
 
 def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) -> Iterator["Sheet"]:
-    from inkread.inputs.images import read_pipe
     from inkread.pages.reader import lay_out
 
-    writings = _writings(name, read_pipe(name))
+    writings = _writings(name)
     count = len(writings)
     if count > 1 and form == "page":
         raise BadInput(f"{name}: {count} pages, but --format page takes one; take --format alto")
@@ -181,7 +174,7 @@ def _sheets_of(name: str, page: bool | None, form: str, overlay: Path | None) ->
             raise BadInput(f"{name}: pen strokes, not a page; leave --format and --overlay out")
         sheet = lay_out(name, number, count, writing, page)
         if overlay and not isinstance(writings, list):
-            sheet = replace(sheet, picture=writings.in_colour(number - 1))
+            sheet = replace(sheet, picture=writings.in_color(number - 1))
         yield sheet
 
 

@@ -1,6 +1,5 @@
 """`inkread render`: draw pen strokes as an image."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,12 +39,12 @@ def command(ink: str, out: Path) -> None:
 
     from inkread._files import write_atomic
     from inkread.features.render import draw_ink
-    from inkread.inputs.ink import read_inks
+    from inkread.inputs import read_inks
 
     if out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: must end in .png")
     check_writable(out)
-    pages = read_inks(ink, sys.stdin.buffer.read() if ink == "-" else None, whole=True)
+    pages = read_inks(ink, whole=True)
     if len(pages) > 1:
         raise BadInput(f"{ink}: {len(pages)} inks, one a line; draw one of them: head -n 1 FILE | inkread render - ...")
     buffer = BytesIO()

@@ -6,7 +6,7 @@ from pathlib import Path
 from inkread.data._reading import any_below, files_below
 from inkread.data.samples import Sample, Skipped
 from inkread.errors import BadDataset, BadInput
-from inkread.inputs.ink import read_inks
+from inkread.inputs import read_inks
 
 INKML, UNIPEN = ".inkml", ".dat"
 

@@ -11,8 +11,10 @@ from inkread._names import printable
 from inkread.alphabet import normal
 from inkread.errors import BadInput
 from inkread.features.render import draw_ink
-from inkread.inputs.images import read_pictures
-from inkread.inputs.ink import Ink, LineInput, Stroke, looks_like_ink, read_inks, version
+from inkread.inputs import is_ink as file_is_ink
+from inkread.inputs import open_images, read_inks
+from inkread.inputs.ink import Ink, LineInput, Stroke
+from inkread.inputs.source import file_version
 from inkread.pages.regions import Region, cut_line
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
@@ -85,11 +87,7 @@ def is_ink(sample: Sample) -> bool:
     """Whether a sample has pen strokes instead of an image."""
     if sample.ink is not None or sample.region is not None:
         return sample.ink is not None
-    try:
-        with open(sample.path, "rb") as file:
-            return looks_like_ink(file.read(64))
-    except (OSError, ValueError):  # reading it as an image reports the reason
-        return False
+    return file_is_ink(sample.path)
 
 
 def read_line_input(sample: Sample) -> LineInput:
@@ -106,7 +104,7 @@ def read_line(sample: Sample) -> np.ndarray:
         return draw_ink(read_strokes(sample))
     if sample.region is None:
         return _read_page(sample.path, sample.page)
-    page = _cached_page(sample.path, sample.page, version(sample.path))
+    page = _cached_page(sample.path, sample.page, file_version(sample.path))
     try:
         return cut_line(page, sample.region)
     except BadInput as error:
@@ -121,7 +119,7 @@ def read_strokes(sample: Sample) -> tuple[Stroke, ...]:
         return read_inks(sample.path, whole=True)[0].strokes
     if sample.path.suffix.lower() in JSON_SUFFIXES:
         return _read_json_strokes(sample, sample.ink)
-    inks = _cached_inks(sample.path, version(sample.path))
+    inks = _cached_inks(sample.path, file_version(sample.path))
     if sample.ink >= len(inks):
         problem = f"it has changed: {sample.id} is no longer in it"
         raise BadInput(problem, path=sample.path, hint="open the dataset again")
@@ -133,14 +131,14 @@ def _read_json_strokes(sample: Sample, start: int) -> tuple[Stroke, ...]:
     try:
         with open(sample.path, "rb") as file:
             file.seek(start)
-            return read_inks(f"{sample.path}, {sample.id}", file.readline())[0].strokes
+            return read_inks(file.readline(), name=f"{sample.path}, {sample.id}")[0].strokes
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
         raise BadInput(problem, path=sample.path, hint="check the path and its permissions") from error
 
 
 def _read_page(path: Path, number: int) -> np.ndarray:
-    pages = read_pictures(path)
+    pages = open_images(path)
     if number >= len(pages):
         problem = f"no page {number + 1}, it has {len(pages)}"
         raise BadInput(problem, path=path, hint="check the number of the page")

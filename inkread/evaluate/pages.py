@@ -16,7 +16,7 @@ from inkread.alphabet import normal
 from inkread.data import Dataset, Sample
 from inkread.errors import BadInput
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
-from inkread.inputs.images import read_pictures
+from inkread.inputs import open_images
 from inkread.pages.reader import Reader, Sheet, lay_out, read_sheets
 from inkread.pages.regions import Points, Region
 
@@ -129,7 +129,7 @@ def score_pages(
     def sheets() -> Iterator[Sheet]:
         for path, number in pages:
             try:
-                picture = read_pictures(path)[number]
+                picture = open_images(path)[number]
             except (BadInput, IndexError):
                 continue
             try:

@@ -1,0 +1,142 @@
+"""Files of any kind become images or pen strokes, page by page.
+
+The formats are detected by the first bytes of a file. A new format is one new module with a NAME, a function
+`recognizes` and a function `read`, and one row in a table below.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from inkread.errors import BadInput
+from inkread.inputs import iam_ondb, images, inkml, json_ink, pdf, unipen
+from inkread.inputs._xml import root_name
+from inkread.inputs.images import Images
+from inkread.inputs.ink import Ink, Stroke, check_inks
+from inkread.inputs.source import Source, open_source
+
+__all__ = ["Images", "Inks", "Source", "is_ink", "open_images", "open_input", "open_source", "read_inks"]
+
+
+class InkFormat(Protocol):
+    """A module that reads a format of pen strokes."""
+
+    NAME: str
+
+    def recognizes(self, start: bytes, /) -> bool: ...
+    def read(self, source: Source, whole: bool, /) -> list[Ink]: ...
+
+
+class ImageFormat(Protocol):
+    """A module that reads a format of images."""
+
+    NAME: str
+
+    def recognizes(self, start: bytes, /) -> bool: ...
+    def read(self, source: Source, /) -> Images: ...
+
+
+INK_FORMATS: tuple[InkFormat, ...] = (inkml, iam_ondb, unipen, json_ink)
+IMAGE_FORMATS: tuple[ImageFormat, ...] = (pdf, images)
+
+# HEIC, the format of photos on many phones, by the brands of ISO/IEC 23008-12, annex B, behind the box "ftyp".
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+
+
+@dataclass(frozen=True)
+class Inks:
+    """The pages of a file of pen strokes: a sequence of the strokes of each page. Most formats have one page."""
+
+    name: str  # what messages call the file
+    inks: tuple[Ink, ...]
+
+    def __len__(self) -> int:
+        return len(self.inks)
+
+    def __getitem__(self, number: int) -> tuple[Stroke, ...]:
+        return self.inks[number].strokes
+
+    def __iter__(self) -> Iterator[tuple[Stroke, ...]]:
+        return (ink.strokes for ink in self.inks)
+
+
+def open_input(source: Path | str | bytes, name: str | None = None) -> Images | Inks:
+    """The pages of a file: grey images (H, W) uint8, decoded one by one, or the strokes of each page.
+
+    `source` is a path, "-" for standard input, or the content of a file. `name` is what messages call it, if not the
+    path, <stdin> or <bytes>. Raises BadInput, which names the file and what to do, where it cannot be read.
+    """
+    opened = open_source(source, name)
+    start = opened.start()
+    if ink_format := _ink_format(start):
+        return Inks(opened.name, tuple(_read_inks(ink_format, opened, whole=True)))
+    return _open_images(opened, start)
+
+
+def open_images(source: Path | str | bytes, name: str | None = None) -> Images:
+    """The pages of an image file or PDF. Raises BadInput as `open_input` does, and for pen strokes."""
+    opened = open_source(source, name)
+    start = opened.start()
+    if ink_format := _ink_format(start):
+        raise BadInput(f"pen strokes ({ink_format.NAME}), not an image", path=opened.name, hint="give an image")
+    return _open_images(opened, start)
+
+
+def read_inks(source: Path | str | bytes, whole: bool = False, name: str | None = None) -> list[Ink]:
+    """The inks of a file of pen strokes: one for each part that has a text of its own, one for all that has none.
+
+    With `whole`, each page is one ink, whatever its labels; only JSON has several pages. Raises BadInput as
+    `open_input` does, and for images.
+    """
+    opened = open_source(source, name)
+    start = opened.start()
+    if ink_format := _ink_format(start):
+        return _read_inks(ink_format, opened, whole)
+    if any(form.recognizes(start) for form in IMAGE_FORMATS):
+        raise BadInput("an image, not pen strokes", path=opened.name, hint=f"give {_names(INK_FORMATS)}")
+    raise _unknown(opened, start)
+
+
+def is_ink(source: Path | str | bytes) -> bool:
+    """Whether a file holds pen strokes; False too where it cannot be read, as reading it as an image says why."""
+    try:
+        return _ink_format(open_source(source).start()) is not None
+    except BadInput:
+        return False
+
+
+def _ink_format(start: bytes) -> InkFormat | None:
+    return next((form for form in INK_FORMATS if form.recognizes(start)), None)
+
+
+def _read_inks(form: InkFormat, source: Source, whole: bool) -> list[Ink]:
+    try:
+        inks = form.read(source, whole)
+    except RecursionError as error:
+        raise BadInput("nested too deeply for ink", path=source.name, hint="export it again") from error
+    check_inks(source.name, inks)
+    return inks
+
+
+def _open_images(source: Source, start: bytes) -> Images:
+    for form in IMAGE_FORMATS:
+        if form.recognizes(start):
+            return form.read(source)
+    raise _unknown(source, start)
+
+
+def _unknown(source: Source, start: bytes) -> BadInput:
+    """The error for a file that no format recognises. It names the remedy for what people try most often."""
+    if not start:
+        return BadInput("the file is empty", path=source.name, hint="scan, copy or download it again")
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS:
+        return BadInput("a HEIC photo", path=source.name, hint="convert it to JPEG or PNG first")
+    if root := root_name(start):
+        return BadInput(f"<{root}> is XML but not ink", path=source.name, hint=f"give {_names(INK_FORMATS)}")
+    problem = "not an image, and not pen strokes that inkread reads"
+    return BadInput(problem, path=source.name, hint=f"give {_names(IMAGE_FORMATS)}, {_names(INK_FORMATS)}")
+
+
+def _names(formats: tuple[InkFormat, ...] | tuple[ImageFormat, ...]) -> str:
+    return ", ".join(form.NAME for form in formats)

@@ -29,7 +29,7 @@ LOOKAHEAD = 16  # batches of pictures looked at together, so that lines of one w
 MOST_PIXELS = 200_000_000  # in the pictures that are looked at together, so that large ones do not fill the memory
 ACCEPTED = (
     "give a grey picture, a numpy array (height, width) of uint8, or pen strokes, a list of arrays (points, 2); "
-    "inkread.inputs.images.read_pictures opens files"
+    "inkread.inputs.open_images opens files"
 )
 
 _starting = threading.Lock()  # held while torch is told how many threads one thread may use

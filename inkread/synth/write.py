@@ -11,7 +11,8 @@ from inkread._files import write_atomic
 from inkread.augment.image import other_hand
 from inkread.data.manifest import write_manifest
 from inkread.features.ink import drop_repeated_points
-from inkread.inputs.ink import Ink, to_json_line
+from inkread.inputs.ink import Ink
+from inkread.inputs.json_ink import to_json_line
 from inkread.synth.compose import Word, draw_line
 
 KINDS = {
