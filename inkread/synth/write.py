@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from inkread._files import write_atomic
-from inkread.augment.image import other_hand
+from inkread.augment.ink import other_writer
 from inkread.data.manifest import write_manifest
 from inkread.features.ink import drop_repeated_points
 from inkread.inputs.ink import Ink
@@ -38,7 +38,7 @@ def make_line(
     row = (name, f"{name}.png", writer, split, line.text)
     if kind == "strokes":
         return row, as_json(name, line, writer, split)
-    write_picture(out / row[1], line if kind == "pictures" else Word(line.text, other_hand(line.strokes, rng)), rng)
+    write_picture(out / row[1], line if kind == "pictures" else Word(line.text, other_writer(line.strokes, rng)), rng)
     return row, ""
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment.image import photograph
-from inkread.augment.splice import Gap, cross, find_gaps
+from inkread.augment.splice import Gap, find_gaps, splice
 from inkread.config import NetworkConfig
 from inkread.data import Sample
 from inkread.data.samples import read_line, read_line_input
@@ -90,7 +90,7 @@ class Lines:
             if others:
                 other = others[rng.integers(len(others))]
                 labels = line.labels[: gap.space] + second.labels[other.space :]
-                return cross(self.columns(index), gap, self.columns(mate), other), labels
+                return splice(self.columns(index), gap, self.columns(mate), other), labels
         return self.columns(index), line.labels
 
     def widths(self) -> NDArray[np.int64]:

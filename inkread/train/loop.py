@@ -30,7 +30,8 @@ from torch.nn import functional
 from inkread._files import check_new
 from inkread._locks import Locked, locked
 from inkread.alphabet import BLANK, Alphabet, steps_needed
-from inkread.augment.image import distort, distort_path
+from inkread.augment.image import distort_image
+from inkread.augment.ink import distort_path
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data import Sample
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite, TrainingFailed
@@ -318,7 +319,7 @@ class Run:
         else:
             columns, labels = self.lines.columns(index), self.lines[index].labels
         if self.training.loss == "ctc" and rng.random() < self.training.distorted:
-            change = distort_path if self.config.features == "strokes" else distort
+            change = distort_path if self.config.features == "strokes" else distort_image
             distorted = change(columns, rng)
             if self.config.steps(distorted.shape[1]) >= steps_needed(labels):
                 columns = distorted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inkread.augment.splice import EVENNESS, WIDE, Gap, cross, find_gaps, match_gaps
+from inkread.augment.splice import EVENNESS, GAP_WEIGHT, Gap, find_gaps, match_gaps, splice
 from inkread.config import PRESETS
 from inkread.data import open_dataset
 from inkread.data.samples import read_line
@@ -52,7 +52,7 @@ def test_the_posterior_is_that_of_all_choices() -> None:
             at = np.array([0, *places[list(chosen)], 20])
             letters = np.diff([0, *(spaces + 0.5), 20])
             away = (np.diff(at) - letters) ** 2 / (2 * EVENNESS**2 * np.maximum(letters, 1))
-            likelihood = np.exp(WIDE * widths[list(chosen)].sum() - away.sum())
+            likelihood = np.exp(GAP_WEIGHT * widths[list(chosen)].sum() - away.sum())
             expected[np.arange(3), chosen] += likelihood
         expected /= expected.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(np.exp(match_gaps(places, widths, spaces, 20)), expected, atol=1e-9)
@@ -81,14 +81,14 @@ def test_a_dot_set_later_leaves_no_gap_before_it() -> None:
 def test_two_pictures_are_joined_where_they_are_cut() -> None:
     first, second = picture([5, 2]), picture([3, 3])
     gap, other = find_gaps(first, "three is")[0], find_gaps(second, "one two")[0]
-    joined = cross(first, gap, second, other)
+    joined = splice(first, gap, second, other)
     np.testing.assert_array_equal(joined, picture([5, 3]))
 
 
 def test_two_paths_are_joined_by_a_way_above_the_paper() -> None:
     first, second = path([0, 1, 2, 5, 6]), path([0, 1, 4, 5, 6])
     gap, other = find_gaps(first, "abc de")[0], find_gaps(second, "ab cde")[0]
-    joined = cross(first, gap, second, other)
+    joined = splice(first, gap, second, other)
     assert joined.dtype == first.dtype
     expected = path([0, 1, 2, 5, 6, 7])
     np.testing.assert_array_equal(joined[2], expected[2])
