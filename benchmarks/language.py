@@ -20,20 +20,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inkread._model_files import find_language_model
 from inkread.alphabet import Alphabet, normal
 from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
 from inkread.evaluate.metrics import edit_distance, words
 from inkread.features.extract import columns_of, normalize
-from inkread.lm.ngram import Fusion, read_text, read_words, with_own_words
-from inkread.model.checkpoint import (
-    find_language_model,
-    load_language_model,
-    load_language_models,
-    load_model,
-    save_language_model,
-)
-from inkread.model.decoder import Guide, align, greedy, prefix_beam
+from inkread.lm.files import load_language_model, load_language_models, save_language_model
+from inkread.lm.fusion import Fusion
+from inkread.lm.lexicon import with_user_words
+from inkread.lm.text import read_text, read_words
+from inkread.model.checkpoint import load_model
+from inkread.model.decoder import LanguageScorer, align, greedy, prefix_beam
 from inkread.model.recognizer import Recognizer
 
 WEIGHTS = (0.4, 0.6, 0.8, 1.0)
@@ -71,12 +69,12 @@ def main() -> None:
     known = {bare(word) for word in words(read_text(arguments.text))} if arguments.text else None
     measure(texts, scores, alphabet, None, known, "greedy", beam=False)
     measure(texts, scores, alphabet, None, known, "beam")
-    reader = with_own_words(language, read_words(arguments.words)) if arguments.words else language
-    guide = Fusion(reader, alphabet)
-    grid = itertools.product(WEIGHTS, BONUSES) if arguments.grid else [(guide.weight, guide.bonus)]
-    for guide.weight, guide.bonus in grid:
-        name = f"{Path(arguments.lm).name}, weight {guide.weight:.2f}, bonus {guide.bonus:.2f}"
-        measure(texts, scores, alphabet, guide, known, name)
+    reader = with_user_words(language, read_words(arguments.words)) if arguments.words else language
+    scorer = Fusion(reader, alphabet)
+    grid = itertools.product(WEIGHTS, BONUSES) if arguments.grid else [(scorer.weight, scorer.bonus)]
+    for scorer.weight, scorer.bonus in grid:
+        name = f"{Path(arguments.lm).name}, weight {scorer.weight:.2f}, bonus {scorer.bonus:.2f}"
+        measure(texts, scores, alphabet, scorer, known, name)
 
 
 def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores]:
@@ -103,7 +101,7 @@ def measure(
     texts: list[str],
     scores: Scores,
     alphabet: Alphabet,
-    guide: Guide | None,
+    scorer: LanguageScorer | None,
     known: set[str] | None,
     name: str,
     beam: bool = True,
@@ -115,7 +113,7 @@ def measure(
     seconds = []
     for text, log_probs in zip(texts, scores, strict=True):
         began = time.process_time()
-        labels = align(log_probs, prefix_beam(log_probs, guide=guide)[0][0]) if beam else greedy(log_probs)
+        labels = align(log_probs, prefix_beam(log_probs, scorer=scorer)[0][0]) if beam else greedy(log_probs)
         seconds.append(time.process_time() - began)
         read = alphabet.decode(label.label for label in labels)
         edits += edit_distance(text, read), len(text), edit_distance(words(text), words(read)), len(words(text))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from commands import SAMPLE, TINY, done
 
-from inkread.model import checkpoint
+from inkread import _model_files
 from inkread.model.checkpoint import load_model, save_model
 
 torch.set_num_threads(1)  # the networks here are tiny: threads would only wait for one another
@@ -69,7 +69,7 @@ def shelf(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     shutil.copy(model, shelf / "latin.safetensors")
-    monkeypatch.setattr(checkpoint, "SHELVES", (shelf,))
+    monkeypatch.setattr(_model_files, "FOLDERS", (shelf,))
     return shelf
 
 

@@ -15,23 +15,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from inkread import _model_files
+from inkread._model_files import describe_model, find_model, read_tensors, shipped_models, write_tensors
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadModel, CannotWrite
-from inkread.lm.ngram import fit
-from inkread.model import checkpoint
-from inkread.model.checkpoint import (
-    Model,
-    describe_model,
-    find_model,
-    load_language_model,
-    load_model,
-    read_tensors,
-    save_language_model,
-    save_model,
-    shipped_models,
-    write_tensors,
-)
+from inkread.lm.files import load_language_model, save_language_model
+from inkread.lm.kneser_ney import fit
+from inkread.model.checkpoint import Model, load_model, save_model
 from inkread.model.network import Network
 from inkread.train import distributed
 
@@ -308,7 +299,7 @@ def test_a_damaged_ngram_model_is_refused(ngrams: Path, damage: dict[str, Any]) 
 def test_descriptions_and_ngrams_are_read_without_torch(path: Path, ngrams: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"
-        "from inkread.model.checkpoint import describe_model, load_language_model;"
+        "from inkread._model_files import describe_model; from inkread.lm.files import load_language_model;"
         "describe_model(Path(sys.argv[1])); load_language_model(sys.argv[2]); print('torch' in sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code, path, ngrams], capture_output=True, text=True, check=True).stdout
@@ -333,11 +324,11 @@ def test_shipped_models_are_found_by_name(
     shelf.mkdir()
     for name in ("a", DEFAULT_MODEL):
         save_model(shelf / f"{name}.safetensors", model)
-    monkeypatch.setattr(checkpoint, "SHELVES", (tmp_path / "no such folder", shelf))
+    monkeypatch.setattr(_model_files, "FOLDERS", (tmp_path / "no such folder", shelf))
     assert list(shipped_models()) == [DEFAULT_MODEL, "a"]
     assert find_model("a") == shelf / "a.safetensors"
     assert find_model(str(path)) == path
-    assert f"there is {DEFAULT_MODEL}, a" in refusal("b")
+    assert f"installed: {DEFAULT_MODEL}, a" in refusal("b")
 
 
 def failing(code: int) -> Any:
@@ -381,7 +372,7 @@ def test_a_folder_without_permission_is_refused(path: Path, model: Model) -> Non
 
 def test_nothing_in_the_package_can_open_a_pickle() -> None:
     """Except the worker of a training, whose work lies in a private folder of the process that started it."""
-    for file in set(Path(checkpoint.__file__).parents[1].rglob("*.py")) - {Path(distributed.__file__)}:
+    for file in set(Path(_model_files.__file__).parent.rglob("*.py")) - {Path(distributed.__file__)}:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {name.name for name in node.names} | {getattr(node, "module", None)}

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("klingon", "klingon: no such model; there is latin, or give a .safetensors file"),
+        ("klingon", "klingon: no such model; installed: latin; or give a .safetensors file"),
         ("lost.safetensors", "lost.safetensors: no such model file; check the path"),
         (LINE, "01-scan.png: damaged, or not a model file"),
     ],

@@ -19,7 +19,7 @@ def test_lm_score_tells_each_line_and_bits(ngrams: Path, letters: Path) -> None:
     nats = -sum(line["log_probability"] for line in found["lines"])
     characters = sum(len(line["text"]) + 1 for line in found["lines"])
     assert found["bits_per_character"] == pytest.approx(nats / characters / math.log(2), abs=1e-3)
-    assert total.startswith(f"{found['bits_per_character']:.3f} bits a character, perplexity ")
+    assert total.startswith(f"{found['bits_per_character']:.3f} bits per character, perplexity ")
 
 
 def test_a_text_may_come_from_standard_input(ngrams: Path, letters: Path, model: Path, tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_text_may_come_from_standard_input(ngrams: Path, letters: Path, model:
     assert done(*reading, "-", stdin=words.read_bytes()).stdout == done(*reading, words).stdout
     done("lm", "train", "-", "--out", tmp_path / "short.lm.safetensors", stdin=b"ab\n")
     assert (
-        " bits a character" in done("lm", "score", "-", "--lm", tmp_path / "short.lm.safetensors", stdin=b"ab").stdout
+        " bits per character" in done("lm", "score", "-", "--lm", tmp_path / "short.lm.safetensors", stdin=b"ab").stdout
     )
 
 
@@ -49,9 +49,9 @@ def test_a_recurrent_model_scores_and_samples_only(letters: Path, model: Path, t
     out = tmp_path / "rnn.lm.safetensors"
     tiny = ("epochs=2", "batch=2", "hidden=16", "layers=1", "embedding=8", "pieces=5", "truncate=16")
     done("lm", "train", letters, "--kind", "rnn", "--out", out, *(part for one in tiny for part in ("--set", one)))
-    assert " bits a character" in done("lm", "score", letters, "--lm", out).stdout
+    assert " bits per character" in done("lm", "score", letters, "--lm", out).stdout
     assert done("lm", "sample", "--lm", out, "--prompt", "We").stdout.startswith("We")
-    assert "no n-gram language model, but rnn" in refused("predict", LINE, "--model", model, "--lm", out)
+    assert "not an n-gram language model, but rnn" in refused("predict", LINE, "--model", model, "--lm", out)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_recurrent_model_scores_and_samples_only(letters: Path, model: Path, t
         (["predict", LINE, "--words", "names.txt", "--lm", "none"], "--words goes with a language model", 2),
         (["predict", LINE, "--words", "names.txt", "--decoder", "greedy"], "takes no language model", 2),
         (["predict", LINE, "--lm", "english", "--decoder", "greedy"], "takes no language model", 2),
-        (["eval", SAMPLE, "--lm", "klingon"], "klingon: no such language model; there is", 1),
+        (["eval", SAMPLE, "--lm", "klingon"], "klingon: no such language model; installed:", 1),
         (["predict", LINE, "--lm", "nowhere.arpa"], "nowhere.arpa: no such language model file", 1),
         (["lm", "train", "nowhere.txt", "--out", "a.lm.safetensors"], "nowhere.txt: cannot be read", 1),
         (["lm", "train", LINE, "--out", "a.lm.safetensors"], "not UTF-8", 1),

@@ -17,8 +17,8 @@ def test_models(shelf: Path) -> None:
     (row,) = map(json.loads, done("models", "--json").stdout.splitlines())
     assert row["name"] == "latin" and row["file"] == str(shelf / "latin.safetensors")
     (shelf / "latin.safetensors").unlink()
-    assert "no model is here; train one with `inkread train`" in refused("models")
-    assert "latin: no such model; there is none" in refused("predict", LINE)
+    assert "no model is installed; train one with `inkread train`" in refused("models")
+    assert "latin: no such model; installed: none" in refused("predict", LINE)
     assert not done("models", "--json").output
 
 
@@ -41,4 +41,4 @@ def test_models_tells_of_language_models(shelf: Path, letters: Path) -> None:
     rows = list(map(json.loads, done("models", "--json").stdout.splitlines()))
     assert [(row["name"], row["kind"]) for row in rows] == [("latin", "lines"), ("letters", "language")]
     assert "letters (--lm letters)" in done("models").stdout
-    assert " bits a character" in done("lm", "score", letters, "--lm", "letters").stdout
+    assert " bits per character" in done("lm", "score", letters, "--lm", "letters").stdout

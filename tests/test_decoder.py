@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from inkread.model.decoder import Label, align, greedy, prefix_beam
 
 A, B = 1, 2
-EXACT: dict[str, Any] = {"least": 0.0, "margin": 0.0}  # nothing is left out
+EXACT: dict[str, Any] = {"token_threshold": 0.0, "beam_threshold": 0.0}  # nothing is left out
 
 
 def logs(rows: list[list[float]]) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_a_prefix_that_comes_back_joins_its_extension(seed: int) -> None:
 
 
 class Bigrams:
-    """A guide that weighs each label by the one before it, and the end by the last."""
+    """A scorer that weighs each label by the one before it, and the end by the last."""
 
     start = 0
 
@@ -152,24 +152,24 @@ class Bigrams:
 
 @given(posteriors(), st.integers(0, 99))
 def test_a_wide_guided_beam_is_the_sum_over_all_paths_weighed(log_probs: np.ndarray, seed: int) -> None:
-    guide = Bigrams(seed)
-    truth = {labels: score + guide.weigh(labels) for labels, score in every_labelling(log_probs).items()}
-    found = prefix_beam(log_probs, 4**5, guide, **EXACT)
+    scorer = Bigrams(seed)
+    truth = {labels: score + scorer.weigh(labels) for labels, score in every_labelling(log_probs).items()}
+    found = prefix_beam(log_probs, 4**5, scorer, **EXACT)
     assert dict(found) == pytest.approx(truth)
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
 def test_a_guide_turns_a_close_call_but_not_a_clear_one() -> None:
-    guide = Bigrams(0)
-    guide.factors = [[1, 0.2, 1.8], [1] * 3, [1] * 3]  # a line begins with b nine times as often as with a
-    assert prefix_beam(logs([[0.1, 0.5, 0.4]]), guide=guide)[0][0] == (B,)
-    assert prefix_beam(logs([[0.02, 0.96, 0.02]]), guide=guide)[0][0] == (A,)
+    scorer = Bigrams(0)
+    scorer.factors = [[1, 0.2, 1.8], [1] * 3, [1] * 3]  # a line begins with b nine times as often as with a
+    assert prefix_beam(logs([[0.1, 0.5, 0.4]]), scorer=scorer)[0][0] == (B,)
+    assert prefix_beam(logs([[0.02, 0.96, 0.02]]), scorer=scorer)[0][0] == (A,)
 
 
 @given(posteriors_without_ties(), st.integers(0, 99))
 def test_what_the_beam_leaves_out_hardly_counts(log_probs: np.ndarray, seed: int) -> None:
     (best, score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), **EXACT)
-    (quick, quick_score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), least=1e-4, margin=1e-6)
+    (quick, quick_score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), token_threshold=1e-4, beam_threshold=1e-6)
     assert quick_score == pytest.approx(score, abs=0.05) and quick_score <= score + 1e-9
     assert quick == best or dict(prefix_beam(log_probs, 1000, Bigrams(seed), **EXACT))[quick] > score - 0.05
 
@@ -205,7 +205,7 @@ def test_aligning_what_greedy_read_gives_greedy_back(log_probs: np.ndarray) -> N
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="no path of 2 steps spells the 2 labels"):
+    with pytest.raises(ValueError, match="no path of 2 steps has the 2 labels"):
         align(logs([[0.5, 0.5]] * 2), [A, A])
 
 

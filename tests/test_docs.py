@@ -13,9 +13,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from inkread._model_files import shipped_models
 from inkread.cli import main
 from inkread.config import DEFAULT_MODEL
-from inkread.model.checkpoint import shipped_models
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

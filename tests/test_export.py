@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inkread._model_files import shipped_models
 from inkread._names import one_line
 from inkread.data import open_dataset
 from inkread.data.samples import read_line
 from inkread.errors import BadDataset, CannotWrite
-from inkread.model.checkpoint import load_model, shipped_models
+from inkread.model.checkpoint import load_model
 from inkread.model.recognizer import Character, Reading
 from inkread.pages.export import _font, as_alto, as_dict, as_hocr, as_page, draw_overlay, write_text
 from inkread.pages.reader import Word, WrittenLine, WrittenPage

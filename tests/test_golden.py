@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from golden.make import FOLDER, golden
 
-from inkread.model.checkpoint import shipped_models
+from inkread._model_files import shipped_models
 
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.json"))
 TOLERANCE = 1e-3  # of a log-probability: float32 differs by less between processors and versions of torch

@@ -51,3 +51,13 @@ def test_the_command_line_starts_without_the_heavy_libraries() -> None:
     code = "import sys, inkread.cli; print(*{'torch', 'numpy', 'PIL', 'safetensors'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
     assert done.stdout.split() == []
+
+
+def test_ngram_models_score_and_sample_without_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; from inkread.cli import main;"
+        "main(['lm', 'sample', '--length', '5'], standalone_mode=False);"
+        "main(['lm', 'score', 'LICENSE'], standalone_mode=False)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
+    assert "bits per character" in done.stdout

@@ -10,23 +10,12 @@ import pytest
 
 from inkread.alphabet import Alphabet
 from inkread.errors import BadConfig, BadInput, BadModel
-from inkread.lm.ngram import (
-    END,
-    START,
-    UNKNOWN,
-    Fusion,
-    Mixture,
-    NgramModel,
-    WithWords,
-    draw,
-    fit,
-    lines_of,
-    read_arpa,
-    read_words,
-    to_arpa,
-    with_its_words,
-    with_own_words,
-)
+from inkread.lm.arpa import read_arpa, to_arpa
+from inkread.lm.fusion import Fusion, Mixture
+from inkread.lm.kneser_ney import fit
+from inkread.lm.lexicon import WithWords, with_learned_words, with_user_words
+from inkread.lm.ngram import END, START, UNKNOWN, NgramModel, draw
+from inkread.lm.text import lines_of, read_words
 from inkread.model.decoder import prefix_beam
 
 LINES = ["the cat sat on the mat", "that is the one", "a hat, a cat", "on that", "the end"] * 3
@@ -130,7 +119,7 @@ def test_pruning_leaves_out_what_is_worth_least() -> None:
 
 
 def test_an_order_too_high_is_refused_with_the_one_that_will_do() -> None:
-    with pytest.raises(BadConfig, match=r"order 20 .* at most 16 will do"):
+    with pytest.raises(BadConfig, match=r"order 20 .* at most 16 is possible"):
         fit(LINES[:1] * 3 + ["the cat"], 20)
     with pytest.raises(BadInput, match="no text"):
         fit([], 3)
@@ -218,8 +207,8 @@ def test_arpa_there_and_back(tmp_path: Path) -> None:
         (("-99 <s> -0.30103", "-99 <s> 99"), "probabilities are out of range"),
         (("-0.2 a <space>\n", ""), "line 16: the file has 2 2-grams, but announces 3"),
         (("ngram 2=3", "ngram 2=3\nngram 3=1"), "line 18: the file has 0 3-grams, but announces 1"),
-        (("\\2-grams:", "\\3-grams:"), "line 12: 3-grams where 2-grams should be"),
-        (("\\end\\", ""), "not a whole ARPA file"),
+        (("\\2-grams:", "\\3-grams:"), "line 12: 3-grams where 2-grams are expected"),
+        (("\\end\\", ""), "not a complete ARPA file"),
         (("-0.60206 a ", "-0.60206 and "), r"line 8: a language model of words \(and, ...\)"),
         (("<space>", "and"), r"line 9: a language model of words \(and, ...\)"),
         ((BY_HAND, "\\end\\"), "empty"),
@@ -333,7 +322,7 @@ def test_a_tiny_temperature_takes_the_likeliest() -> None:
 
 
 def test_with_words_all_continuations_still_have_probability_one() -> None:
-    model = with_own_words(fit(LINES, 4), ["Zoë", "hat", "hatter", "O'Neil", "New York", "H2O"])
+    model = with_user_words(fit(LINES, 4), ["Zoë", "hat", "hatter", "O'Neil", "New York", "H2O"])
     ahead = [model.start]
     for _ in range(4):
         following = []
@@ -361,7 +350,7 @@ def test_a_models_own_words_by_hand() -> None:
     """ "cat", "can" and "car-park" begin with "ca": each weighs the root of its count, 2, 1 and 1."""
     model = fit(["cat cat cat cat", "can", "car-park", "42"], 3)
     assert model.words == {"cat": 4, "can": 1, "car-park": 1}
-    reader = with_its_words(model)
+    reader = with_learned_words(model)
     ca = reader.step(reader.step(reader.start, reader.code("c"))[1], reader.code("a"))[1]
     assert ca[2] > 0.5  # both characters are as a word's
     p_t = math.exp(log_p(model, "ca", "t"))
@@ -373,7 +362,7 @@ def test_a_models_own_words_by_hand() -> None:
     assert math.exp(reader.step(cat, reader.code(" "))[0]) == pytest.approx(over)
     assert reader.step(cat, reader.code(" "))[1][1:] == reader.start[1:]  # and another begins
     assert reader.step(cat, reader.code("4"))[1][1] is None
-    assert with_its_words(fit(["12", "34"], 2)).start == 1  # without words the model itself
+    assert with_learned_words(fit(["12", "34"], 2)).start == 1  # without words the model itself
 
 
 def log_after(model: NgramModel, text: str) -> float:
@@ -459,24 +448,24 @@ def blurred(alphabet: Alphabet, text: str, other: str, share: float) -> np.ndarr
 def test_the_beam_reads_along_but_leaves_alone_what_is_clear() -> None:
     alphabet = Alphabet.of([*LINES, "Zyxq"])
     model = fit(LINES, 5)
-    guide = Fusion(model, alphabet)
+    scorer = Fusion(model, alphabet)
 
-    def read(log_probs: np.ndarray, guide: Fusion | None) -> str:
-        return alphabet.decode(prefix_beam(log_probs, guide=guide)[0][0])
+    def read(log_probs: np.ndarray, scorer: Fusion | None) -> str:
+        return alphabet.decode(prefix_beam(log_probs, scorer=scorer)[0][0])
 
     unsure = blurred(alphabet, "the cat", "tne cot", 0.6)
     assert read(unsure, None) == "tne cot"
-    assert read(unsure, guide) == "the cat"
-    assert read(blurred(alphabet, "the xqx", "the cat", 0.02), guide) == "the xqx"
+    assert read(unsure, scorer) == "the cat"
+    assert read(blurred(alphabet, "the xqx", "the cat", 0.02), scorer) == "the xqx"
     name = blurred(alphabet, "the Zyx", "the cat", 0.4)
-    assert read(name, guide) == "the cat"
-    assert read(name, Fusion(with_own_words(model, ["Zyx"]), alphabet)) == "the Zyx"
+    assert read(name, scorer) == "the cat"
+    assert read(name, Fusion(with_user_words(model, ["Zyx"]), alphabet)) == "the Zyx"
 
 
 def test_the_guided_beam_is_brute_force_with_the_model() -> None:
     alphabet = Alphabet("abt")
     model = fit(["tab", "bat", "at", "tat"], 3)
-    guide = Fusion(model, alphabet)
+    scorer = Fusion(model, alphabet)
     scores = np.random.default_rng(3).normal(scale=2, size=(6, 4))
     log_probs = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
     truth: dict[tuple[int, ...], float] = {}
@@ -485,7 +474,7 @@ def test_the_guided_beam_is_brute_force_with_the_model() -> None:
         truth[labels] = float(np.logaddexp(truth.get(labels, -np.inf), log_probs[range(6), path].sum()))
     for labels in truth:
         truth[labels] += model.weight * model.score(alphabet.decode(labels)) + model.bonus * len(labels)
-    found = prefix_beam(log_probs, 4**6, guide, least=0, margin=0)
+    found = prefix_beam(log_probs, 4**6, scorer, token_threshold=0, beam_threshold=0)
     assert dict(found) == pytest.approx(truth)
-    assert found == prefix_beam(log_probs, 4**6, guide, least=0, margin=0)
+    assert found == prefix_beam(log_probs, 4**6, scorer, token_threshold=0, beam_threshold=0)
     assert found[0][0] == max(truth, key=lambda labels: truth[labels])

@@ -13,8 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inkread.config import PRESETS, NetworkConfig
 from inkread.features.extract import extract
-from inkread.model.network import BatchNorm, Network, maxima, multiply_adds
-from inkread.model.recognizer import pad
+from inkread.model.network import BatchNorm, Network, maxima, multiply_adds, pad
 
 LABELS = 7
 SMALL: dict[str, dict[str, object]] = {

@@ -23,8 +23,8 @@ from inkread.inputs.ink import Stroke
 from inkread.model import recognizer
 from inkread.model.checkpoint import Model, save_model
 from inkread.model.decoder import Label
-from inkread.model.network import Network
-from inkread.model.recognizer import Decoder, Reading, Recognizer, pad
+from inkread.model.network import Network, pad
+from inkread.model.recognizer import Decoder, Reading, Recognizer
 
 ROOT = Path(__file__).parent.parent
 Grey = NDArray[np.uint8]
@@ -114,10 +114,10 @@ def test_characters_stand_in_order_within_the_picture(decoder: Decoder) -> None:
 def test_a_label_lies_at_its_columns(reader: Recognizer) -> None:
     step = reader.model.config.step
     line = NormalizedImage(np.zeros((48, 100), np.uint8), scale=2.5, offset=-10.0)
-    character = reader._character(Label(3, 0.5, first=2, last=4), line, ends=(0, 200))
+    character = reader._character(Label(3, 0.5, first=2, last=4), line, extent=(0, 200))
     assert (character.text, character.confidence) == ("c", 0.5)
     assert (character.left, character.right) == (2 * step * 2.5 - 10, 5 * step * 2.5 - 10)
-    character = reader._character(Label(3, 0.5, first=0, last=40), line, ends=(0, 200))
+    character = reader._character(Label(3, 0.5, first=0, last=40), line, extent=(0, 200))
     assert (character.left, character.right) == (0, 200)  # margins are no part of the picture
 
 
@@ -140,7 +140,7 @@ def test_beam_finds_no_less_probable_a_text_than_greedy() -> None:
     greedy, beam = Recognizer(model), Recognizer(model, "beam")
     for seed in range(5):
         grey = picture(200, seed)
-        (log_probs,) = beam.scores([beam._normalise(grey).pixels])
+        (log_probs,) = beam.scores([beam._normalize(grey).pixels])
 
         def loss(text: str, log_probs: NDArray[np.float32] = log_probs) -> float:
             targets, lengths = torch.tensor([model.alphabet.encode(text)]), torch.tensor([len(text)])
@@ -230,7 +230,7 @@ def test_a_torch_without_its_private_function_reads_in_float32(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("line.png", "cannot read an object of type str: give a grey picture"),
+        ("line.png", "cannot read an object of type str; give a grey image"),
         (Path("line.png"), "cannot read an object of type PosixPath"),
         (Image.new("L", (200, 60)), "cannot read an object of type Image"),
         (np.zeros((60, 200, 3), np.uint8), r"cannot read an array \(60, 200, 3\) of uint8"),
@@ -242,7 +242,7 @@ def test_a_torch_without_its_private_function_reads_in_float32(monkeypatch: pyte
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="paths have another type")
-def test_what_is_no_writing_is_refused(given: Any, message: str) -> None:
+def test_what_is_neither_an_image_nor_strokes_is_refused(given: Any, message: str) -> None:
     reader = Recognizer(untrained(CONFIGS["conv"]))
     with pytest.raises(BadInput, match=message):
         reader.read(given)
@@ -268,7 +268,7 @@ def test_the_pictures_may_come_from_a_generator_that_reads_itself() -> None:
 
 
 def test_large_pictures_do_not_wait_for_many_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recognizer, "MOST_PIXELS", 15_000)
+    monkeypatch.setattr(recognizer, "MAX_PIXELS", 15_000)
     reader, taken = Recognizer(untrained(CONFIGS["pixels"])), []
 
     def pictures() -> Iterator[Grey]:

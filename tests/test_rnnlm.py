@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from inkread._model_files import read_tensors, write_tensors
 from inkread.config import CELLS
 from inkread.errors import BadConfig, BadInput, BadModel
-from inkread.lm.ngram import fit
-from inkread.model.checkpoint import load_language_model, read_tensors, save_language_model, write_tensors
-from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, Tokenizer, learn_merges, load, merge
+from inkread.lm.files import kind_of_language_model, load_language_model, save_language_model
+from inkread.lm.kneser_ney import fit
+from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, load_recurrent_model
+from inkread.model.tokenizer import Tokenizer, learn_merges, merge
 from inkread.train.rnnlm import train
 
 LINES = ["the cat sat on the mat", "that is the hat", "a cat, a hat"] * 20
@@ -106,11 +108,16 @@ def test_a_model_comes_back_from_its_file(learnt: RecurrentModel, tmp_path: Path
     path = tmp_path / "tiny.lm.safetensors"
     learnt.facts = {"trained_on": ["lines.txt"]}
     learnt.save(path)
-    back = load(str(path))
+    back = load_recurrent_model(str(path))
     assert isinstance(back, RecurrentModel) and back.config == learnt.config and back.facts == learnt.facts
     assert back.score("the hat") == pytest.approx(learnt.score("the hat"), abs=0.02)  # float16
-    with pytest.raises(BadModel, match=r"tiny\.lm\.safetensors: no n-gram language model, but rnn"):
+    assert kind_of_language_model(str(path)) == "rnn"
+    with pytest.raises(BadModel, match=r"tiny\.lm\.safetensors: not an n-gram language model, but rnn"):
         load_language_model(str(path))
+    save_language_model(path, fit(LINES, 2))
+    assert kind_of_language_model(str(path)) == "ngram"
+    with pytest.raises(BadModel, match=r"tiny\.lm\.safetensors: not a recurrent language model, but ngram"):
+        load_recurrent_model(str(path))
 
 
 def test_n_grams_come_back_from_their_file(tmp_path: Path) -> None:
@@ -118,10 +125,9 @@ def test_n_grams_come_back_from_their_file(tmp_path: Path) -> None:
     model = fit(LINES, 4, prune=1)
     model.weight, model.bonus, model.facts = 0.7, 0.9, {"licence": "MIT"}
     save_language_model(path, model)
-    for back in (load(str(path)), load_language_model(str(path))):
-        assert not isinstance(back, RecurrentModel)
-        assert (back.weight, back.bonus, back.facts) == (0.7, 0.9, {"licence": "MIT"})
-        assert [back.score(line) for line in LINES[:3]] == [model.score(line) for line in LINES[:3]]
+    back = load_language_model(str(path))
+    assert (back.weight, back.bonus, back.facts) == (0.7, 0.9, {"licence": "MIT"})
+    assert [back.score(line) for line in LINES[:3]] == [model.score(line) for line in LINES[:3]]
 
 
 def test_bad_settings_and_texts_are_refused() -> None:
@@ -132,7 +138,7 @@ def test_bad_settings_and_texts_are_refused() -> None:
     with pytest.raises(BadInput, match="too few"):
         train(["ab"], TINY)
     with pytest.raises(BadModel, match="no such language model"):
-        load("klingon")
+        load_recurrent_model("klingon")
 
 
 @pytest.mark.parametrize(
@@ -169,5 +175,5 @@ def test_a_damaged_file_is_refused(learnt: RecurrentModel, tmp_path: Path, chang
             (weights if name in weights else description)[name] = value
     write_tensors(path, weights, description)
     with pytest.raises(BadModel, match=r"tiny\.lm\.safetensors: .*copy") as caught:
-        load(str(path)).score("the")
+        load_recurrent_model(str(path)).score("the")
     assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data import Sample, open_dataset
 from inkread.data.samples import read_strokes
 from inkread.features.ink import resample, straighten
-from inkread.lm.ngram import lines_of
+from inkread.lm.text import lines_of
 from inkread.model.decoder import align
 from inkread.model.recognizer import Recognizer
 from inkread.synth.compose import seeded

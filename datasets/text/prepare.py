@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.prepare import split_of
-from inkread.lm.ngram import LOOK_ALIKES
+from inkread.lm.text import LOOK_ALIKES
 
 LANGUAGES = {"english": ("masc", "us-speeches", "books-en"), "french": ("books-fr",)}
 EXPECTED = {"english": (6774, 828), "french": (244, 6)}  # thousand characters to learn from, and to measure on

@@ -38,11 +38,12 @@ def command(dataset: str, model: str | None, as_json: bool) -> None:
       inkread check my-lines
       inkread check iam:trainset --model latin
     """
+    from inkread._model_files import describe_model, shipped_models
     from inkread.data import open_dataset
     from inkread.data.check import check_dataset
     from inkread.data.samples import is_ink
     from inkread.features.extract import columns_of, normalize
-    from inkread.model.checkpoint import describe_model, load_model, shipped_models
+    from inkread.model.checkpoint import load_model
 
     loaded = load_model(model) if model else None
     opened = open_dataset(dataset)

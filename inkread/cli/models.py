@@ -2,34 +2,30 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from inkread.cli.display import print_line
 from inkread.cli.options import json_option
-from inkread.config import (
-    DEFAULT_MODEL,
-)
+from inkread.config import DEFAULT_MODEL
 from inkread.errors import BadInput, BadModel
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("models")
 @json_option
 def command(as_json: bool) -> None:
-    """List the models that are here.
+    """List the installed models.
 
-    Of each it tells what it reads, its licence, its size and its error rates on writers it has not seen.
+    For each model this shows what it reads, its licence, its size, and its error rates on writers that it was not
+    trained on.
 
     \b
     Examples:
       inkread models
       inkread models --json
     """
-    from inkread.model.checkpoint import describe_model, shipped_language_models, shipped_models
+    from inkread._model_files import describe_model, shipped_language_models, shipped_models
 
     rows, damaged = [], False
     for kind, shipped in (("lines", shipped_models()), ("language", shipped_language_models())):
@@ -42,9 +38,10 @@ def command(as_json: bool) -> None:
                 continue
             size = round(path.stat().st_size / 1e6, 1)
             own = {"name": name, "kind": kind, "file": str(path), "megabytes": size}
-            rows.append({**own, **facts, **own})  # the facts come last, but replace nothing
+            rows.append({**own, **facts, **own})  # own comes first, and no fact replaces it
     if not rows and not damaged and not as_json:
-        raise BadInput("no model is here; train one with `inkread train`, and give its file with --model")
+        hint = "train one with `inkread train`, and give its file with --model"
+        raise BadInput("no model is installed", hint=hint)
     for row in rows:
         if as_json:
             print_line(json.dumps(row, ensure_ascii=False))
@@ -55,13 +52,13 @@ def command(as_json: bool) -> None:
 
 
 def _print_model(row: dict[str, Any]) -> None:
-    """Print what `inkread models` tells of a model."""
+    """Print what `inkread models` shows of one model."""
     note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
     print_line(f"{row['name']}{note}")
-    print_line(f"  reads     {row.get('reads', 'not told')}")
+    print_line(f"  reads     {row.get('reads', 'not stated')}")
     if "lm" in row:
-        print_line(f"  along with {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
-    print_line(f"  licence   {row.get('licence', 'not told')}")
+        print_line(f"  with      the language models {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
+    print_line(f"  licence   {row.get('licence', 'not stated')}")
     print_line(f"  size      {row['megabytes']} MB, {row['file']}")
     for measured in row.get("errors", []):
         low, high = measured["cer_interval"]

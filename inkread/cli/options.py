@@ -46,7 +46,7 @@ def load_recognizers(model: str | None, decoder: str | None, lm: str | None, wor
         raise click.UsageError("--decoder greedy takes no language model: leave one of them out")
     if words and lm == NO_LM:
         raise click.UsageError(f"--words goes with a language model: leave --lm {NO_LM} out")
-    from inkread.lm.ngram import read_words
+    from inkread.lm.text import read_words
     from inkread.model.recognizer import Recognizers
 
     gc.freeze()  # the collector need not look through all of torch with every line

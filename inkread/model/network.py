@@ -1,14 +1,18 @@
-"""Feature vectors -> learned column features -> a deep (bidirectional) RNN -> label scores a step.
+"""The network of the recogniser: feature vectors -> convolutions -> deep bidirectional RNN -> log-probabilities.
 
-    (B, T0, F) --front--> (B, T, D) --DeepRNN--> (B, T, H) --linear--> (B, T, C)
+    (B, T0, F) --front--> (T, B, D) --DeepRNN--> (T, B, H) --linear, log softmax--> (T, B, C)
 
+B lines, T0 feature vectors of length F, T steps, D learned features, H outputs of the RNN, C labels.
 T = ceil(T0 / 4) for `conv` and `strokes` features, whose front is a few convolutions, and T = T0 otherwise.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -18,8 +22,20 @@ from inkread.features.extract import feature_size
 from inkread.model.rnn import GATES, DeepRNN
 
 
-class SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; its gradient is the sum of theirs. torch's own is deprecated."""
+def pad(sequences: Sequence[NDArray[np.float32]], to: int = 0) -> tuple[Tensor, Tensor]:
+    """Feature sequences (T0, F) -> one batch (B, longest T0 or `to`, F), padded with zeros, and their lengths (B,)."""
+    lengths = [len(sequence) for sequence in sequences]
+    batch = np.zeros((len(sequences), max(*lengths, to), sequences[0].shape[1]), np.float32)
+    for index, sequence in enumerate(sequences):
+        batch[index, : len(sequence)] = sequence
+    return torch.from_numpy(batch), torch.tensor(lengths)
+
+
+class SumOverRanks(torch.autograd.Function):
+    """The sum of a tensor over all data-parallel ranks; its gradient is the sum of the gradients of all ranks.
+
+    The function of torch that does the same is deprecated.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -29,23 +45,23 @@ class SumOverProcesses(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return SumOverProcesses.forward(ctx, gradient)
+        return SumOverRanks.forward(ctx, gradient)
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation (Ioffe and Szegedy 2015) whose batch, in training, is that of all processes together.
+    """Batch normalisation (Ioffe and Szegedy 2015). In training with several ranks it uses the batch of all ranks.
 
-    torch has the like for GPUs only; in one process this is torch's own.
+    torch has such a layer only for GPUs. With one rank, this is torch's nn.BatchNorm2d.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, C, H, W) -> (B, C, H, W), every channel with mean 0 and variance 1, then scaled and shifted."""
+        """x (B, C, H, W) -> the same shape: each channel gets mean 0 and variance 1, then it is scaled and shifted."""
         if not (self.training and dist.is_initialized()):
             return super().forward(x)
         wide = x.float()
         count = wide.new_full((1,), x.numel() / x.shape[1])
         own = torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count])
-        sums: Tensor = SumOverProcesses.apply(own)  # type: ignore[no-untyped-call]
+        sums: Tensor = SumOverRanks.apply(own)  # type: ignore[no-untyped-call]
         total = sums[-1]
         mean, square = (sums[:-1] / total).chunk(2)
         variance = square - mean.square()
@@ -59,7 +75,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class Block(nn.Module):
-    """Convolution, maximum of neighbours, normalisation, ReLU; blank beyond each line's end, whatever the batch."""
+    """Convolution, max pooling, batch normalisation and ReLU; zero beyond the end of each line."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, pool: tuple[int, int] = (1, 1)
@@ -68,32 +84,37 @@ class Block(nn.Module):
         self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
         self.norm: BatchNorm | nn.Identity = BatchNorm(outputs)
         self.pool = pool
-        self.shrink = stride * pool[1]  # input columns an output column
+        self.shrink = stride * pool[1]  # input columns per output column
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, C, H, W), mask (B, 1, 1, W // shrink) -> (B, C', H', W // shrink)."""
         x = self.convolution(x)
-        if self.pool != (1, 1):  # before the normalisation, which then has less to do
+        if self.pool != (1, 1):  # before the normalisation, which is then faster
             x = functional.max_pool2d(x, self.pool) if self.training else maxima(x, self.pool)
-        # Without the mask the next convolution would read, beyond a line's end, what its longer neighbours left there.
+        # The mask makes a line independent of its batch: the next convolution reads zeros beyond the end of the line,
+        # as if the line were alone, and not the values that result from padding it to the longest line.
         return functional.relu(self.norm(x).mul_(mask.to(x.dtype)), inplace=True)
 
     def fuse(self) -> None:
-        """Fold the normalisation into the convolution, for reading."""
+        """Fold the normalisation into the convolution, which makes inference faster."""
         norm = self.norm
-        if isinstance(norm, BatchNorm) and (self.pool == (1, 1) or bool((norm.weight > 0).all())):  # else no maximum
+        # Pooling comes between them. A maximum stays the same maximum only under a positive scale.
+        if isinstance(norm, BatchNorm) and (self.pool == (1, 1) or bool((norm.weight > 0).all())):
             self.convolution = fuse_conv_bn_eval(self.convolution, norm)
             self.norm = nn.Identity()
 
 
 def maxima(x: Tensor, pool: tuple[int, int]) -> Tensor:
-    """max_pool2d of two rows, and two columns or one; five times as fast in bfloat16, but slow to learn through."""
-    x = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    """max_pool2d for pools (2, 2) and (2, 1). Five times as fast in bfloat16, but its gradient is slow.
+
+    x (B, C, H, W) -> (B, C, H // 2, W // pool[1])
+    """
+    x = torch.maximum(x[:, :, ::2], x[:, :, 1::2])  # (B, C, H // 2, W)
     return torch.maximum(x[..., ::2], x[..., 1::2]) if pool == (2, 2) else x
 
 
 class ConvFront(nn.Module):
-    """Convolutions over the picture: 4 columns become one step, 16 rows one row, and the rows are laid end to end."""
+    """Convolutions over the image: 4 columns become one step, 16 rows become one; then the rows are concatenated."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -119,11 +140,12 @@ class ConvFront(nn.Module):
         for block in self.blocks:
             mask = mask[:, :: block.shrink]
             x = block(x, mask[:, None, None])
+            # (B, C, H, W), with fewer rows and columns after each block
         return x.permute(3, 0, 1, 2).flatten(2), steps  # (T, B, C * H)
 
 
 class PathFront(nn.Module):
-    """Two convolutions along a pen's path, each from two points to one: four points become one step."""
+    """Two convolutions along the path of the pen. Each halves the number of points, so four points become one step."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -136,13 +158,14 @@ class PathFront(nn.Module):
         """x (B, T0, F) points, zero beyond each end, lengths (B,) -> (T, B, outputs), steps (B,)."""
         steps = (lengths + 3) // 4
         x = functional.pad(x, (0, 0, 0, -x.shape[1] % 4)).transpose(1, 2)  # (B, F, T0)
-        x = functional.relu(self.first(x))
-        x = x * (torch.arange(x.shape[2]) < (2 * steps).unsqueeze(1)).unsqueeze(1).to(x.dtype)  # see Block
-        return functional.relu(self.second(x)).permute(2, 0, 1), steps
+        x = functional.relu(self.first(x))  # (B, first, 2T)
+        mask = torch.arange(x.shape[2]) < (2 * steps).unsqueeze(1)  # (B, 2T), see Block
+        x = x * mask.unsqueeze(1).to(x.dtype)
+        return functional.relu(self.second(x)).permute(2, 0, 1), steps  # (T, B, second)
 
 
 class Network(nn.Module):
-    """The recogniser: column features to the scores of `labels` labels (label 0 is the CTC blank) a step."""
+    """Feature vectors -> log-probabilities of `labels` labels per step. Label 0 is the CTC blank."""
 
     def __init__(self, config: NetworkConfig, labels: int) -> None:
         super().__init__()
@@ -152,26 +175,26 @@ class Network(nn.Module):
         inputs = self.front.outputs if self.front is not None else feature_size(config)
         self.rnn = DeepRNN(config, inputs)
         self.output = nn.Linear(self.rnn.outputs, labels)
-        # A second reader of the columns alone, for training only: it tells the convolutions early what letters are
-        # (Retsinas 2022).
+        # The auxiliary CTC head reads the output of the front alone. It is used in training only, where it gives the
+        # convolutions a direct gradient (Retsinas 2022).
         self.auxiliary = nn.Linear(inputs, labels) if self.front is not None else None
 
     def columns(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, T0, F), lengths (B,) -> column features (T, B, D), steps (B,)."""
+        """x (B, T0, F), lengths (B,) -> learned features (T, B, D), steps (B,)."""
         return self.front(x, lengths) if self.front is not None else (x.transpose(0, 1), lengths)
 
     def scores(self, columns: Tensor, steps: Tensor, truncate: int = 0) -> Tensor:
-        """Column features (T, B, D) -> log-probabilities (T, B, C) in float32."""
-        hidden = self.rnn(columns, steps, truncate)
+        """Learned features (T, B, D), steps (B,) -> log-probabilities (T, B, C) in float32."""
+        hidden = self.rnn(columns, steps, truncate)  # (T, B, H)
         return functional.log_softmax(self.output(hidden).float(), dim=2)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, T0, F), lengths (B,) -> log-probabilities (T, B, C), steps (B,); beyond steps[b] they mean nothing."""
+        """x (B, T0, F), lengths (B,) -> log-probabilities (T, B, C), steps (B,). Only the first steps[b] are valid."""
         columns, steps = self.columns(x, lengths)
         return self.scores(columns, steps), steps
 
     def for_reading(self) -> "Network":
-        """This network made ready to read: no dropout, normalisations folded away. It can't be trained any more."""
+        """This network prepared for inference: no dropout, normalisations folded. It cannot be trained any more."""
         self.eval()
         for module in self.modules():
             if isinstance(module, Block):
@@ -180,25 +203,30 @@ class Network(nn.Module):
 
 
 def multiply_adds(config: NetworkConfig, labels: int, columns: int) -> int:
-    """Multiply-adds of reading one line of so many columns, from the shapes alone; learning takes three times that."""
+    """The multiply-adds of inference on one line of so many columns. Training takes three times as many."""
     steps = config.steps(columns)
-    total, inputs = 0, feature_size(config)
+    front, inputs = _front_multiply_adds(config, columns)
+    gates, directions = GATES[config.cell], 2 if config.bidirectional else 1
+    recurrent = 0
+    for _ in range(config.layers):
+        recurrent += steps * directions * gates * config.hidden * (inputs + config.hidden)
+        inputs = directions * config.hidden
+    return front + recurrent + steps * inputs * labels
+
+
+def _front_multiply_adds(config: NetworkConfig, columns: int) -> tuple[int, int]:
+    """The multiply-adds of the front, and the length of its output vectors; see ConvFront and PathFront."""
     if config.features == "conv":
-        rows, width, before = config.height // 2, columns // 2, 1
-        for index, channels in enumerate(config.channels):
-            total += rows * width * channels * before * (25 if index == 0 else 9)
-            if index in (1, 2) or index == len(config.channels) - 1 > 2:
+        total, rows, width, inputs = 0, config.height // 2, columns // 2, 1
+        for index, outputs in enumerate(config.channels):
+            total += rows * width * outputs * inputs * (5 * 5 if index == 0 else 3 * 3)
+            if index in (1, 2) or index == len(config.channels) - 1 > 2:  # these pool rows
                 rows //= 2
-            if index == 1:
+            if index == 1:  # this one pools columns
                 width //= 2
-            before = channels
-        inputs = rows * before
+            inputs = outputs
+        return total, rows * inputs
     if config.features == "strokes":
         first, second = config.channels
-        total, inputs = 5 * (columns // 2 * inputs * first + columns // 4 * first * second), second
-    gates = GATES[config.cell]
-    directions = 2 if config.bidirectional else 1
-    for _ in range(config.layers):
-        total += steps * directions * gates * config.hidden * (inputs + config.hidden)
-        inputs = directions * config.hidden
-    return total + steps * inputs * labels
+        return 5 * (columns // 2 * feature_size(config) * first + columns // 4 * first * second), second
+    return 0, feature_size(config)

@@ -29,6 +29,7 @@ from torch.nn import functional
 
 from inkread._files import check_new
 from inkread._locks import Locked, locked
+from inkread._model_files import read_description, read_tensors, write_tensors
 from inkread.alphabet import BLANK, Alphabet, steps_needed
 from inkread.augment.image import distort_image
 from inkread.augment.ink import distort_path
@@ -37,10 +38,9 @@ from inkread.data import Sample
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite, TrainingFailed
 from inkread.evaluate.metrics import edit_distance
 from inkread.features.extract import extract
-from inkread.model.checkpoint import Model, read_tensors, save_model, write_tensors
+from inkread.model.checkpoint import Model, save_model
 from inkread.model.decoder import greedy
-from inkread.model.network import Network
-from inkread.model.recognizer import pad
+from inkread.model.network import Network, pad
 from inkread.train.batches import Lines, gather, make_batches
 from inkread.train.distributed import Workers, is_first, meet
 from inkread.train.optimizer import Muon
@@ -469,7 +469,7 @@ def _check_checkpoint(checkpoint: Path, identity: dict[str, Any]) -> None:
     """Raises BadModel when there is no checkpoint to go on from, or one of another training."""
     if not checkpoint.is_file():
         raise BadModel(f"{checkpoint}: no checkpoint to resume from; start without --resume")
-    description, _ = read_tensors(checkpoint, with_weights=False)
+    description = read_description(checkpoint)
     others = [name for name, value in json.loads(json.dumps(identity)).items() if description.get(name) != value]
     if others:
         what = ", ".join(others)

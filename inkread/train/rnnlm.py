@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from inkread.errors import BadInput, TrainingFailed
-from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, Tokenizer, detach
+from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, detach
+from inkread.model.tokenizer import Tokenizer
 from inkread.train.loop import learning_rate_at, scale_gradient
 
 

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inkread._model_files import shipped_models
 from inkread.config import NetworkConfig
 from inkread.features.extract import columns_of, extract, normalize
-from inkread.features.ink import split_lines
+from inkread.features.ink_lines import split_lines
 from inkread.inputs.images import read_pictures
 from inkread.inputs.ink import LineInput, read_inks
-from inkread.model.checkpoint import shipped_models
 from inkread.model.decoder import greedy, prefix_beam
 from inkread.model.recognizer import Recognizer
 
@@ -41,11 +41,11 @@ def main(names: Sequence[str]) -> None:
 def golden(name: str) -> dict[str, Any]:
     """The texts of the sample lines, greedy and with the model's language models, and some log-probabilities."""
     recognizer = Recognizer.load(name)
-    alphabet, scorer = recognizer.model.alphabet, recognizer.guide
+    alphabet, scorer = recognizer.model.alphabet, recognizer.scorer
     lines = [log_probabilities(recognizer, line) for line in sample_lines(recognizer.model.config)]
     return {
         "greedy": [alphabet.decode(label.label for label in greedy(log_p)) for log_p in lines],
-        "with_language_models": [alphabet.decode(prefix_beam(log_p, guide=scorer)[0][0]) for log_p in lines],
+        "with_language_models": [alphabet.decode(prefix_beam(log_p, scorer=scorer)[0][0]) for log_p in lines],
         "log_probabilities": [excerpt(log_p) for log_p in lines[:LINES]],
     }
 
@@ -63,7 +63,8 @@ def log_probabilities(recognizer: Recognizer, line: LineInput) -> NDArray[np.flo
     features = torch.from_numpy(extract(columns_of(normalize(line, config)), config)).unsqueeze(0)  # (1, T0, F)
     with torch.inference_mode():
         log_p = recognizer.network(features, torch.tensor([features.shape[1]]))[0]  # (T, 1, C)
-    return log_p[:, 0].numpy()
+    of_line: NDArray[np.float32] = log_p[:, 0].numpy()
+    return of_line
 
 
 def excerpt(log_p: NDArray[np.float32]) -> dict[str, Any]:
