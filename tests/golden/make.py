@@ -21,8 +21,8 @@ from inkread._model_files import shipped_models
 from inkread.config import NetworkConfig
 from inkread.features.extract import columns_of, extract, normalize
 from inkread.features.ink_lines import split_lines
-from inkread.inputs.images import read_pictures
-from inkread.inputs.ink import LineInput, read_inks
+from inkread.inputs import open_images, read_inks
+from inkread.inputs.ink import LineInput
 from inkread.model.decoder import greedy, prefix_beam
 from inkread.model.recognizer import Recognizer
 
@@ -53,8 +53,8 @@ def golden(name: str) -> dict[str, Any]:
 def sample_lines(config: NetworkConfig) -> list[LineInput]:
     """The lines of the sample set that the network reads: images, or pen strokes."""
     if config.features == "strokes":
-        return [line for ink in read_inks(str(SAMPLE / "pen.inkml"), whole=True) for line in split_lines(ink.strokes)]
-    return [next(iter(read_pictures(str(path)))) for path in sorted(SAMPLE.glob("*.png"))]
+        return [line for ink in read_inks(SAMPLE / "pen.inkml", whole=True) for line in split_lines(ink.strokes)]
+    return [next(iter(open_images(path))) for path in sorted(SAMPLE.glob("*.png"))]
 
 
 def log_probabilities(recognizer: Recognizer, line: LineInput) -> NDArray[np.float32]:
