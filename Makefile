@@ -1,8 +1,7 @@
-# Every habit of this project is a target; `make` alone lists them.
-# They all need Python 3.11 or newer; everything else comes into .venv by itself, once.
+# `make` alone lists the targets. They need Python 3.11 or newer; everything else is installed into .venv, once.
 
 PYTHON ?= python3
-# The release everything here was measured with. Where pip would take the large CUDA build on a machine without a GPU:
+# The release that all figures were measured with. If pip would install the large CUDA build on a machine without a GPU:
 # make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
 # For `make model` and `make strokes`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
@@ -15,8 +14,12 @@ LONG := --set learning_rate=3e-3 --set distorted=0.5 --minutes $(MINUTES)
 SHELL := bash -euo pipefail
 BIN := .venv/bin
 VENV := .venv/installed
+LOWEST := .venv-lowest/installed
+# The core tests: all but those of documents, packaging, data preparation and long trainings.
+CORE := --ignore tests/test_docs.py --ignore tests/test_wheel.py --ignore tests/test_prepare.py \
+	--ignore tests/test_training.py --ignore tests/test_cli_train.py
 
-.PHONY: help demo test check bench data model strokes wheel clean
+.PHONY: help demo test check lowest bench data model strokes wheel sdist clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -28,11 +31,15 @@ demo: $(VENV)  ## read the sample lines with the shipped model
 test: $(VENV)  ## run the tests
 	$(BIN)/pytest
 
-check: $(VENV)  ## lint, formatting, types and tests: what a change must pass
+check: $(VENV)  ## what a change must pass: linter, formatting, types, tests with coverage, tests with the oldest dependencies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --cov --cov-report=term
+	$(MAKE) lowest
+
+lowest: $(LOWEST)  ## run the core tests with the oldest dependencies that pyproject.toml allows
+	PYTHONPATH=. .venv-lowest/bin/pytest $(CORE)
 
 bench: $(VENV)  ## measure start-up, reading and training on this machine
 	$(BIN)/python benchmarks/startup.py
@@ -84,15 +91,31 @@ wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
-clean:  ## remove .venv, builds and caches; what `make model` has made stays
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+sdist: $(VENV)  ## build the source distribution into dist/ and run its tests
+	$(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")'
+	rm -rf build/sdist
+	mkdir -p build/sdist
+	tar -xf dist/inkread-*.tar.gz -C build/sdist --strip-components 1
+	cd build/sdist && PYTHONPATH=. ../../$(BIN)/pytest
+
+clean:  ## remove environments, builds and caches; what `make model` has made stays
+	rm -rf .venv .venv-lowest build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "inkread needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true);" \
+		echo "inkread needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true);" \
 			"name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# "numpy>=2" becomes "numpy==2", and so on
+$(LOWEST): pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		needed = project["dependencies"] + project["optional-dependencies"]["pdf"]; \
+		print("\n".join(needed).replace(">=", "=="))' > .venv-lowest/requirements.txt
+	.venv-lowest/bin/pip install --quiet -r .venv-lowest/requirements.txt 'pytest>=8' 'hypothesis>=6'
 	@touch $@
