@@ -1,7 +1,8 @@
-"""The documentation is true: every command of the README runs and prints what it shows, every link leads somewhere,
-and every command and option of the program is explained."""
+"""The documentation is true: the commands in README.md and docs/ print what is shown there, links lead somewhere,
+and docs/cli.md has every command and option of the program."""
 
 import doctest
+import importlib.util
 import re
 import shlex
 import shutil
@@ -18,12 +19,10 @@ from inkread.cli import main
 from inkread.config import DEFAULT_MODEL
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
 SAMPLE = ROOT / "datasets" / "sample"
-PAGES = [
-    *ROOT.glob("*.md"),
-    *(page for name in ("datasets", "models", "experiments") for page in ROOT.glob(f"{name}/**/*.md")),
-]
+FOLDERS = ("docs", "datasets", "models", "benchmarks", "experiments")
+PAGES = [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in sorted(ROOT.glob(f"{name}/**/*.md")))]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]  # their examples are run
 TAKES_LONG = re.compile(r"--minutes \d+")
 SHORT = "--epochs 1"
 
@@ -32,9 +31,9 @@ needs_model = pytest.mark.skipif(
 )
 
 
-def examples() -> Iterator[tuple[str, str]]:
-    """The commands in the README's console blocks, each with the output shown below it."""
-    for block in re.findall(r"^```console\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
+def examples(page: Path) -> Iterator[tuple[str, str]]:
+    """The commands in the console blocks of a page, each with the output shown below it."""
+    for block in re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         for example in block.split("$ ")[1:]:
             command, _, output = example.partition("\n")
             yield command, output
@@ -75,9 +74,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_model
 @pytest.mark.usefixtures("desk")
-def test_the_readme_does_what_it_shows() -> None:
+@pytest.mark.parametrize("page", [page for page in GUIDES if [*examples(page)]], ids=lambda page: page.name)
+def test_the_commands_of_a_guide_print_what_is_shown(page: Path) -> None:
     """The commands one after another, as some need what others made; in the output `...` stands for anything."""
-    for command, shown in examples():
+    for command, shown in examples(page):
         program, *arguments = shlex.split(TAKES_LONG.sub(SHORT, command))
         if program == "make":
             continue
@@ -85,15 +85,27 @@ def test_the_readme_does_what_it_shows() -> None:
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 0, f"{command}\n{done.output}"
         matches = doctest.OutputChecker().check_output(shown, done.stdout, doctest.ELLIPSIS)
-        assert matches or not shown, f"{command}\nprints\n{done.stdout}instead of\n{shown}"
+        assert matches, f"{command}\nprints\n{done.stdout}instead of\n{shown}"
 
 
 @needs_model
 @pytest.mark.usefixtures("desk")
-def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    for block in re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
-        exec(block, {})
-        assert capsys.readouterr().out.splitlines() == re.findall(r"\)  # (.*)", block)
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_the_python_of_a_guide_prints_what_its_comments_say(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}  # the blocks of a page go on with one another
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        exec(block, names)
+        assert capsys.readouterr().out.splitlines() == re.findall(r"^ *print\(.*\)  # (.*)", block, re.MULTILINE)
+
+
+def test_the_reference_of_the_commands_is_up_to_date() -> None:
+    script = ROOT / "docs" / "make_cli.py"
+    spec = importlib.util.spec_from_file_location("make_cli", script)
+    assert spec and spec.loader
+    make_cli = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_cli)
+    assert doctest.testmod(make_cli).failed == 0
+    assert make_cli.FILE.read_text("utf-8") == make_cli.document(), "run: python docs/make_cli.py"
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -111,20 +123,26 @@ def test_make_has_the_targets_that_are_named() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)", page.read_text("utf-8")):
-        assert re.match(r"https?://", link) or (page.parent / link).exists(), link
+    for link, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text("utf-8")):
+        if not re.match(r"https?://", link):
+            target = page.parent / link if link else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """What links can name in a page: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_command_is_explained(words: str) -> None:
-    """In its help, with examples that would be understood, and in the README with all its options."""
+    """In its help and so in docs/cli.md, with examples that would be understood."""
     command = COMMANDS[words]
     examples = re.findall(rf"^ *{words} ([^|>\n]+)", command.help or "", re.MULTILINE)
     assert examples, f"{words} --help has no example"
     for example in examples:
         command.make_context(words, shlex.split(example))
-    assert words in README
     for option in command.params:
-        if isinstance(option, click.Option):
-            assert option.help, f"{words} {option.opts[0]} has no help"
-            assert option.opts[0] in README, f"{words} {option.opts[0]} is not in the README"
+        assert not isinstance(option, click.Option) or option.help, f"{words} {option.opts[0]} has no help"
