@@ -1,4 +1,4 @@
-"""The rule by which lines match, worked by hand, and pages scored with a reader that knows what is written."""
+"""The rule by which lines match, worked out by hand, and scores of pages that a fake recogniser reads."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -34,19 +34,19 @@ def test_lines_match_within_a_quarter_of_the_line_distance() -> None:
     assert match_lines(PAGE, [line(0, 1000, 126)]) == []
 
 
-def test_three_quarters_of_both_lines_must_lie_together() -> None:
+def test_three_quarters_of_both_lines_must_be_near_the_other() -> None:
     assert match_lines(PAGE, [line(0, 780, 100)]) == [(0, 0)]
     assert match_lines(PAGE, [line(0, 700, 100)]) == []  # a line cut in two
     assert match_lines(PAGE, [line(0, 400, 400)]) == []  # one that goes on over its end
     assert match_lines(PAGE, [line(0, 1000, 100, rise=200)]) == []  # one that leaves its line
 
 
-def test_each_line_matches_one_at_most_the_best_first() -> None:
+def test_each_line_matches_at_most_one_other_the_best_first() -> None:
     assert match_lines(PAGE, [line(0, 800, 100), line(0, 1000, 110)]) == [(0, 1)]
     assert match_lines([], PAGE) == match_lines(PAGE, []) == []
 
 
-def test_a_single_line_has_a_tenth_of_its_length_for_line_distance() -> None:
+def test_the_line_distance_of_a_single_line_is_a_tenth_of_its_length() -> None:
     assert match_lines([line(0, 1000, 100)], [line(0, 1000, 124)]) == [(0, 0)]
     assert match_lines([line(0, 1000, 100)], [line(0, 1000, 126)]) == []
 
@@ -59,11 +59,11 @@ def test_scores_add_up_over_pages() -> None:
     assert low <= 0.8 <= high
 
 
-class Echo:
-    """A reader that reads "line" everywhere."""
+class LineEverywhere:
+    """A recogniser that reads "line" in every line."""
 
-    def read_many(self, writings: Iterable[LineInput]) -> Iterator[Reading]:
-        for _ in writings:
+    def read_many(self, lines: Iterable[LineInput], /) -> Iterator[Reading]:
+        for _ in lines:
             yield Reading("line", 1.0, ())
 
 
@@ -79,7 +79,7 @@ def test_pages_are_found_read_and_scored(tmp_path: Path) -> None:
     page.save(tmp_path / "page.png")
     dataset = Dataset("pages", tuple(samples))
     assert [len(lines) for lines in pages_of(dataset).values()] == [6]
-    (score,) = score_pages(Echo(), dataset).pages
+    (score,) = score_pages(LineEverywhere(), dataset).pages
     assert (score.true, score.found, score.matched) == (6, 6, 6)
     assert (score.characters, score.edits) == (6 * 4 + 5, 1)
 
@@ -91,7 +91,7 @@ def test_a_dataset_of_line_pictures_has_no_pages() -> None:
 def test_pages_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     np.save(tmp_path / "no.npy", np.zeros(3))
     dataset = Dataset("pages", (Sample("a", tmp_path / "no.npy", "text", region=line(0, 10, 5)),))
-    assert score_pages(Echo(), dataset).pages == ()
+    assert score_pages(LineEverywhere(), dataset).pages == ()
 
 
 def test_an_unexpected_error_on_one_page_does_not_stop_the_others(
@@ -110,10 +110,12 @@ def test_an_unexpected_error_on_one_page_does_not_stop_the_others(
 
     monkeypatch.setattr(page_scores, "lay_out", broken)
     failed: list[str] = []
-    scores = score_pages(Echo(), Dataset("pages", tuple(samples)), failed=lambda name, error: failed.append(name))
+    scores = score_pages(
+        LineEverywhere(), Dataset("pages", tuple(samples)), failed=lambda name, error: failed.append(name)
+    )
     assert [page.id for page in scores.pages] == ["b#1"] and failed == [str(tmp_path / "a.png")]
     with pytest.raises(IndexError):
-        score_pages(Echo(), Dataset("pages", tuple(samples)))
+        score_pages(LineEverywhere(), Dataset("pages", tuple(samples)))
 
 
 @pytest.mark.parametrize("points", [((5.0, 1.0), (0.0, 1.0)), ((0.0, 1.0), (5.0, 1.0))])

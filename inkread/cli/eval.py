@@ -65,8 +65,9 @@ def command(
     """
     from inkread.data import open_dataset
     from inkread.evaluate.lines import evaluate as measure
-    from inkread.evaluate.lines import summary_lines, write_report
+    from inkread.evaluate.lines import summary_lines
     from inkread.evaluate.pages import pages_of, score_pages
+    from inkread.evaluate.report import write_report
 
     if report is not None:
         check_writable(report)

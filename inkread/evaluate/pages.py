@@ -1,8 +1,9 @@
-"""How well pages are read: which of their lines are found, and the text of the whole page in reading order.
+"""Scores of whole pages: which lines are found, and the error rate of the text in reading order.
 
-The rule for lines, that of Grüning, Labahn, Diem, Kleber and Fiel (2017) made simple: a found baseline and a true one
-belong together when at least three quarters of each lie within a quarter of the page's line distance of the other; each
-belongs to one at most, the best first. So a line that is cut in two, or two made one, is not found.
+Found and true lines are matched by their baselines, with a simple form of the rule of Grüning, Labahn, Diem, Kleber and
+Fiel (2018), "READ-BAD: a new dataset and evaluation scheme for baseline detection". A found and a true baseline match
+if at least three quarters of each are within a quarter of the line distance of the other. A line matches at most one
+other, and the best matches are taken first. So a line that is cut in two, or two lines joined into one, do not match.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,36 +18,40 @@ from inkread.data import Dataset, Sample
 from inkread.errors import BadInput
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
 from inkread.inputs import open_images
-from inkread.pages.reader import Reader, Sheet, lay_out, read_sheets
+from inkread.pages.reader import LineRecognizer, Sheet, lay_out, read_sheets
 from inkread.pages.regions import Points, Region
 
-TOLERANCE = 0.25  # of the distance between lines
-SHARE = 0.75  # of a baseline's length
-STEPS = 200  # points along a baseline at which it is compared
+TOLERANCE = 0.25  # of the line distance: how far apart matching baselines may be, as in READ-BAD
+MIN_SHARE = 0.75  # of each baseline that must be within the tolerance of the other
+STEPS = 200  # points of a baseline that are compared: one every 5 to 10 pixels of a usual scan
+# Line distances by which the mean heights of two baselines may differ, on top of their own rise, to be compared at all.
+# This only saves time: baselines farther apart have no points within the tolerance.
+MAX_DISTANCE = 2.0
+SINGLE_LINE_DISTANCE = 0.1  # of its length: the line distance of a page with a single line
 
 
 @dataclass(frozen=True)
 class PageScore:
-    """One page: its lines, and the edits from the text written there to the text read, in reading order."""
+    """The score of one page: the numbers of lines, and the edits from the written to the read text in reading order."""
 
     id: str
     writer: str | None
-    true: int
-    found: int
-    matched: int
-    characters: int  # written, the ends of lines among them
+    true: int  # lines on the page
+    found: int  # lines found
+    matched: int  # found lines that match true ones
+    characters: int  # written, with one for each end of a line
     edits: int
 
 
 @dataclass(frozen=True)
 class PageScores:
-    """All pages of a dataset."""
+    """The scores of all pages of a dataset."""
 
     pages: tuple[PageScore, ...]
 
     @property
     def precision(self) -> float:
-        """The share of the found lines that are true ones."""
+        """The share of the found lines that match true lines."""
         return sum(page.matched for page in self.pages) / max(1, sum(page.found for page in self.pages))
 
     @property
@@ -61,21 +66,21 @@ class PageScores:
 
     @property
     def f1_interval(self) -> tuple[float, float]:
-        """The 95 % bootstrap interval of F1, by writer where writers are known, else by page."""
+        """The 95 % bootstrap interval of F1, by writer if writers are known, else by page."""
         return self._interval([2 * page.matched for page in self.pages], [p.true + p.found for p in self.pages])
 
     @property
     def cer(self) -> float:
-        """All edits by all characters written."""
+        """The character error rate: all edits over all written characters."""
         return sum(page.edits for page in self.pages) / max(1, sum(page.characters for page in self.pages))
 
     @property
     def cer_interval(self) -> tuple[float, float]:
-        """The 95 % bootstrap interval of the CER, by writer where writers are known, else by page."""
+        """The 95 % bootstrap interval of the CER, by writer if writers are known, else by page."""
         return self._interval([page.edits for page in self.pages], [page.characters for page in self.pages])
 
     def __str__(self) -> str:
-        """The result in one line of plain text."""
+        """The result as one line of plain text."""
         if not self.pages:
             return "whole pages: none could be read"
         (f1_low, f1_high), (cer_low, cer_high) = self.f1_interval, self.cer_interval
@@ -86,7 +91,7 @@ class PageScores:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values for JSON; rates are fractions, or null when no page could be read."""
+        """All results as plain values for JSON. Rates are fractions, or null if no page could be read."""
         figures = ("precision", "recall", "f1", "f1_interval", "cer", "cer_interval")
         return {
             **{name: getattr(self, name) if self.pages else None for name in figures},
@@ -101,9 +106,9 @@ class PageScores:
 
 
 def pages_of(dataset: Dataset) -> dict[tuple[Path, int], list[Sample]]:
-    """The lines of each page, as (file, number of the page in it from 0 on) -> samples in reading order.
+    """The samples of each page in reading order, by file and number of the page in it, counted from 0.
 
-    Empty when not every line of the dataset stands on a page.
+    Empty if some lines of the dataset are not on a page.
     """
     pages: dict[tuple[Path, int], list[Sample]] = {}
     for sample in dataset.samples:
@@ -114,15 +119,15 @@ def pages_of(dataset: Dataset) -> dict[tuple[Path, int], list[Sample]]:
 
 
 def score_pages(
-    reader: Reader,
+    recognizer: LineRecognizer,
     dataset: Dataset,
     progress: Callable[[int, int], None] | None = None,
     failed: Callable[[str, Exception], None] | None = None,
 ) -> PageScores:
-    """Find and read the lines of every page of the dataset; `progress` is called with the pages done and in all.
+    """Find and read the lines of every page of the dataset.
 
-    Pages whose picture cannot be read are left out. `failed` is called with the name of a page on which something
-    unexpected happens, and the error; without it the error is raised.
+    `progress` is called with the number of pages done and the number of all pages. Pages whose image cannot be read are
+    left out. `failed` is called with the name of a page and an unexpected error; without it the error is raised.
     """
     pages = pages_of(dataset)
 
@@ -141,7 +146,7 @@ def score_pages(
 
     unread = (lambda sheet, error: failed(sheet.name, error)) if failed else None
     scores: list[PageScore] = []
-    for sheet, readings in read_sheets(reader, sheets(), unread):
+    for sheet, readings in read_sheets(recognizer, sheets(), unread):
         samples = pages[Path(sheet.name), sheet.number - 1]
         regions = [sample.region.fitted(*sheet.size) for sample in samples if sample.region]
         written = "\n".join(normal(sample.text) for sample in samples)
@@ -163,18 +168,15 @@ def score_pages(
 
 
 def match_lines(true: Sequence[Region], found: Sequence[Region]) -> list[tuple[int, int]]:
-    """The pairs (index of a true line, index of a found line) that belong together by the rule above."""
-    lines, others = [_along(region.baseline) for region in true], [_along(region.baseline) for region in found]
-    near = TOLERANCE * _line_distance(lines)
+    """The pairs (index of a true line, index of a found line) that match, by the rule at the top of this file."""
+    true_lines, found_lines = ([_evenly_spaced(region.baseline) for region in regions] for regions in (true, found))
+    tolerance = TOLERANCE * _line_distance(true_lines)
     shares = []
-    for index, line in enumerate(lines):
-        for number, other in enumerate(others):
-            if abs(line[:, 1].mean() - other[:, 1].mean()) > 8 * near + np.ptp(line[:, 1]) + np.ptp(other[:, 1]):
-                continue
-            distances = np.hypot(*(line[:, None] - other[None]).transpose(2, 0, 1))  # (steps, steps)
-            share = min((distances.min(axis=1) <= near).mean(), (distances.min(axis=0) <= near).mean())
-            if share >= SHARE:
-                shares.append((float(share), index, number))
+    for index, line in enumerate(true_lines):
+        for number, other in enumerate(found_lines):
+            share = _share_in_common(line, other, tolerance)
+            if share >= MIN_SHARE:
+                shares.append((share, index, number))
     pairs: list[tuple[int, int]] = []
     for _, index, number in sorted(shares, reverse=True):
         if all(index != first and number != second for first, second in pairs):
@@ -182,22 +184,36 @@ def match_lines(true: Sequence[Region], found: Sequence[Region]) -> list[tuple[i
     return sorted(pairs)
 
 
-def _along(baseline: Points) -> np.ndarray:
-    """Points (STEPS, 2) at even columns along a baseline, from the left."""
+def _evenly_spaced(baseline: Points) -> np.ndarray:
+    """Points (STEPS, 2) of a baseline at evenly spaced x, from the left."""
     points = np.array(sorted(baseline))
     x = np.linspace(points[0, 0], points[-1, 0], STEPS)
     return np.column_stack((x, np.interp(x, points[:, 0], points[:, 1])))
 
 
+def _share_in_common(line: np.ndarray, other: np.ndarray, tolerance: float) -> float:
+    """The share of the points (STEPS, 2) of a baseline that are near the other one; the smaller one of both shares."""
+    max_distance = MAX_DISTANCE / TOLERANCE * tolerance + np.ptp(line[:, 1]) + np.ptp(other[:, 1])
+    if abs(line[:, 1].mean() - other[:, 1].mean()) > max_distance:
+        return 0.0
+    distances = np.hypot(*(line[:, None] - other[None]).transpose(2, 0, 1))  # (STEPS, STEPS)
+    return float(min((distances.min(axis=1) <= tolerance).mean(), (distances.min(axis=0) <= tolerance).mean()))
+
+
 def _line_distance(lines: Sequence[np.ndarray]) -> float:
-    """The median distance of a line from the next one beside it; a tenth of its length where there is but one."""
-    distances = []
+    """The median distance of a line from the nearest one above or below it.
+
+    A tenth of its length for a single line, and 0 without lines.
+    """
+    if not lines:
+        return 0.0
+    nearest = []
     for line in lines:
-        apart = []
+        distances = []
         for other in lines:
             left, right = max(line[0, 0], other[0, 0]), min(line[-1, 0], other[-1, 0])
             if other is not line and left < right:
                 middle = (left + right) / 2
-                apart.append(abs(np.interp(middle, *line.T) - np.interp(middle, *other.T)))
-        distances += [min(apart)] if apart else []
-    return float(np.median(distances)) if distances else 0.1 * float(np.ptp(lines[0][:, 0])) if lines else 0.0
+                distances.append(abs(np.interp(middle, *line.T) - np.interp(middle, *other.T)))
+        nearest += [min(distances)] if distances else []
+    return float(np.median(nearest)) if nearest else SINGLE_LINE_DISTANCE * float(np.ptp(lines[0][:, 0]))

@@ -24,10 +24,10 @@ SLIMMEST = 20  # times as wide as high a picture may be and still be looked at f
 T = TypeVar("T")
 
 
-class Reader(Protocol):
-    """What is needed of a `recognizer.Recognizer`: one reading a line, in the order of the lines."""
+class LineRecognizer(Protocol):
+    """What a reader of lines must have: one reading per line, in the order of the lines."""
 
-    def read_many(self, writings: Iterable[LineInput]) -> Iterator[Reading]: ...
+    def read_many(self, lines: Iterable[LineInput], /) -> Iterator[Reading]: ...
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _is_page(regions: Sequence[Region], width: int, height: int) -> bool:
 
 
 def read_sheets(
-    reader: Reader, sheets: Iterable[Sheet], failed: Callable[[Sheet, Exception], None] | None = None
+    reader: LineRecognizer, sheets: Iterable[Sheet], failed: Callable[[Sheet, Exception], None] | None = None
 ) -> Iterator[tuple[Sheet, list[Reading]]]:
     """Each sheet with the readings of its lines, in the order of the sheets.
 
@@ -168,7 +168,7 @@ def _one_ahead(items: Iterable[T]) -> Iterator[T]:
 
 
 def _read_group(
-    reader: Reader, group: Sequence[Sheet], failed: Callable[[Sheet, Exception], None] | None
+    reader: LineRecognizer, group: Sequence[Sheet], failed: Callable[[Sheet, Exception], None] | None
 ) -> list[tuple[Sheet, list[Reading]]]:
     """The sheets with their readings. If one of them cannot be read, they are read one by one."""
     readings = reader.read_many(writing for sheet in group for writing in sheet.writings)
