@@ -19,7 +19,8 @@ from inkread.evaluate.lines import evaluate
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
 from inkread.inputs import open_images
 from inkread.model.recognizer import Recognizer
-from inkread.pages.reader import Sheet, lay_out, read_sheets
+from inkread.pages.layout import PageLayout, detect_layout
+from inkread.pages.reader import read_layouts
 
 
 def main() -> None:
@@ -36,16 +37,16 @@ def main() -> None:
     writers = {sample.id.rpartition("-")[0]: sample.writer for sample in samples}
     recognizer = Recognizer.load(arguments.model)
 
-    def sheets() -> Iterator[Sheet]:
+    def layouts() -> Iterator[PageLayout]:
         for form, (file, _) in forms.items():
-            yield lay_out(form, 1, 1, open_images(arguments.forms / file)[0], page=True)
+            yield detect_layout(form, 1, 1, open_images(arguments.forms / file)[0], is_page=True)
 
     scores = []  # (edits, characters, lines found, lines written, form)
-    for sheet, readings in read_sheets(recognizer, sheets()):
-        texts = forms[sheet.name][1]
+    for layout, readings in read_layouts(recognizer, layouts()):
+        texts = forms[layout.name][1]
         written = "\n".join(map(normal, texts))
         read = "\n".join(normal(reading.text) for reading in readings)
-        scores.append((edit_distance(written, read), len(written), len(readings), len(texts), sheet.name))
+        scores.append((edit_distance(written, read), len(written), len(readings), len(texts), layout.name))
     edits, characters, *_ = zip(*scores, strict=True)
     low, high = bootstrap_interval(edits, characters, [writers.get(form) or form for form in forms])
     cut = evaluate(recognizer, Dataset(lines.name, samples, lines.skipped))

@@ -57,6 +57,18 @@ class TrainingFailed(InkreadError):
     """A training that cannot continue."""
 
 
+def explain_failure(error: Exception, where: str) -> InkreadError:
+    """What to report when a file or page, `where`, could not be read while others are: an error that names it."""
+    if isinstance(error, InkreadError):
+        if error.path is None or where.startswith(error.path):  # "scan.pdf, page 2" says more than "scan.pdf"
+            return type(error)(error.problem, path=where, line=error.line, hint=error.hint)
+        return type(error)(str(error), path=where)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # for this torch has no class of error
+        return BadInput("not enough memory to read it", path=where, hint="scale it down")
+    problem = f"cannot be read because of an error in inkread ({error!r})"
+    return InkreadError(problem, path=where, hint="please report it with the file")
+
+
 def shown(value: object) -> str:
     """What a file contains, or an error about it, on one short line without control characters, for a message."""
     text = f"{value.args[0]} is missing" if isinstance(value, KeyError) else str(value) or type(value).__name__

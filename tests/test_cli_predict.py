@@ -13,11 +13,12 @@ import pytest
 from commands import INKS, LINE, ROOT, SAMPLE, done, refused, run
 from PIL import Image
 
-from inkread.cli import predict
 from inkread.data import open_dataset
+from inkread.document import FORMATS
 from inkread.inputs import open_images
 from inkread.model.checkpoint import load_model, save_model
 from inkread.pages import reader
+from inkread.pages.layout import PageLayout, detect_layout
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -158,14 +159,13 @@ def test_an_unexpected_error_in_one_file_does_not_stop_the_others(
     model: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pages before it are written, so are the files after it."""
-    lay_out = reader.lay_out
 
-    def broken(name: str, number: int, *rest: Any) -> reader.Sheet:
+    def broken(name: str, number: int, *rest: Any) -> PageLayout:
         if number == 3:
             raise ZeroDivisionError("two\nlines")
-        return lay_out(name, number, *rest)
+        return detect_layout(name, number, *rest)
 
-    monkeypatch.setattr(reader, "lay_out", broken)
+    monkeypatch.setattr(reader, "detect_layout", broken)
     result = run("predict", pages, LINE, "--model", model)
     assert result.exit_code == 1
     assert [row.partition("\t")[0] for row in result.stdout.splitlines()] == [f"{pages}#1", f"{pages}#2", str(LINE)]
@@ -276,7 +276,7 @@ def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
     )
     assert rf"Error: {tmp_path}/\n\udcff: no such file" in result.stderr and result.exit_code == 1
     for file in files:
-        assert file.with_suffix(predict.SUFFIXES[form]).read_text("utf-8")
+        assert file.with_suffix(FORMATS[form].suffix).read_text("utf-8")
 
 
 def test_stdout_is_utf8_when_it_is_redirected(model: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from inkread.evaluate import pages as page_scores
 from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of, score_pages
 from inkread.inputs.ink import LineInput
 from inkread.model.recognizer import Reading
-from inkread.pages.reader import Sheet
+from inkread.pages.layout import PageLayout
 from inkread.pages.regions import Region
 
 SAMPLES = Path(__file__).parent.parent / "datasets" / "sample"
@@ -97,18 +97,18 @@ def test_pages_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
 def test_an_unexpected_error_on_one_page_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lay_out = page_scores.lay_out  # type: ignore[attr-defined]
+    detect_layout = page_scores.detect_layout  # type: ignore[attr-defined]
     samples = []
     for name in ("a.png", "b.png"):
         Image.new("L", (300, 300), 255).save(tmp_path / name)
         samples.append(Sample(name, tmp_path / name, "text", region=line(10, 200, 50)))
 
-    def broken(name: str, *rest: Any, **more: Any) -> Sheet:
+    def broken(name: str, *rest: Any, **more: Any) -> PageLayout:
         if "a.png" in name:
             raise IndexError("oh")
-        return lay_out(name, *rest, **more)
+        return detect_layout(name, *rest, **more)
 
-    monkeypatch.setattr(page_scores, "lay_out", broken)
+    monkeypatch.setattr(page_scores, "detect_layout", broken)
     failed: list[str] = []
     scores = score_pages(
         LineEverywhere(), Dataset("pages", tuple(samples)), failed=lambda name, error: failed.append(name)

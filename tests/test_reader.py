@@ -1,152 +1,231 @@
-"""Pages told from lines, and their readings placed on the page; with a reader that reads "ab c" everywhere."""
+"""Documents read with a recognizer that reads "ab c" everywhere."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from handwriting import SCANS, Echo, page_of
 from PIL import Image
 
+from inkread.document.elements import Character
+from inkread.errors import BadConfig, BadInput, BadModel, InkreadError
 from inkread.inputs.ink import LineInput
-from inkread.model.recognizer import Character, Reading
-from inkread.pages.reader import Sheet, lay_out, place_on_page, read_sheets
+from inkread.model.recognizer import Reading
+from inkread.pages.layout import PageLayout, detect_layout
+from inkread.pages.reader import Reader, load_reader, read_layouts, to_page
 
-SAMPLES = sorted((Path(__file__).parent.parent / "datasets" / "sample").glob("*.png"))
-SCANS = [file for file in SAMPLES if "scan" in file.name]
-
-
-class Echo:
-    """Reads "ab c" in characters ten pixels wide from the left of each line."""
-
-    def read_many(self, writings: Iterable[LineInput]) -> Iterator[Reading]:
-        for _ in writings:
-            yield Reading("ab c", 1.0, tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c")))
+STROKES = [[[10, 5], [30, 25]], [[40, 5], [90, 20]]]
 
 
-def page_of(lines: int, gap: int = 0) -> np.ndarray:
-    """Sample lines below one another, after two of them a gap."""
-    page = Image.new("L", (900, 1000), 245)
-    for number in range(lines):
-        picture: Image.Image = Image.open(SCANS[number])
-        picture = picture.resize((round(picture.width * 64 / picture.height), 64))
-        page.paste(
-            picture, (150, 100 + 85 * number + (gap if number > 1 else 0)), picture.point(lambda g: 255 * (g < 170))
-        )
-    return np.asarray(page)
+@pytest.fixture
+def reader() -> Reader:
+    return Reader(Echo())
 
 
-@pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.stem)
-def test_a_line_is_told_from_a_page(file: Path) -> None:
-    picture = np.asarray(Image.open(file).convert("L"))
-    sheet = lay_out(file.name, 1, 1, picture)
-    assert not sheet.page and len(sheet.writings) == 1 and sheet.writings[0] is picture
+def test_a_page_becomes_a_document_with_paragraphs_and_lines(reader: Reader) -> None:
+    document = reader.read(page_of(5, gap=100))
+    assert document.name == "<array>" and document.text == "ab c\nab c\n\nab c\nab c\nab c"
+    (page,) = document.pages
+    assert (page.number, page.width, page.height, page.is_line) == (1, 900, 1000, False)
+    assert [len(paragraph.lines) for paragraph in page.paragraphs] == [2, 3]
+    assert all(len(line.polygon) > 4 and len(line.baseline) > 1 for line in page.lines)
 
 
-@pytest.mark.parametrize("lines", [2, 6])
-def test_a_page_is_told_from_a_line(lines: int) -> None:
-    sheet = lay_out("page.png", 1, 1, page_of(lines))
-    assert sheet.page and len(sheet.writings) == lines
+def test_all_pages_of_a_file_are_read(reader: Reader, tmp_path: Path) -> None:
+    first, second = (Image.fromarray(page_of(lines)) for lines in (2, 3))
+    first.save(tmp_path / "two.tif", save_all=True, append_images=[second])
+    document = reader.read(tmp_path / "two.tif")
+    assert document.name == str(tmp_path / "two.tif")
+    assert [(page.number, len(page.lines)) for page in document.pages] == [(1, 2), (2, 3)]
 
 
-@pytest.mark.parametrize("lines", [3, 6])
-def test_white_writing_on_black_is_read_as_dark_writing_is(lines: int) -> None:
-    page = page_of(lines)
-    sheet, inverted = lay_out("page.png", 1, 1, page), lay_out("page.png", 1, 1, 255 - page)
-    assert inverted.page and inverted.regions == sheet.regions
-    for cut, other in zip(sheet.cuts, inverted.cuts, strict=True):
-        np.testing.assert_array_equal(cut.picture, other.picture)
+def test_an_image_of_a_line_has_one_line_that_fills_it(reader: Reader) -> None:
+    (page,) = reader.read(SCANS[0]).pages
+    with Image.open(SCANS[0]) as image:
+        width, height = image.size
+    assert page.is_line and (page.width, page.height) == (width, height)
+    (line,) = page.lines
+    assert line.polygon == ((0, 0), (width, 0), (width, height), (0, height)) and line.baseline == ()
+    assert [word.polygon[0][0] for word in line.words] == [0, 30]  # from the end of the space on
+    assert [word.polygon[1][0] for word in line.words] == [20, width]  # to the start of the space
+    assert "".join(character.text for word in line.words for character in word.characters) == "abc"
+    assert reader.read_line(SCANS[0]) == line
 
 
-def test_what_a_picture_is_can_be_said() -> None:
-    line = np.asarray(Image.open(SCANS[0]).convert("L"))
-    assert lay_out("line.png", 1, 1, line, page=True).page
-    assert not lay_out("page.png", 1, 1, page_of(5), page=False).page
+def test_the_kind_of_image_can_be_given(reader: Reader) -> None:
+    assert reader.read(page_of(3), page=False).pages[0].is_line
+    assert not reader.read(SCANS[0], page=True).pages[0].is_line
 
 
-def test_a_large_picture_without_lines_is_a_page_without_handwriting() -> None:
-    sheet = lay_out("photo.png", 1, 1, np.full((1200, 900), 240, np.uint8))
-    assert sheet.page and not sheet.writings
-    assert not lay_out("word.png", 1, 1, np.full((100, 200), 240, np.uint8)).page
+def test_strokes_have_positions_in_their_units(reader: Reader) -> None:
+    line = reader.read_line(STROKES)
+    assert line.polygon == ((10, 5), (90, 5), (90, 25), (10, 25)) and line.text == "ab c"
+    (page,) = reader.read(STROKES).pages
+    assert page.is_line and (page.width, page.height) == (0, 0) and page.lines == (line,)
 
 
-def test_strokes_are_a_line() -> None:
-    strokes = (np.array([(0.0, 0.0), (5.0, 5.0)]),)
-    assert lay_out("ink.json", 1, 1, strokes).writings == (strokes,)
+def test_one_line_cannot_be_several_pages(reader: Reader, tmp_path: Path) -> None:
+    image = Image.open(SCANS[0])
+    image.save(tmp_path / "two.tif", save_all=True, append_images=[image])
+    with pytest.raises(BadInput, match=r"two\.tif: 2 pages.*use read instead"):
+        reader.read_line(tmp_path / "two.tif")
 
 
-def test_readings_come_with_their_sheet_empty_pages_too() -> None:
-    blank = Sheet("blank", 1, 1, (10, 10), (), page=True)
-    one, two = (Sheet(name, 1, 1, (10, 10), (np.zeros((9, 9), np.uint8),) * n) for name, n in (("one", 1), ("two", 2)))
-    read = [(sheet.name, len(readings)) for sheet, readings in read_sheets(Echo(), [blank, one, blank, two, blank])]
+@pytest.mark.parametrize("method", ["read", "read_line"])
+def test_a_wrong_argument_is_told_what_is_accepted(reader: Reader, method: str) -> None:
+    with pytest.raises(BadInput, match="give a path"):
+        getattr(reader, method)(None)
+
+
+def test_many_sources_come_page_by_page_and_failures_are_reported(reader: Reader, tmp_path: Path) -> None:
+    failures: list[tuple[str, InkreadError]] = []
+    sources: list[Any] = [SCANS[0], tmp_path / "missing.png", page_of(2), None, STROKES]
+    read = list(reader.read_many(sources, failed=lambda name, error: failures.append((name, error))))
+    assert [(layout.name, len(page.lines)) for layout, page in read] == [
+        (str(SCANS[0]), 1),
+        ("<array>", 2),
+        ("<strokes>", 1),
+    ]
+    assert [name for name, _ in failures] == [str(tmp_path / "missing.png"), "<NoneType>"]
+    assert "no such file" in str(failures[0][1]) and str(failures[0][1]).count("missing.png") == 1
+    with pytest.raises(BadInput, match="no such file"):
+        list(reader.read_many(sources))
+
+
+def test_pages_that_are_not_wanted_are_reported(reader: Reader) -> None:
+    def check(layout: PageLayout) -> None:
+        if layout.is_page:
+            raise BadInput("no pages, please")
+
+    failures: list[str] = []
+    read = list(
+        reader.read_many([page_of(2), SCANS[0]], check=check, failed=lambda name, error: failures.append(str(error)))
+    )
+    assert [layout.name for layout, _ in read] == [str(SCANS[0])]
+    assert failures == ["<array>: no pages, please"]
+
+
+def test_the_log_says_how_many_lines_were_found(reader: Reader, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "inkread")
+    log = logging.getLogger("inkread")
+    log.propagate, propagated = True, log.propagate
+    try:
+        reader.read(page_of(3))
+        reader.read(np.full((1200, 900), 240, np.uint8))
+        reader.read(SCANS[0])
+    finally:
+        log.propagate = propagated
+    assert caplog.messages == ["<array>: 3 lines found", "<array>: no handwriting found"]
+
+
+# ---- groups of layouts
+
+
+def line_layout(name: str) -> PageLayout:
+    return PageLayout(name, 1, 1, (9, 9), (np.zeros((9, 9), np.uint8),))
+
+
+def test_readings_come_with_their_layout_for_empty_pages_too() -> None:
+    blank = PageLayout("blank", 1, 1, (10, 10), (), is_page=True)
+    one = line_layout("one")
+    two = replace(one, name="two", line_inputs=one.line_inputs * 2)
+    read = [(layout.name, len(readings)) for layout, readings in read_layouts(Echo(), [blank, one, blank, two, blank])]
     assert read == [("blank", 0), ("one", 1), ("blank", 0), ("two", 2), ("blank", 0)]
 
 
-def line_sheet(name: str) -> Sheet:
-    return Sheet(name, 1, 1, (9, 9), (np.zeros((9, 9), np.uint8),))
-
-
-def test_a_page_comes_when_it_is_read_and_only_the_next_is_prepared() -> None:
+def test_a_page_comes_when_it_is_read_and_only_the_next_one_is_prepared() -> None:
     taken: list[int] = []
 
-    def sheets() -> Iterator[Sheet]:
+    def layouts() -> Iterator[PageLayout]:
         for number in range(1, 9):
             taken.append(number)
-            yield replace(line_sheet("scan.pdf"), number=number, count=8, page=True)
+            yield replace(line_layout("scan.pdf"), number=number, count=8, is_page=True)
 
-    for place, (sheet, readings) in enumerate(read_sheets(Echo(), sheets()), 1):
-        assert (sheet.number, len(readings)) == (place, 1)
+    for place, (layout, readings) in enumerate(read_layouts(Echo(), layouts()), 1):
+        assert (layout.number, len(readings)) == (place, 1)
         assert len(taken) <= place + 1
 
 
-def test_what_cannot_be_read_does_not_stop_the_others() -> None:
-    class Choosy(Echo):
-        def read_many(self, writings: Iterable[LineInput]) -> Iterator[Reading]:
-            for writing in writings:
-                if isinstance(writing, list):
-                    raise RuntimeError("strokes")
-                yield from super().read_many([writing])
+class NoStrokes(Echo):
+    """Fails for pen strokes, also in the middle of a group of lines."""
 
-    strokes = replace(line_sheet("strokes"), writings=([],))
-    page = replace(line_sheet("page"), page=True)
-    sheets = [line_sheet("a"), strokes, line_sheet("b"), replace(strokes, page=True), page, line_sheet("c")]
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read_many(self, lines: Iterable[LineInput]) -> Iterator[Reading]:
+        for line in lines:
+            if isinstance(line, list):
+                raise self.error
+            yield from super().read_many([line])
+
+
+def test_what_cannot_be_read_does_not_stop_the_others() -> None:
+    strokes = replace(line_layout("strokes"), line_inputs=([],))
+    page = replace(line_layout("page"), is_page=True)
+    layouts = [line_layout("a"), strokes, line_layout("b"), replace(strokes, is_page=True), page, line_layout("c")]
     failures: list[tuple[str, str]] = []
-    read = read_sheets(Choosy(), sheets, lambda sheet, error: failures.append((sheet.name, str(error))))
-    assert [sheet.name for sheet, _ in read] == ["a", "b", "page", "c"]
-    assert failures == [("strokes", "strokes")] * 2
+    recognizer = NoStrokes(RuntimeError("no"))
+    read = read_layouts(recognizer, layouts, lambda layout, error: failures.append((layout.name, str(error))))
+    assert [layout.name for layout, _ in read] == ["a", "b", "page", "c"]
+    assert failures == [("strokes", "no")] * 2
     with pytest.raises(RuntimeError):
-        list(read_sheets(Choosy(), sheets))
+        list(read_layouts(recognizer, layouts))
+
+
+def test_a_bad_model_stops_everything() -> None:
+    strokes = replace(line_layout("strokes"), line_inputs=([],))
+    with pytest.raises(BadModel):
+        list(read_layouts(NoStrokes(BadModel("damaged")), [strokes], lambda layout, error: None))
+
+
+# ---- positions on the page
 
 
 def test_a_line_on_which_nothing_is_read_has_no_words() -> None:
-    ((sheet, readings),) = read_sheets(Echo(), [lay_out("page.png", 1, 1, page_of(2), page=True)])
-    page = place_on_page(sheet, [Reading("", 0.0, ()), readings[1]])
+    ((layout, readings),) = read_layouts(Echo(), [detect_layout("page.png", 1, 1, page_of(2), is_page=True)])
+    page = to_page(layout, [Reading("", 0.0, ()), readings[1]])
     assert page.lines[0].words == () and len(page.lines[1].words) == 2
 
 
-def test_words_stand_on_the_page_where_they_were_cut() -> None:
-    ((sheet, readings),) = read_sheets(Echo(), [lay_out("page.png", 1, 1, page_of(5, gap=100))])
-    page = place_on_page(sheet, readings)
-    assert page.text == "ab c\nab c\n\nab c\nab c\nab c"
-    line = page.lines[0]
-    assert [(word.text, word.confidence) for word in line.words] == [
-        ("ab", pytest.approx(0.5)),
-        ("c", pytest.approx(0.5)),
-    ]
-    left = min(x for x, _ in line.region.polygon)
-    (x, top), (right, _), (_, bottom), _ = line.words[0].outline
+def test_words_are_on_the_page_where_they_were_cut_out(reader: Reader) -> None:
+    line = reader.read(page_of(5, gap=100)).pages[0].lines[0]
+    assert [word.text for word in line.words] == ["ab", "c"]
+    assert [word.confidence for word in line.words] == pytest.approx([0.5, 0.5])
+    left = min(x for x, _ in line.polygon)
+    (x, top), (right, _), (_, bottom), _ = line.words[0].polygon
     assert x == pytest.approx(left, abs=10) and right - x == pytest.approx(20, abs=2)
     assert 80 < top < 130 < bottom < 180
-    characters = line.reading.characters
-    assert characters[3].left - characters[0].left == pytest.approx(30, abs=2)
+    assert line.characters[3].left - line.characters[0].left == pytest.approx(30, abs=2)
+    assert line.words[1].characters == line.characters[3:]
 
 
-def test_a_word_reaches_to_the_blanks_around_it() -> None:
-    ((sheet, _),) = read_sheets(Echo(), [lay_out("page.png", 1, 1, page_of(2), page=True)])
-    spikes = (("a", 10, 12), ("b", 20, 22), (" ", 40, 44), ("c", 60, 62))
-    reading = Reading("ab c", 0.5, tuple(Character(text, 0.5, left, right) for text, left, right in spikes))
-    line = place_on_page(sheet, [reading] * len(sheet.cuts)).lines[0]
-    first, second = ([x for x, _ in word.outline] for word in line.words)
-    (begin, _), (end, _) = sheet.cuts[0].feet[0], sheet.cuts[0].feet[-1]
+def test_a_word_reaches_to_the_spaces_around_it() -> None:
+    layout = detect_layout("page.png", 1, 1, page_of(2), is_page=True)
+    narrow = (("a", 10, 12), ("b", 20, 22), (" ", 40, 44), ("c", 60, 62))
+    reading = Reading("ab c", 0.5, tuple(Character(text, 0.5, left, right) for text, left, right in narrow))
+    line = to_page(layout, [reading] * len(layout.cuts)).lines[0]
+    first, second = ([x for x, _ in word.polygon] for word in line.words)
+    (begin, _), (end, _) = layout.cuts[0].baseline[0], layout.cuts[0].baseline[-1]
     assert [min(first) - begin, max(first) - begin] == pytest.approx([0, 40], abs=2)
     assert [min(second) - begin, end - max(second)] == pytest.approx([44, 0], abs=2)
+
+
+# ---- loading
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [({"decoder": "fast"}, "give 'greedy' or 'beam'"), ({"words": "Anna"}, "list of words"), ({"words": [3]}, "list")],
+)
+def test_wrong_options_are_reported(arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BadConfig, match=problem):
+        load_reader(**arguments)
+
+
+def test_a_model_that_does_not_exist_is_reported_at_once() -> None:
+    with pytest.raises(BadModel, match="no-such-model"):
+        load_reader("no-such-model")

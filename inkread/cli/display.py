@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inkread._names import one_line
-from inkread.errors import CannotWrite, InkreadError
+from inkread.errors import CannotWrite, explain_failure
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -80,15 +80,8 @@ class _NoteHandler(logging.Handler):
 
 def file_failed(failures: dict[str, str], name: str, error: Exception, place: str = "") -> None:
     """Report in one line on stderr why a file, or a page of it, cannot be read, and keep the message in `failures`."""
-    where = one_line(f"{'<stdin>' if name == '-' else name}{place}")
-    if isinstance(error, InkreadError):
-        message = str(error) if str(error).startswith(where) else f"{where}: {error}"
-    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        message = f"{where}: not enough memory to read it; scale it down"
-    else:
-        message = f"{where}: cannot be read because of an error in inkread ({error!r}); please report it with the file"
-    failures[name] = message
-    click.echo(f"Error: {one_line(message)}", err=True)
+    failures[name] = str(explain_failure(error, f"{'<stdin>' if name == '-' else name}{place}"))
+    click.echo(f"Error: {failures[name]}", err=True)
 
 
 def print_notes(dataset: "Dataset") -> None:

@@ -1,15 +1,10 @@
 """`inkread render`: draw pen strokes as an image."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from inkread._files import check_writable
 from inkread.errors import BadInput
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("render")
@@ -19,14 +14,14 @@ if TYPE_CHECKING:
     "--out",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="PICTURE.png",
-    help="The picture to write.",
+    metavar="IMAGE.png",
+    help="The image to write.",
 )
 def command(ink: str, out: Path) -> None:
-    """Draw pen strokes as a picture.
+    """Draw pen strokes as an image.
 
-    INK is a file of pen strokes: InkML, IAM-OnDB's XML, UNIPEN or JSON, told apart by looking at it; `-` is standard
-    input. The picture is black on white, small letters 22 pixels high.
+    INK is a file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON; the format is detected. `-` is standard input.
+    The image is black on white, with small letters 22 pixels high.
 
     \b
     Examples:
@@ -37,16 +32,17 @@ def command(ink: str, out: Path) -> None:
 
     from PIL import Image
 
-    from inkread._files import write_atomic
+    from inkread._files import check_writable, write_atomic
     from inkread.features.render import draw_ink
     from inkread.inputs import read_inks
 
     if out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: must end in .png")
     check_writable(out)
-    pages = read_inks(ink, whole=True)
-    if len(pages) > 1:
-        raise BadInput(f"{ink}: {len(pages)} inks, one a line; draw one of them: head -n 1 FILE | inkread render - ...")
+    inks = read_inks(ink, whole=True)
+    if len(inks) > 1:
+        hint = "draw one of them: head -n 1 FILE | inkread render - ..."
+        raise BadInput(f"{len(inks)} inks, one per line", path=ink, hint=hint)
     buffer = BytesIO()
-    Image.fromarray(draw_ink(pages[0].strokes)).save(buffer, "PNG")
+    Image.fromarray(draw_ink(inks[0].strokes)).save(buffer, "PNG")
     write_atomic(out, buffer.getvalue())

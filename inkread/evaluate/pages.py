@@ -18,7 +18,8 @@ from inkread.data import Dataset, Sample
 from inkread.errors import BadInput
 from inkread.evaluate.metrics import bootstrap_interval, edit_distance
 from inkread.inputs import open_images
-from inkread.pages.reader import LineRecognizer, Sheet, lay_out, read_sheets
+from inkread.pages.layout import PageLayout, detect_layout
+from inkread.pages.reader import LineRecognizer, read_layouts
 from inkread.pages.regions import Points, Region
 
 TOLERANCE = 0.25  # of the line distance: how far apart matching baselines may be, as in READ-BAD
@@ -131,33 +132,33 @@ def score_pages(
     """
     pages = pages_of(dataset)
 
-    def sheets() -> Iterator[Sheet]:
+    def layouts() -> Iterator[PageLayout]:
         for path, number in pages:
             try:
                 picture = open_images(path)[number]
             except (BadInput, IndexError):
                 continue
             try:
-                yield lay_out(str(path), number + 1, 1, picture, page=True)
+                yield detect_layout(str(path), number + 1, 1, picture, is_page=True)
             except Exception as error:
                 if not failed:
                     raise
                 failed(str(path), error)
 
-    unread = (lambda sheet, error: failed(sheet.name, error)) if failed else None
+    unread = (lambda layout, error: failed(layout.name, error)) if failed else None
     scores: list[PageScore] = []
-    for sheet, readings in read_sheets(recognizer, sheets(), unread):
-        samples = pages[Path(sheet.name), sheet.number - 1]
-        regions = [sample.region.fitted(*sheet.size) for sample in samples if sample.region]
+    for layout, readings in read_layouts(recognizer, layouts(), unread):
+        samples = pages[Path(layout.name), layout.number - 1]
+        regions = [sample.region.fitted(*layout.size) for sample in samples if sample.region]
         written = "\n".join(normal(sample.text) for sample in samples)
         read = "\n".join(normal(reading.text) for reading in readings)
         scores.append(
             PageScore(
-                id=f"{Path(sheet.name).stem}#{sheet.number}",
+                id=f"{Path(layout.name).stem}#{layout.number}",
                 writer=samples[0].writer,
                 true=len(regions),
-                found=len(sheet.regions),
-                matched=len(match_lines(regions, sheet.regions)),
+                found=len(layout.regions),
+                matched=len(match_lines(regions, layout.regions)),
                 characters=len(written),
                 edits=edit_distance(written, read),
             )

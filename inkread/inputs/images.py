@@ -151,10 +151,10 @@ def _decode(name: str, file: BinaryIO, frame: int, mode: str) -> np.ndarray:
         if image.format == "TIFF" or "exif" in image.info:
             image.getexif()  # read now, while warnings are off
     check_size(name, *image.size)
-    return _to_array(image, mode)
+    return to_array(image, mode)
 
 
-def _to_array(image: Image.Image, mode: str) -> np.ndarray:
+def to_array(image: Image.Image, mode: str) -> np.ndarray:
     """A page as (H, W) uint8 for mode "L", or (H, W, 3) for "RGB"."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from inkread._threads import available_cpus
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
+from inkread.document.elements import Character
 from inkread.errors import BadInput, BadModel
 from inkread.features.extract import NormalizedLine, columns_of, extract, normalize, source_x
 from inkread.inputs.ink import LineInput
@@ -37,16 +38,6 @@ ACCEPTED = (
 )
 
 _starting = threading.Lock()  # held while a thread sets its number of torch threads
-
-
-@dataclass(frozen=True)
-class Character:
-    """One character of a reading. Its left and right are in pixels of the image, or in the units of the strokes."""
-
-    text: str
-    confidence: float
-    left: float
-    right: float
 
 
 @dataclass(frozen=True)

@@ -1,155 +1,142 @@
-"""Whole pages: told from lines, their lines found, cut out and read, and every word placed on the page again."""
+"""Reads documents: pages and single lines, from images and pen strokes, to text with positions on the page."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from itertools import groupby, islice
-from typing import Protocol, TypeVar
+from operator import itemgetter
+from typing import Protocol, TypeVar, get_args
 
 import numpy as np
 
-from inkread.errors import BadModel
-from inkread.features.image import dark_on_light
+from inkread._names import one_line
+from inkread.config import DEFAULT_MODEL, STROKE_MODEL
+from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
+from inkread.errors import BadConfig, BadInput, BadModel, InkreadError, explain_failure
 from inkread.inputs.ink import LineInput
-from inkread.model.recognizer import Reading, mean_confidence
-from inkread.pages.regions import Cut, Points, Region, cut_out
-from inkread.pages.segment import find_lines
+from inkread.model.recognizer import Decoder, Reading, Recognizers, mean_confidence
+from inkread.pages.layout import PageLayout, detect_layout
+from inkread.pages.readable import Readable, name_of, open_pages
+from inkread.pages.regions import Cut, Region
 
-TOGETHER = 256  # single lines that are read together
-MOST_PIXELS = 200_000_000  # in the pictures of lines that are read together
+LINES_AT_ONCE = 256  # single lines that are read together
+PIXELS_AT_ONCE = 200_000_000  # at most, in the images of single lines that are read together
 
-TALLEST_LINE = 400  # pixels: a higher picture in which no line is found is not that of a line
-SLIMMEST = 20  # times as wide as high a picture may be and still be looked at for several lines
-
+log = logging.getLogger("inkread")
 T = TypeVar("T")
 
 
 class LineRecognizer(Protocol):
-    """What a reader of lines must have: one reading per line, in the order of the lines."""
+    """What a Reader needs of a recognizer: one reading per line, in the order of the lines."""
 
     def read_many(self, lines: Iterable[LineInput], /) -> Iterator[Reading]: ...
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """What one picture holds, to be read: the lines of a page, or a line that fills it."""
-
-    name: str  # of its file
-    number: int  # of the page in the file, from 1 on
-    count: int  # of pages in the file
-    size: tuple[int, int]  # width, height
-    writings: tuple[LineInput, ...]  # a picture, or strokes, of each line
-    cuts: tuple[Cut, ...] = ()  # of a page: how each line was cut
-    regions: tuple[Region, ...] = ()
-    paragraphs: tuple[int, ...] = ()  # of a page: the number of each line's paragraph, from 1 on
-    page: bool = False  # or a single line
-    picture: np.ndarray | None = None  # of the page, (H, W) or in colour (H, W, 3)
+Failed = Callable[[str, InkreadError], None]  # takes the name of an input and what is wrong with it
+Check = Callable[[PageLayout], None]
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word read, and the corners of its place on the page, clockwise from the upper left."""
+class Reader:
+    """Reads documents with a recognizer of lines. `inkread.load` makes one.
 
-    text: str
-    confidence: float
-    outline: Points
-
-
-@dataclass(frozen=True)
-class WrittenLine:
-    """A line of a page, read. The characters' left and right are those of their feet on the page."""
-
-    region: Region
-    reading: Reading
-    words: tuple[Word, ...]
-    paragraph: int
-
-
-@dataclass(frozen=True)
-class WrittenPage:
-    """A page, read: its lines in reading order."""
-
-    name: str
-    number: int
-    size: tuple[int, int]
-    lines: tuple[WrittenLine, ...]
-
-    @property
-    def paragraphs(self) -> list[list[WrittenLine]]:
-        return [list(lines) for _, lines in groupby(self.lines, key=lambda line: line.paragraph)]
-
-    @property
-    def text(self) -> str:
-        """A line of text a line, a blank line between paragraphs."""
-        return "\n\n".join("\n".join(line.reading.text for line in lines) for lines in self.paragraphs)
-
-
-def lay_out(name: str, number: int, count: int, writing: LineInput, page: bool | None = None) -> Sheet:
-    """What a picture (H, W) uint8 holds. `page` says so where it is known; else it is told by looking.
-
-    Pen strokes are those of a line.
+    An input is a path, the bytes of a file, a PIL image, a numpy array or pen strokes. Arrays are (height, width) or
+    (height, width, 3 or 4), of uint8, uint16, bool, or of floats from 0 to 1; 0 is black. Strokes are a list with one
+    array or list of points [x, y] per stroke, y growing downwards.
     """
-    if not isinstance(writing, np.ndarray):
-        return Sheet(name, number, count, (0, 0), (writing,))
-    picture = writing
-    height, width = picture.shape
-    sheet = Sheet(name, number, count, (width, height), (picture,))
-    if page is False or (page is None and width > SLIMMEST * height):
-        return sheet
-    inked = dark_on_light(picture)
-    paragraphs = find_lines(inked)
-    regions = tuple(region for paragraph in paragraphs for region in paragraph)
-    if page is None and not _is_page(regions, width, height):
-        return sheet
-    numbers = tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph)
-    cuts = tuple(cut_out(inked, region) for region in regions)
-    writings = tuple(cut.picture for cut in cuts)
-    return replace(sheet, writings=writings, cuts=cuts, regions=regions, paragraphs=numbers, page=True, picture=picture)
+
+    def __init__(self, recognizer: LineRecognizer) -> None:
+        self.recognizer = recognizer
+
+    def read(self, x: Readable, *, page: bool | None = None) -> Document:
+        """Read an input, with all pages of a TIFF or PDF.
+
+        Whether an image is a page or a single line is detected unless `page` says it. Raises BadInput for an input
+        that cannot be read.
+        """
+        pages = open_pages(x)
+        return Document(pages.name, tuple(read for _, read in self.read_many([x], page=page)))
+
+    def read_line(self, x: Readable) -> Line:
+        """Read an input as one single line. Raises BadInput if it has several pages."""
+        pages = open_pages(x, split=False)
+        if pages.count != 1:
+            raise BadInput(f"{pages.count} pages, but one line is wanted", path=pages.name, hint="use read instead")
+        layout = detect_layout(pages.name, 1, 1, pages.load(0), is_page=False)
+        ((_, readings),) = read_layouts(self.recognizer, [layout])
+        return to_page(layout, readings).lines[0]
+
+    def read_many(
+        self,
+        inputs: Iterable[Readable],
+        *,
+        page: bool | None = None,
+        failed: Failed | None = None,
+        check: Check | None = None,
+    ) -> Iterator[tuple[PageLayout, Page]]:
+        """Read many inputs; each page comes as soon as it has been read, in order, with its layout.
+
+        The layout has the name of the file and the number of its pages. An input or page that cannot be read is
+        reported to `failed` by its name and an InkreadError, and the others are still read; without `failed` the
+        error is raised. `check` is called with each layout before it is read, and raises an error if it is not wanted.
+        """
+        layouts = self._layouts(inputs, page, failed, check)
+        layout_failed = partial(_layout_failed, failed) if failed else None
+        for layout, readings in read_layouts(self.recognizer, layouts, layout_failed):
+            yield layout, to_page(layout, readings)
+
+    def _layouts(
+        self, inputs: Iterable[Readable], page: bool | None, failed: Failed | None, check: Check | None
+    ) -> Iterator[PageLayout]:
+        for x in inputs:
+            try:
+                for layout in find_layouts(x, page):
+                    if check:
+                        check(layout)
+                    _log_layout(layout)
+                    yield layout
+            except Exception as error:  # whatever is wrong with one input, the others are read
+                if not failed:
+                    raise
+                name = name_of(x)
+                failed(name, explain_failure(error, _place(name)))
 
 
-def _is_page(regions: Sequence[Region], width: int, height: int) -> bool:
-    """Whether these are lines of a page: two of them stand one above the other, or one takes little of its height.
+def find_layouts(x: Readable, page: bool | None = None) -> Iterator[PageLayout]:
+    """The layout of each page of an input. Raises BadInput when it, or its next page, cannot be read."""
+    pages = open_pages(x)
+    for index in range(pages.count):
+        layout = detect_layout(pages.name, index + 1, pages.count, pages.load(index), page)
+        yield replace(layout, in_color=partial(pages.in_color, index) if pages.in_color else None)
 
-    A large picture without any line is a page without handwriting.
+
+def read_layouts(
+    recognizer: LineRecognizer,
+    layouts: Iterable[PageLayout],
+    failed: Callable[[PageLayout, Exception], None] | None = None,
+) -> Iterator[tuple[PageLayout, list[Reading]]]:
+    """Each layout with the readings of its lines, in order.
+
+    A page comes as soon as it has been read; single lines are read many at once. Meanwhile a second thread takes the
+    next page, or the next lines, from `layouts`, and no more than these. A layout that cannot be read is reported to
+    `failed`, and the others are still read; without `failed` the error is raised. BadModel is always raised.
     """
-    spans = [np.array(region.polygon) for region in regions]
-    boxes = [(*points.min(axis=0), *points.max(axis=0)) for points in spans]
-    if not boxes:
-        return height > max(TALLEST_LINE, 0.3 * width)
-    if len(boxes) == 1:
-        return bool(boxes[0][3] - boxes[0][1] < 0.4 * height and height > 0.3 * width)
-    long = [box for box in boxes if box[2] - box[0] > 0.2 * width]
-    return any(
-        min(a[2], b[2]) - max(a[0], b[0]) > 0.5 * min(a[2] - a[0], b[2] - b[0]) and (a[1] + a[3]) / 2 < b[1]
-        for a in long
-        for b in long
-    )
+    for group in _one_ahead(_groups(layouts)):
+        yield from _read_group(recognizer, group, failed)
 
 
-def read_sheets(
-    reader: LineRecognizer, sheets: Iterable[Sheet], failed: Callable[[Sheet, Exception], None] | None = None
-) -> Iterator[tuple[Sheet, list[Reading]]]:
-    """Each sheet with the readings of its lines, in the order of the sheets.
-
-    A page comes as soon as it has been read; single lines are read many at once. Meanwhile the next page, or the next
-    lines, are taken from `sheets` in a thread of their own, and no more. A sheet that cannot be read is given to
-    `failed` with the error, and the others are read; without `failed` the error is raised.
-    """
-    for group in _one_ahead(_groups(sheets)):
-        yield from _read_group(reader, group, failed)
-
-
-def _groups(sheets: Iterable[Sheet]) -> Iterator[list[Sheet]]:
-    """What is read together: a page by itself, or single lines that follow one another."""
-    group: list[Sheet] = []
+def _groups(layouts: Iterable[PageLayout]) -> Iterator[list[PageLayout]]:
+    """What is read together: one page, or single lines that follow one another."""
+    group: list[PageLayout] = []
     pixels = 0
-    for sheet in sheets:
-        if sheet.page and group:
+    for layout in layouts:
+        if layout.is_page and group:
             yield group
             group, pixels = [], 0
-        group.append(sheet)
-        pixels += sheet.size[0] * sheet.size[1]
-        if sheet.page or len(group) == TOGETHER or pixels > MOST_PIXELS:
+        group.append(layout)
+        pixels += layout.size[0] * layout.size[1]
+        if layout.is_page or len(group) == LINES_AT_ONCE or pixels > PIXELS_AT_ONCE:
             yield group
             group, pixels = [], 0
     if group:
@@ -157,7 +144,7 @@ def _groups(sheets: Iterable[Sheet]) -> Iterator[list[Sheet]]:
 
 
 def _one_ahead(items: Iterable[T]) -> Iterator[T]:
-    """The items, each made in another thread while the one before it is used."""
+    """The items; another thread makes each of them while the one before is used."""
     iterator = iter(items)
     with ThreadPoolExecutor(1) as ahead:
         item = next(iterator, None)
@@ -168,53 +155,136 @@ def _one_ahead(items: Iterable[T]) -> Iterator[T]:
 
 
 def _read_group(
-    reader: LineRecognizer, group: Sequence[Sheet], failed: Callable[[Sheet, Exception], None] | None
-) -> list[tuple[Sheet, list[Reading]]]:
-    """The sheets with their readings. If one of them cannot be read, they are read one by one."""
-    readings = reader.read_many(writing for sheet in group for writing in sheet.writings)
+    recognizer: LineRecognizer,
+    group: Sequence[PageLayout],
+    failed: Callable[[PageLayout, Exception], None] | None,
+) -> list[tuple[PageLayout, list[Reading]]]:
+    """The layouts with their readings. If one of them cannot be read, they are read one by one."""
+    readings = recognizer.read_many(line for layout in group for line in layout.line_inputs)
     try:
-        return [(sheet, list(islice(readings, len(sheet.writings)))) for sheet in group]
+        return [(layout, list(islice(readings, len(layout.line_inputs)))) for layout in group]
     except BadModel:
         raise
     except Exception as error:
         if not failed:
             raise
         if len(group) > 1:
-            return [read for sheet in group for read in _read_group(reader, [sheet], failed)]
+            return [read for layout in group for read in _read_group(recognizer, [layout], failed)]
         failed(group[0], error)
         return []
 
 
-def place_on_page(sheet: Sheet, readings: Sequence[Reading]) -> WrittenPage:
-    """The readings of a page's lines, with the places of characters and words on the page."""
-    lines = [
-        WrittenLine(region, _on_page(reading, cut), tuple(_words(reading, cut)), paragraph)
-        for region, cut, paragraph, reading in zip(sheet.regions, sheet.cuts, sheet.paragraphs, readings, strict=True)
-    ]
-    return WrittenPage(sheet.name, sheet.number, sheet.size, tuple(lines))
+def _layout_failed(failed: Failed, layout: PageLayout, error: Exception) -> None:
+    failed(layout.name, explain_failure(error, place_of(layout)))
 
 
-def _on_page(reading: Reading, cut: Cut) -> Reading:
-    columns = np.arange(len(cut.feet))
-    characters = tuple(
-        replace(
-            character,
-            left=float(np.interp(character.left, columns, cut.feet[:, 0])),
-            right=float(np.interp(character.right, columns, cut.feet[:, 0])),
+def _log_layout(layout: PageLayout) -> None:
+    if layout.is_page:
+        count = len(layout.regions)
+        found = "no handwriting found" if not count else "1 line found" if count == 1 else f"{count} lines found"
+        log.info("%s: %s", one_line(place_of(layout)), found)
+
+
+def place_of(layout: PageLayout) -> str:
+    """Where a page is, for messages: "letter.jpg" or "scan.pdf, page 2"."""
+    return _place(layout.name) + (f", page {layout.number}" if layout.count > 1 else "")
+
+
+def _place(name: str) -> str:
+    return "<stdin>" if name == "-" else name
+
+
+# ---- from the readings of lines to a page
+
+
+def to_page(layout: PageLayout, readings: Sequence[Reading]) -> Page:
+    """The readings of a layout's lines as a page, with the positions of characters and words on it."""
+    width, height = layout.size
+    if not layout.is_page:
+        paragraphs = tuple(
+            Paragraph((_single_line(line_input, reading),))
+            for line_input, reading in zip(layout.line_inputs, readings, strict=True)
         )
-        for character in reading.characters
+        return Page(layout.number, width, height, paragraphs, is_line=True)
+    lines = [
+        (number, _line_of_page(reading, cut, region))
+        for number, reading, cut, region in zip(layout.paragraphs, readings, layout.cuts, layout.regions, strict=True)
+    ]
+    paragraphs = tuple(Paragraph(tuple(line for _, line in group)) for _, group in groupby(lines, key=itemgetter(0)))
+    return Page(layout.number, width, height, paragraphs)
+
+
+def _line_of_page(reading: Reading, cut: Cut, region: Region) -> Line:
+    """A line that was cut out of its page."""
+    columns = np.arange(len(cut.baseline))
+
+    def on_page(character: Character) -> Character:
+        left, right = (
+            float(np.interp(edge, columns, cut.baseline[:, 0])) for edge in (character.left, character.right)
+        )
+        return replace(character, left=left, right=right)
+
+    words = tuple(
+        Word(word.text, word.confidence, cut.outline(left, right), tuple(map(on_page, word.characters)))
+        for word, left, right in _words(reading, 0.0, float(len(cut.baseline)))
     )
-    return replace(reading, characters=characters)
+    characters = tuple(map(on_page, reading.characters))
+    return Line(reading.text, reading.confidence, words, characters, region.polygon, region.baseline)
 
 
-def _words(reading: Reading, cut: Cut) -> Iterator[Word]:
-    """The words, each as far as the blanks around it: CTC tells where a letter is, but not how wide it is."""
+def _single_line(line_input: LineInput, reading: Reading) -> Line:
+    """A line that is a whole image, or pen strokes: it reaches over all of them."""
+    left, top, right, bottom = _extent(line_input)
+    words = tuple(
+        replace(word, polygon=_rectangle(begin, top, end, bottom)) for word, begin, end in _words(reading, left, right)
+    )
+    polygon = _rectangle(left, top, right, bottom)
+    return Line(reading.text, reading.confidence, words, reading.characters, polygon)
+
+
+def _extent(line_input: LineInput) -> tuple[float, float, float, float]:
+    """The left, top, right and bottom of an image or of strokes."""
+    if isinstance(line_input, np.ndarray):
+        height, width = line_input.shape
+        return 0.0, 0.0, float(width), float(height)
+    points = np.concatenate(list(line_input))
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def _rectangle(left: float, top: float, right: float, bottom: float) -> Points:
+    return ((left, top), (right, top), (right, bottom), (left, bottom))
+
+
+def _words(reading: Reading, begin: float, end: float) -> Iterator[tuple[Word, float, float]]:
+    """The words of a line, without polygons, each with its left and right end.
+
+    A word reaches as far as the spaces around it, and the first and last one to the `begin` and `end` of the line: CTC
+    says where a character is, but not how wide it is.
+    """
     if not reading.characters:
         return
-    groups = [list(group) for _, group in groupby(reading.characters, key=lambda character: character.text == " ")]
-    ends = [group[0].left for group in groups[1:]] + [float(len(cut.feet))]
-    begins = [0.0] + [group[-1].right for group in groups[:-1]]
-    for characters, left, right in zip(groups, begins, ends, strict=True):
+    groups = [tuple(group) for _, group in groupby(reading.characters, key=lambda character: character.text == " ")]
+    rights = [group[0].left for group in groups[1:]] + [end]
+    lefts = [begin] + [group[-1].right for group in groups[:-1]]
+    for characters, left, right in zip(groups, lefts, rights, strict=True):
         text = "".join(character.text for character in characters)
         if text.strip():
-            yield Word(text, mean_confidence(characters), cut.outline(left, right))
+            yield Word(text, mean_confidence(characters), (), characters), left, right
+
+
+# ---- what a Reader is made of
+
+
+def load_reader(
+    model: str | None = None, *, lm: str | None = None, words: Sequence[str] = (), decoder: Decoder | None = None
+) -> Reader:
+    """A Reader with models by name or path; see `inkread.load`."""
+    if decoder not in (None, *get_args(Decoder)):
+        raise BadConfig(f"decoder={decoder!r}", hint=f"give {' or '.join(map(repr, get_args(Decoder)))}")
+    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+        raise BadConfig(f"words={words!r}", hint="give a list of words")
+    recognizers = Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, decoder, lm, words)
+    if model:
+        recognizers.loaded[model] = recognizers.load(model)  # now, so that a wrong name is reported at once
+    return Reader(recognizers)

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from inkread.pages.regions import Points, Region
+from inkread.document.elements import Points
+from inkread.pages.regions import Region
 
 Grey = NDArray[np.uint8]
 Wet = NDArray[np.bool_]

@@ -1,0 +1,135 @@
+"""What was read: a document has pages, a page has paragraphs, a paragraph has lines, a line has words and characters.
+
+All positions are in pixels of the upright page, x to the right and y down; those of pen strokes are in the units of
+their file. A confidence is between 0 and 1: that of a character is the probability that the model gives it, that of a
+word or line is the geometric mean over its characters, and 0 where nothing was read.
+"""
+
+from dataclasses import dataclass
+
+Points = tuple[tuple[float, float], ...]  # (x, y) of each point
+
+
+@dataclass(frozen=True)
+class Character:
+    """One character that was read. `left` and `right` are where it begins and ends along the line, as x positions.
+
+    They say where the character is, but not exactly how wide it is: the network marks only its most typical part.
+    """
+
+    text: str
+    confidence: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word. `polygon` has its four corners, clockwise from the upper left.
+
+    It reaches from the space before the word to the space after it.
+    """
+
+    text: str
+    confidence: float
+    polygon: Points
+    characters: tuple[Character, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of writing. `characters` has all characters, spaces included; `words` has none of the spaces.
+
+    `polygon` is the outline around the ink. `baseline` runs along the feet of the letters from left to right; it is
+    empty for an image of a single line and for pen strokes, in which no lines were looked for.
+    """
+
+    text: str
+    confidence: float
+    words: tuple[Word, ...]
+    characters: tuple[Character, ...]
+    polygon: Points = ()
+    baseline: Points = ()
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Lines that follow one another, from the top."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of each line on a line of its own."""
+        return "\n".join(line.text for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page with its paragraphs in reading order, or a single line.
+
+    `number` counts the pages of a file from 1. `width` and `height` are in pixels, and 0 for pen strokes. `is_line` is
+    true for an image of a single line and for a line of pen strokes: then there is one paragraph with one line.
+    """
+
+    number: int
+    width: int
+    height: int
+    paragraphs: tuple[Paragraph, ...]
+    is_line: bool = False
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of all paragraphs in reading order."""
+        return tuple(line for paragraph in self.paragraphs for line in paragraph.lines)
+
+    @property
+    def text(self) -> str:
+        """The text of each line on a line of its own, with a blank line between paragraphs."""
+        return "\n\n".join(paragraph.text for paragraph in self.paragraphs)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file that was read, or an image or pen strokes from memory. `name` is that of the file.
+
+    Each line of a file of pen strokes is a page of its own.
+    """
+
+    name: str
+    pages: tuple[Page, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of all pages, with a blank line between pages and between paragraphs."""
+        return "\n\n".join(page.text for page in self.pages)
+
+    def to_text(self) -> str:
+        """A text file: like `text`, with a line end after the last line."""
+        from inkread.document.text import write
+
+        return write(self)
+
+    def to_json_lines(self) -> str:
+        """JSON Lines: one object per line of writing with its text, confidence, position and characters."""
+        from inkread.document.json_lines import write
+
+        return write(self)
+
+    def to_alto(self) -> str:
+        """ALTO 4 XML. Raises BadInput for pen strokes, which have no page."""
+        from inkread.document.alto import write
+
+        return write(self)
+
+    def to_page_xml(self) -> str:
+        """PAGE XML 2019. Raises BadInput for pen strokes and for several pages, as a file of this format has one."""
+        from inkread.document.page_xml import write
+
+        return write(self)
+
+    def to_hocr(self) -> str:
+        """hOCR 1.2, which a browser shows as the image with the text over it. Raises BadInput for pen strokes."""
+        from inkread.document.hocr import write
+
+        return write(self)
