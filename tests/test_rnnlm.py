@@ -1,8 +1,6 @@
-"""Recurrent language models: pieces worked by hand, the chain rule, the carried state, learning, files."""
+"""Recurrent language models: the chain rule, the state that is carried over, training, files."""
 
-import itertools
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,12 @@ from inkread.errors import BadConfig, BadInput, BadModel
 from inkread.lm.files import kind_of_language_model, load_language_model, save_language_model
 from inkread.lm.kneser_ney import fit
 from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, load_recurrent_model
-from inkread.model.tokenizer import Tokenizer, learn_merges, merge
+from inkread.model.tokenizer import Tokenizer
 from inkread.train.rnnlm import train
 
 LINES = ["the cat sat on the mat", "that is the hat", "a cat, a hat"] * 20
+
+
 TINY = RnnConfig(embedding=8, layers=1, hidden=24, batch=4, truncate=16, dropout=0.0, epochs=25, learning_rate=0.02)
 
 
@@ -32,39 +32,6 @@ def untrained(cell: str = "gru") -> RecurrentModel:
     tokenizer = Tokenizer.of(LINES, 5)
     torch.manual_seed(0)
     return RecurrentModel(config, tokenizer, RecurrentNetwork(config, len(tokenizer.tokens)))
-
-
-def test_the_commonest_pair_is_merged_first() -> None:
-    words = Counter({"low": 5, "lower": 2, "newest": 6, "widest": 3})  # the example of Sennrich et al.
-    assert learn_merges(words, 3)[:2] in ([("s", "t"), ("e", "st")], [("e", "s"), ("es", "t")])  # both occur 9 times
-    assert ("lo", "w") in learn_merges(words, 6) or ("l", "ow") in learn_merges(words, 6)
-    assert learn_merges(Counter({"ab": 1}), 3) == []  # what occurs once is no piece
-    assert merge(["a", "b", "a", "b", "c"], ("a", "b")) == ["ab", "ab", "c"]
-
-
-def test_merges_are_those_of_counting_everything_anew() -> None:
-    words = Counter(word for line in LINES for word in line.split())
-    parts, found = {word: list(word) for word in words}, []
-    for _ in range(8):
-        times: Counter[tuple[str, str]] = Counter()
-        for word, pieces in parts.items():
-            for pair in itertools.pairwise(pieces):
-                times[pair] += words[word]
-        found.append(max(times, key=lambda pair: (times[pair], pair)))
-        parts = {word: merge(pieces, found[-1]) for word, pieces in parts.items()}
-    assert learn_merges(words, 8) == found
-
-
-@pytest.mark.parametrize("pieces", [0, 3, 100])
-def test_a_text_comes_back_from_its_tokens(pieces: int) -> None:
-    tokenizer = Tokenizer.of(LINES, pieces)
-    for line in (*LINES[:3], " the  tac", ""):
-        tokens = tokenizer.encode(line)
-        assert "".join(tokenizer.tokens[token] for token in tokens[:-1]) == line and tokens[-1] == 0
-    assert tokenizer.encode("the") == tokenizer.encode("the")
-    assert tokenizer.tokens[tokenizer.encode("?")[0]] == "<unk>"
-    assert all(" " not in token[1:] for token in tokenizer.tokens)  # no piece goes beyond a word
-    assert len(tokenizer.encode(LINES[0])) < len(LINES[0]) or not pieces
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -104,7 +71,7 @@ def test_the_state_is_carried_over_but_not_the_gradient() -> None:
     torch.testing.assert_close(torch.cat([first, second]), whole)
 
 
-def test_a_model_comes_back_from_its_file(learnt: RecurrentModel, tmp_path: Path) -> None:
+def test_a_model_survives_writing_and_reading(learnt: RecurrentModel, tmp_path: Path) -> None:
     path = tmp_path / "tiny.lm.safetensors"
     learnt.facts = {"trained_on": ["lines.txt"]}
     learnt.save(path)
@@ -118,16 +85,6 @@ def test_a_model_comes_back_from_its_file(learnt: RecurrentModel, tmp_path: Path
     assert kind_of_language_model(str(path)) == "ngram"
     with pytest.raises(BadModel, match=r"tiny\.lm\.safetensors: not a recurrent language model, but ngram"):
         load_recurrent_model(str(path))
-
-
-def test_n_grams_come_back_from_their_file(tmp_path: Path) -> None:
-    path = tmp_path / "ngrams.lm.safetensors"
-    model = fit(LINES, 4, prune=1)
-    model.weight, model.bonus, model.facts = 0.7, 0.9, {"licence": "MIT"}
-    save_language_model(path, model)
-    back = load_language_model(str(path))
-    assert (back.weight, back.bonus, back.facts) == (0.7, 0.9, {"licence": "MIT"})
-    assert [back.score(line) for line in LINES[:3]] == [model.score(line) for line in LINES[:3]]
 
 
 def test_bad_settings_and_texts_are_refused() -> None:

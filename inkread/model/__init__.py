@@ -1,0 +1,1 @@
+"""The recogniser of lines: network, decoder, model file; and the recurrent language model."""

@@ -1,9 +1,11 @@
-"""Recurrent layers: Elman with any activation, GRU and LSTM; deep, bidirectional; whole or truncated backpropagation.
+"""Recurrent layers: Elman with any activation, GRU and LSTM; deep and bidirectional; truncated backpropagation.
 
-One layer in one direction is  h_t = θ(W x_t + b + W_h h_{t-1}),  h_0 = 0  (Elman 1990). A bidirectional layer runs a
-second set of weights from each sequence's own end (Schuster and Paliwal 1997); the two are laid side by side, so that
-the layer above computes W_f h_t^f + W_b h_t^b with one matrix. Sequences of varying length are padded at their ends;
-what a sequence gives does not depend on its padding, nor on its neighbours in the batch.
+One layer in one direction is  h_t = θ(W x_t + b + W_h h_{t-1}),  h_0 = 0  (Elman 1990). A bidirectional layer has a
+second set of weights that reads from the end of each sequence (Schuster and Paliwal 1997). The outputs of both are
+concatenated, so that the layer above computes W_f h_t^f + W_b h_t^b with one matrix. Sequences of varying length are
+padded at their ends. The outputs of a sequence depend neither on its padding nor on the other sequences in the batch.
+
+Shapes: T steps, B sequences, F inputs per step, H cells.
 """
 
 import math
@@ -14,11 +16,11 @@ from torch.nn import functional
 
 from inkread.config import Activation, NetworkConfig
 
-GATES = {"elman": 1, "gru": 3, "lstm": 4}  # of each cell: matrices of one shape, laid one on the other in its weights
+GATES = {"elman": 1, "gru": 3, "lstm": 4}  # matrices of the same shape that are stacked in the weights of a cell
 
 
 def make_activation(name: Activation) -> nn.Module:
-    """θ by its name; PReLU brings the slope it learns."""
+    """The activation θ of that name. PReLU has a slope that is learnt."""
     return {
         "tanh": nn.Tanh,
         "logistic": nn.Sigmoid,
@@ -32,7 +34,7 @@ def make_activation(name: Activation) -> nn.Module:
 
 
 class Elman(nn.Module):
-    """The recurrence h_t = θ(W x_t + b + W_h h_{t-1}) in one direction; called as nn.LSTM and nn.GRU are."""
+    """The recurrence h_t = θ(W x_t + b + W_h h_{t-1}) in one direction, with the interface of nn.LSTM and nn.GRU."""
 
     def __init__(self, inputs: int, hidden: int, activation: Activation = "tanh") -> None:
         super().__init__()
@@ -41,19 +43,19 @@ class Elman(nn.Module):
         self.activation = make_activation(activation)  # θ
         nn.init.uniform_(self.input.weight, -math.sqrt(3 / inputs), math.sqrt(3 / inputs))
         nn.init.zeros_(self.input.bias)
-        # Orthogonal: from step to step the state keeps its length, neither exploding nor dying at first (Saxe 2014).
+        # An orthogonal matrix keeps the norm of the state, so at first gradients do not explode or vanish (Saxe 2014).
         nn.init.orthogonal_(self.recurrent.weight)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x (T, B, F), h_0 (1, B, H) or None for 0 -> h_1..h_T (T, B, H), h_T (1, B, H)."""
-        # In float32 always: bfloat16 made the many small products slower, not faster.
+        # Always in float32: bfloat16 makes these many small products slower.
         with torch.autocast("cpu", enabled=False):
-            driven = self.input(x.to(self.input.weight.dtype))  # W x_t + b for all t at once: (T, B, H)
-            h = driven.new_zeros(driven.shape[1:]) if state is None else state[0]
+            driven = self.input(x.to(self.input.weight.dtype))  # (T, B, H), W x_t + b for all t at once
+            h = driven.new_zeros(driven.shape[1:]) if state is None else state[0]  # (B, H)
             transposed = self.recurrent.weight.t()
             outputs = []
             for driven_t in driven.unbind(0):
-                h = self.activation(torch.addmm(driven_t, h, transposed))
+                h = self.activation(torch.addmm(driven_t, h, transposed))  # (B, H)
                 outputs.append(h)
         return torch.stack(outputs), h.unsqueeze(0)
 
@@ -67,10 +69,10 @@ def make_cell(config: NetworkConfig, inputs: int) -> nn.Module:
 
 
 def run_truncated(cell: nn.Module, x: Tensor, truncate: int) -> Tensor:
-    """A cell's outputs (T, B, H), the state cut from its past every `truncate` steps (0 = never).
+    """The outputs (T, B, H) of a cell for x (T, B, F), with truncated backpropagation through time.
 
-    Truncated backpropagation through time (Williams and Peng 1990): the values are those of the whole sequence, but no
-    gradient goes further back than to the start of its chunk, hence never `truncate` steps or more.
+    The sequence is cut into chunks of `truncate` steps; 0 = no truncation (Williams and Peng 1990). The values are
+    those of the whole sequence, but no gradient goes further back than to the start of its chunk.
     """
     if not truncate:
         outputs: Tensor = cell(x)[0]
@@ -85,7 +87,7 @@ def run_truncated(cell: nn.Module, x: Tensor, truncate: int) -> Tensor:
 
 
 def reverse_each(x: Tensor, lengths: Tensor) -> Tensor:
-    """x (T, B, F) with the first lengths[b] steps of every sequence b in reverse order, its padding left in place."""
+    """x (T, B, F) with the first lengths[b] steps of each sequence b in reverse order; the padding stays in place."""
     steps = torch.arange(len(x)).unsqueeze(1)  # (T, 1)
     index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
     return x[index, torch.arange(x.shape[1])]
@@ -101,15 +103,15 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor, truncate: int = 0) -> Tensor:
         """x (T, B, F), lengths (B,) -> (T, B, H), or (T, B, 2H) in both directions."""
-        ahead = run_truncated(self.forwards, x, truncate)
+        forward = run_truncated(self.forwards, x, truncate)  # (T, B, H)
         if self.backwards is None:
-            return ahead
-        back = run_truncated(self.backwards, reverse_each(x, lengths), truncate)
-        return torch.cat([ahead, reverse_each(back, lengths)], dim=2)
+            return forward
+        backward = run_truncated(self.backwards, reverse_each(x, lengths), truncate)  # (T, B, H), from the end
+        return torch.cat([forward, reverse_each(backward, lengths)], dim=2)
 
 
 class DeepRNN(nn.Module):
-    """Layers one on the other; before each, dropout of the same inputs at every step (Gal and Ghahramani 2016)."""
+    """A stack of recurrent layers. Before each, dropout of the same inputs at every step (Gal and Ghahramani 2016)."""
 
     def __init__(self, config: NetworkConfig, inputs: int) -> None:
         super().__init__()
