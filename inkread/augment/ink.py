@@ -65,7 +65,7 @@ def other_writer(strokes: Sequence[Stroke], rng: np.random.Generator) -> list[St
 
 def _lose_points(path: Path, rng: np.random.Generator) -> tuple[Points, OnPaper]:
     """A path without some of its points, but with the first: a fast pen on a slow tablet makes straight pieces."""
-    chances: NDArray[np.float64] = rng.random(path.shape[1])
+    chances = rng.random(path.shape[1:])
     chances[0] = 1
     if len(chances) > FEWEST:
         path = path[:, chances >= rng.uniform(0, MOST_LOST)]
