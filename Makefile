@@ -59,15 +59,15 @@ data: $(VENV)  ## prepare all lines and texts that the shipped models are traine
 	$(BIN)/python datasets/text/prepare.py $(WORK)/raw/text $(WORK)/text --copiste $(WORK)/copiste/lines.tsv
 	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
 	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters --text $(WORK)/raw/text
-	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-hands --text $(WORK)/raw/text --hands
+	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-others --text $(WORK)/raw/text --other-writers
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen
-	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-hands --hands
+	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-others --other-writers
 
 model: data  ## train the shipped model again, from the raw data in RAW
 	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6,$(WORK)/copiste:train) $(WORK)/fonts:train \
 		--dev $(WORK)/copiste:dev --set dropout=0.1 --set crossed=0.5 $(LONG) --out $(WORK)/latin-1.safetensors
-	$(BIN)/inkread train $(WORK)/unipen-hands:train $(foreach time,1 2 3 4 5 6 7,$(WORK)/copiste:train) \
-		$(WORK)/fonts:train $(WORK)/letters:train $(WORK)/letters-hands:train --dev $(WORK)/copiste:dev \
+	$(BIN)/inkread train $(WORK)/unipen-others:train $(foreach time,1 2 3 4 5 6 7,$(WORK)/copiste:train) \
+		$(WORK)/fonts:train $(WORK)/letters:train $(WORK)/letters-others:train --dev $(WORK)/copiste:dev \
 		--from $(WORK)/latin-1.safetensors $(LONG) --set dropout=0.2 --set distorted=0.7 \
 		--set crossed=0.5 --set agreement=0.2 --out $(WORK)/latin.safetensors
 

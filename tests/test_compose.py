@@ -13,17 +13,17 @@ from inkread.data.prepare import split_of
 from inkread.data.samples import read_line, read_strokes
 from inkread.features.render import draw_strokes
 from inkread.synth.compose import (
-    SIGNS,
-    Word,
+    WordInk,
+    add_accent,
     compose_line,
     draw_sign,
-    draw_text,
-    settle,
-    settle_small,
-    settle_tall,
+    scale_small,
+    scale_tall,
+    scale_word,
     spell_line,
-    with_accent,
 )
+from inkread.synth.fonts import draw_text
+from inkread.synth.signs import SIGNS
 from inkread.synth.write import make_line, write_lines
 
 ROOT = Path(__file__).parents[1]
@@ -39,17 +39,17 @@ def zigzag(bottoms: list[float], top: float = -10.0) -> np.ndarray:
     return np.array([[float(x), y] for x, y in enumerate(ys)])
 
 
-def test_settled_words_stand_on_zero_at_the_size_of_one() -> None:
-    word = settle("nnn", [zigzag([0, 0, 0]) + [100, 500]], usual=10)
+def test_scaled_words_stand_on_zero_and_are_one_high() -> None:
+    word = scale_word("nnn", [zigzag([0, 0, 0]) + [100, 500]], usual=10)
     ys = word.strokes[0][:, 1]
     assert ys.max() == pytest.approx(0) and ys.min() == pytest.approx(-1)
     assert word.strokes[0][:, 0].min() == 0
 
 
 def test_digits_are_taller_than_small_letters() -> None:
-    digit = settle_tall("1", [np.array([[5.0, 90], [5.0, 30]])], height=1.75)
+    digit = scale_tall("1", [np.array([[5.0, 90], [5.0, 30]])], height=1.75)
     assert np.ptp(digit.strokes[0][:, 1]) == pytest.approx(1.75)
-    flat = settle_tall("1", [np.array([[0.0, 90], [60.0, 90]])], height=1.75)  # as one of UNIPEN is labelled
+    flat = scale_tall("1", [np.array([[0.0, 90], [60.0, 90]])], height=1.75)  # as one of UNIPEN is labelled
     assert np.ptp(flat.strokes[0][:, 0]) < 6
 
 
@@ -75,8 +75,8 @@ def test_the_same_seed_draws_the_same_picture() -> None:
     assert not np.array_equal(draw_strokes(stroke, 3, 2, rng(4)), draw_strokes(stroke, 3, 2, rng(5)))
 
 
-def test_words_are_set_apart_in_order_and_signs_close() -> None:
-    word = Word("nn", [zigzag([0, 0], top=-1)])
+def test_words_have_spaces_between_and_signs_stand_close() -> None:
+    word = WordInk("nn", [zigzag([0, 0], top=-1)])
     line = compose_line([[word, draw_sign(",", rng())], [word]], rng())
     assert line.text == "nn, nn"
     first, comma, second = line.strokes
@@ -97,27 +97,27 @@ def test_words_are_set_apart_in_order_and_signs_close() -> None:
     }.items(),
 )
 def test_small_letters_reach_where_their_kind_does(letter: str, reach: tuple[float, float]) -> None:
-    ys = settle_small(letter, [zigzag([90, 80], top=30)], ascender=1.8, descender=0.7).strokes[0][:, 1]
+    ys = scale_small(letter, [zigzag([90, 80], top=30)], ascender=1.8, descender=0.7).strokes[0][:, 1]
     assert (ys.min(), ys.max()) == (pytest.approx(reach[0]), pytest.approx(reach[1]))
 
 
 def test_a_letter_without_its_dot_is_no_taller_than_others() -> None:
     stem, dot = np.array([[0.0, -6], [0, 0]]), np.array([[0.0, -9], [0.5, -9]])
-    assert min(s[:, 1].min() for s in settle_small("i", [stem, dot], 1.8, 0.7).strokes) == pytest.approx(-1.5)
-    assert settle_small("i", [stem], 1.8, 0.7).strokes[0][:, 1].min() == pytest.approx(-1)
+    assert min(s[:, 1].min() for s in scale_small("i", [stem, dot], 1.8, 0.7).strokes) == pytest.approx(-1.5)
+    assert scale_small("i", [stem], 1.8, 0.7).strokes[0][:, 1].min() == pytest.approx(-1)
 
 
-def test_accents_stand_over_their_letters_and_cedillas_hang() -> None:
-    acute = with_accent(Word("e", [zigzag([0, 0], top=-1)]), "\u0301", rng())
+def test_accents_are_above_their_letters_and_cedillas_below() -> None:
+    acute = add_accent(WordInk("e", [zigzag([0, 0], top=-1)]), "\u0301", rng())
     assert acute.text == "é" and acute.strokes[-1][:, 1].max() < -1
-    cedilla = with_accent(Word("C", [zigzag([0, 0], top=-1.7)]), "\u0327", rng())
+    cedilla = add_accent(WordInk("C", [zigzag([0, 0], top=-1.7)]), "\u0327", rng())
     assert cedilla.text == "Ç" and cedilla.strokes[-1][:, 1].max() > 0.1
-    dotted = Word("i", [np.array([[0.0, -1], [0, 0]]), np.array([[0.0, -1.5], [0.1, -1.5]])])
-    assert len(with_accent(dotted, "\u0308", rng()).strokes) == 3  # two dots for the one
+    dotted = WordInk("i", [np.array([[0.0, -1], [0, 0]]), np.array([[0.0, -1.5], [0.1, -1.5]])])
+    assert len(add_accent(dotted, "\u0308", rng()).strokes) == 3  # two dots for the one
 
 
 @pytest.mark.parametrize("mixed", [0.0, 1.0])
-def test_lines_are_spelt_with_the_letters_of_a_hand(mixed: float) -> None:
+def test_lines_are_spelt_with_the_letters_of_a_writer(mixed: float) -> None:
     """Small letters are written with one stroke here, capitals with two."""
     one = zigzag([0, 0], top=-1)
     hand = {**{c: [[one]] for c in "aet"}, **{c: [[one, one + 1]] for c in "AET"}}
@@ -170,7 +170,7 @@ def test_text_in_a_font_is_dark_on_white_and_seeded() -> None:
     assert longer.shape[1] > 1.3 * picture.shape[1]
 
 
-def test_unipen_words_of_one_line_are_run_together(prepare_script: Callable[[str], ModuleType]) -> None:
+def test_unipen_words_of_one_line_are_joined(prepare_script: Callable[[str], ModuleType]) -> None:
     unipen = prepare_script("unipen")
 
     def segment(text: str, x: float, y: float) -> object:
@@ -181,7 +181,7 @@ def test_unipen_words_of_one_line_are_run_together(prepare_script: Callable[[str
     assert [line.text for line in lines] == ["one two", "new line"]
 
 
-def test_letters_are_lent_within_a_split_only(prepare_script: Callable[[str], ModuleType]) -> None:
+def test_letters_are_borrowed_within_a_split_only(prepare_script: Callable[[str], ModuleType]) -> None:
     letters = prepare_script("letters")
     small, large = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -206,10 +206,10 @@ def test_the_sample_pictures_have_their_texts() -> None:
     assert sum(picture.stat().st_size for picture in pictures) < 400_000
 
 
-@pytest.mark.parametrize("kind", ["strokes", "pictures", "hands"])
-def test_lines_made_are_a_dataset(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["strokes", "images", "other-writers"])
+def test_written_lines_are_a_dataset(kind: str, tmp_path: Path) -> None:
     ink = [np.array([[0.0, -1.0], [0.25, -0.5], [0.25, 0.0]]), np.array([[0.6, -1.0], [0.6, 0.0]])]
-    line = make_line("w/00", Word("il", ink), "anna", "train", tmp_path, kind, rng())
+    line = make_line("w/00", WordInk("il", ink), "anna", "train", tmp_path, kind, rng())
     write_lines(tmp_path, [line], kind)
     [sample] = open_dataset(f"{tmp_path}:train").samples
     assert (sample.id, sample.text, sample.writer) == ("w/00", "il", "anna")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from inkread.data import open_dataset
-from inkread.data.prepare import TALLEST, dev_writers, save_picture
+from inkread.data.prepare import TALLEST, dev_writers, save_image
 from inkread.data.samples import read_line
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -149,7 +149,7 @@ def test_dev_writers_do_not_depend_on_the_order() -> None:
 
 
 def test_pictures_are_saved_no_taller_than_needed(tmp_path: Path) -> None:
-    save_picture(tmp_path / "page" / "a.png", np.zeros((200, 400), np.uint8))
+    save_image(tmp_path / "page" / "a.png", np.zeros((200, 400), np.uint8))
     with Image.open(tmp_path / "page" / "a.png") as picture:
         assert picture.size == (192, TALLEST)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inkread.synth.texts import CHARACTERS, LANGUAGES, LONGEST, LineInput, Texts
+from inkread.synth.texts import CHARACTERS, LANGUAGES, LONGEST, LineText, Texts
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def texts(tmp_path: Path) -> Texts:
 
 def test_lines_are_short_drawable_and_of_the_sources(texts: Texts) -> None:
     rng = np.random.default_rng(0)
-    lines = [texts.line(rng) for _ in range(600)]
+    lines = [texts.random_text(rng) for _ in range(600)]
     assert all(0 < len(line) <= LONGEST and CHARACTERS.issuperset(line) for line in lines)
     assert len(set(lines)) > 100
     written = "\n".join(lines)
@@ -37,14 +37,14 @@ def test_shares_of_the_languages_are_all_there_is() -> None:
     assert sum(LANGUAGES.values()) == pytest.approx(1)
 
 
-def test_what_is_crossed_out_is_not_in_the_text(texts: Texts) -> None:
-    assert LineInput(("to", "be", "bee"), struck=(2,)).text == "to be"
+def test_crossed_out_words_are_not_in_the_text(texts: Texts) -> None:
+    assert LineText(("to", "be", "bee"), struck=(2,)).text == "to be"
     rng = np.random.default_rng(0)
-    writings = [texts.writing(rng, capitals=0.5) for _ in range(400)]
-    struck = [writing for writing in writings if writing.struck]
+    lines = [texts.random_line(rng, capitals=0.5) for _ in range(400)]
+    struck = [line for line in lines if line.struck]
     assert 4 < len(struck) < 40
-    assert all(len(writing.text.split()) == len(writing.words) - 1 for writing in struck)
-    assert 120 < sum(writing.text.isupper() for writing in writings) < 280
+    assert all(len(line.text.split()) == len(line.words) - 1 for line in struck)
+    assert 120 < sum(line.text.isupper() for line in lines) < 280
 
 
 def test_the_characters_of_european_languages_are_covered() -> None:

@@ -1,11 +1,10 @@
-"""Cut the pages of Copiste d'un jour into line pictures.
+"""Cut the pages of Copiste d'un jour into line images.
 
 python datasets/copiste/prepare.py RAW OUT [--alto FOLDER]      (RAW holds jpg/ and alto.tar.xz; a minute on two cores)
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tarfile
@@ -22,14 +21,15 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.manifest import Row, write_manifest
-from inkread.data.prepare import save_picture, split_of
+from inkread.data.prepare import parser_of, report, save_image, split_of
 from inkread.pages.regions import Region, cut_line
 
 EXPECTED = {"train": 4275, "dev": 506}  # lines
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
-# These write in capitals throughout; the transcription has small letters, as in the text that they copied.
+# These write in block capitals. The transcription has the small letters of the text that they copied, so their lines
+# are labelled in capitals: the case as it is written.
 IN_CAPITALS = {"imp_wikitexte_0160", "wikitexte_0210"}
-# The number of the text, which most writers copied at the head of their page.
+# The number of the text, which most writers copied at the top of their page.
 TEXT_NUMBER = re.compile(r"wiki\W?_?texte?[\W_]*\d|^#\d+$", re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ def writer_of(page: str) -> str:
 
 
 def clean(text: str) -> str:
-    """NFC, single spaces, typewritten quotes: 81 apostrophes of 1,234 are typographic, and look the same."""
+    """NFC, single spaces, typewritten apostrophes: 81 of 1,234 are typographic, which look the same by hand."""
     return unicodedata.normalize("NFC", " ".join(text.split())).translate({0x2018: "'", 0x2019: "'"})
 
 
@@ -49,10 +49,10 @@ def points(text: str | None) -> tuple[tuple[float, float], ...]:
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def cut_page(alto: Path, pictures: Path, out: Path) -> list[Row]:
-    """Write the line pictures of one page below `out` and return their rows for lines.tsv."""
+def cut_page(alto: Path, images: Path, out: Path) -> list[Row]:
+    """Write the line images of one page below `out`. Returns their rows for lines.tsv."""
     page = alto.stem
-    grey = np.asarray(Image.open(pictures / f"{page}.jpg").convert("L"))
+    grey = np.asarray(Image.open(images / f"{page}.jpg").convert("L"))
     rows = []
     for number, line in enumerate(ElementTree.parse(alto).iter(f"{ALTO}TextLine")):
         text = clean(" ".join(string.get("CONTENT", "") for string in line.iter(f"{ALTO}String")))
@@ -61,16 +61,14 @@ def cut_page(alto: Path, pictures: Path, out: Path) -> list[Row]:
             continue  # > ... < is crossed out
         cut = cut_line(grey, Region(points(outline.get("POINTS")), points(line.get("BASELINE"))))
         name, writer = f"{page}/{number:02}.png", writer_of(page)
-        save_picture(out / name, cut)
+        save_image(out / name, cut)
         text = text.upper() if writer in IN_CAPITALS else text
         rows.append((name.removesuffix(".png"), name, writer, split_of("copiste", writer), text))
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("--alto", type=Path, help="the unpacked alto.tar.xz")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -79,13 +77,11 @@ def main() -> None:
                 archive.extractall(folder, filter="data")
         pages = sorted((options.alto or Path(folder)).rglob("*.xml"))
         with Pool() as pool:
-            cut = partial(cut_page, pictures=options.raw / "jpg", out=options.out)
+            cut = partial(cut_page, images=options.raw / "jpg", out=options.out)
             rows = [row for rows in pool.imap(cut, pages) for row in rows]
     write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)
-    print(len(pages), "pages,", len({row[2] for row in rows}), "writers, lines:", dict(counts))
-    if counts != EXPECTED:
-        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
+    report(f"{len(pages)} pages, {len({row[2] for row in rows})} writers, lines", counts, EXPECTED)
 
 
 if __name__ == "__main__":

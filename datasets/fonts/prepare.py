@@ -5,7 +5,6 @@ python datasets/fonts/prepare.py RAW OUT --text FOLDER      (RAW holds *.woff2; 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from functools import partial
@@ -17,15 +16,15 @@ from PIL import Image, ImageFont, features
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.manifest import Row, write_manifest
-from inkread.data.prepare import split_of
+from inkread.data.prepare import parser_of, report, seeded, split_of
 from inkread.features.image import shrink_to_height
-from inkread.synth.compose import draw_text, seeded
+from inkread.synth.fonts import draw_text
 from inkread.synth.texts import CAPITALS, CHARACTERS, Texts
 
 EXPECTED = {"train": 29280, "dev": 1200}  # lines
-LINES_A_FONT = 240
+LINES_PER_FONT = 240
 TALLEST = 92  # pixels
-# Type rather than handwriting, and two that came without their licence.
+# Print rather than handwriting, and two that came without their licence.
 LEFT_OUT = {"comic-neue", "comic-relief", "itim", "condiment", "nova-script"}
 CAPITALS_ONLY = {"amatic-sc", "permanent-marker", "rock-salt"}
 
@@ -38,29 +37,27 @@ def drawable(path: Path) -> set[str]:
 
 
 def draw_font(path: Path, texts: Texts, out: Path) -> list[Row]:
-    """Draw LINES_A_FONT lines below `out`, of characters the font has, and return their rows for lines.tsv."""
+    """Draw LINES_PER_FONT lines below `out`, of characters that the font has. Returns their rows for lines.tsv."""
     name = path.stem
     rng = seeded(name)
     covered = drawable(path)
     fonts = {size: ImageFont.truetype(str(path), size) for size in range(30, 54, 4)}
     (out / name).mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
-    while len(rows) < LINES_A_FONT:
-        writing = texts.writing(rng, capitals=1.0 if name in CAPITALS_ONLY else CAPITALS)
-        written = " ".join(writing.words)
-        if not writing.text or not covered.issuperset(written):
+    while len(rows) < LINES_PER_FONT:
+        line = texts.random_line(rng, capitals=1.0 if name in CAPITALS_ONLY else CAPITALS)
+        written = " ".join(line.words)
+        if not line.text or not covered.issuperset(written):
             continue
-        picture = Image.fromarray(draw_text(written, fonts[int(rng.choice(list(fonts)))], rng, writing.struck))
+        image = Image.fromarray(draw_text(written, fonts[int(rng.choice(list(fonts)))], rng, line.struck))
         file = f"{name}/{len(rows):03}.png"
-        Image.fromarray(shrink_to_height(picture, TALLEST)).save(out / file)
-        rows.append((file.removesuffix(".png"), file, name, split_of("fonts", name), writing.text))
+        Image.fromarray(shrink_to_height(image, TALLEST)).save(out / file)
+        rows.append((file.removesuffix(".png"), file, name, split_of("fonts", name), line.text))
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("--text", type=Path, required=True, help="the texts of many languages, LANGUAGE/SOURCE.txt")
     options = parser.parse_args()
     if not features.check("raqm"):
@@ -74,9 +71,7 @@ def main() -> None:
         rows = [row for rows in drawn for row in rows]
     write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)
-    print(len(fonts), "fonts, lines:", dict(counts))
-    if counts != EXPECTED:
-        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
+    report(f"{len(fonts)} fonts, lines", counts, EXPECTED)
 
 
 if __name__ == "__main__":

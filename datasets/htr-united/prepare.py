@@ -1,11 +1,10 @@
-"""Cut the pages of an HTR-United repository (ALTO or PAGE, with their pictures) into line pictures.
+"""Cut the pages of an HTR-United repository (ALTO or PAGE, with their images) into line images.
 
 python datasets/htr-united/prepare.py RAW OUT [--one-writer]      (seconds to a minute on two cores)
 """
 
 from __future__ import annotations
 
-import argparse
 import html
 import re
 import sys
@@ -21,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data import Sample, open_dataset
 from inkread.data.manifest import Row, write_manifest
-from inkread.data.prepare import dev_writers, save_picture
+from inkread.data.prepare import dev_writers, parser_of, report, save_image
 from inkread.data.samples import clean_text, read_line
 
 # Lines of the repositories this was measured with: train, dev.
@@ -33,15 +32,14 @@ EXPECTED = {
     "lectaurep": {"train": 1342, "dev": 205},
 }
 
-# Marks of the guidelines for what is illegible, crossed out, inserted, anonymised or not writing: what the line says
-# is then not known. | is a printed rule of a table.
+# Marks for what is illegible, crossed out, inserted, anonymised or no writing: the text of the line is then not known.
+# | is a printed rule of a table.
 UNUSABLE = re.compile(r"[<>\[\]{}⋎|~#¥→]|XXX| v |^\W+$")
 LOOK_ALIKES = str.maketrans("’‘“”„—–_ſ", '\'\'"""---s')
 NUMERO = re.compile(r"(?<=[nN\d])\^[oO0](?!\w)")  # n^o, 1^o
 PRINTED = re.compile(r"printed|header|Artefact|Stamp")  # labels of regions and lines
 
-# How many line heights a character takes. Outside of these the text is not that of the outline.
-NARROWEST, WIDEST = 0.13, 1.5
+NARROWEST, WIDEST = 0.13, 1.5  # line heights per character; beyond, the text is not that of the outline
 
 
 def page_of(sample: Sample) -> str:
@@ -55,7 +53,7 @@ def writer_of(sample: Sample) -> str:
 
 
 def transcription(text: str) -> str:
-    """What is written, or "" when the marks leave it open: "80^ème Régiment n^o 7" -> "80ème Régiment n° 7"."""
+    """What is written, or "" if that is not known: "80^ème Régiment n^o 7" -> "80ème Régiment n° 7"."""
     text = html.unescape(text).translate(LOOK_ALIKES)
     if UNUSABLE.search(text):
         return ""
@@ -63,14 +61,14 @@ def transcription(text: str) -> str:
 
 
 def fits(sample: Sample, text: str) -> bool:
-    """Is the text about as long as the outline of its line?"""
+    """Whether the text is about as long as the outline of its line."""
     assert sample.region is not None
     width, height = np.ptp(sample.region.polygon, axis=0)
     return bool(NARROWEST < width / height / len(text) < WIDEST)
 
 
 def printed_lines(raw: Path) -> set[str]:
-    """The ids of the lines that are tagged as print, by ALTO's own tags, or lie in regions that are."""
+    """The ids of the lines that are tagged as print in ALTO, or lie in regions that are."""
     found = set()
     for file in raw.rglob("*.xml"):
         root = ElementTree.parse(file).getroot()
@@ -83,15 +81,13 @@ def printed_lines(raw: Path) -> set[str]:
 
 
 def cut_page(samples: list[Sample], out: Path) -> None:
-    """Write the line pictures of one page."""
+    """Write the line images of one page."""
     for sample in samples:
-        save_picture(out / f"{sample.id}.png", read_line(sample))
+        save_image(out / f"{sample.id}.png", read_line(sample))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("--one-writer", action="store_true", help="all pages are by one writer; split them by page")
     options = parser.parse_args()
     name, printed = options.out.name, printed_lines(options.raw)
@@ -109,9 +105,7 @@ def main() -> None:
         rows.append((sample.id, f"{sample.id}.png", writer, split, texts[sample.id]))
     write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)
-    print(f"{len(pages)} pages, {len({row[2] for row in rows})} writers, lines: {dict(counts)}")
-    if counts != EXPECTED.get(name, counts):
-        sys.exit(f"unexpected counts; expected {EXPECTED[name]}; are the raw files the same?")
+    report(f"{len(pages)} pages, {len({row[2] for row in rows})} writers, lines", counts, EXPECTED.get(name))
 
 
 if __name__ == "__main__":

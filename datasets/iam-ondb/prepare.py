@@ -1,4 +1,4 @@
-"""Draw the pen strokes of IAM-OnDB as line pictures, or gather them in one file.
+"""Draw the pen strokes of IAM-OnDB as line images, or collect them in one file.
 
 python datasets/iam-ondb/prepare.py RAW OUT [--strokes] [--leave-out FORMS.txt]
                                     (RAW holds lineStrokes/, ascii/ and splits/; a minute on two cores)
@@ -6,7 +6,6 @@ python datasets/iam-ondb/prepare.py RAW OUT [--strokes] [--leave-out FORMS.txt]
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections import Counter
@@ -22,12 +21,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread._files import write_atomic
 from inkread.data import Sample, open_dataset
 from inkread.data.manifest import write_manifest
+from inkread.data.prepare import parser_of, report, seeded
 from inkread.features.ink import baseline_and_x_height
 from inkread.inputs import read_inks
 from inkread.inputs.ink import Ink, Stroke
 from inkread.inputs.json_ink import to_json_line
-from inkread.synth.compose import Word, seeded
-from inkread.synth.write import write_picture
+from inkread.synth.compose import WordInk
+from inkread.synth.write import write_image
 
 SPLITS = {"trainset": "train", "testset_t": "train", "testset_v": "dev"}
 EXPECTED = {  # lines: as they are, and without the forms whose text also stands on IAM development or test pages
@@ -37,8 +37,8 @@ EXPECTED = {  # lines: as they are, and without the forms whose text also stands
 
 
 CLOCK = re.compile(rb'(?:start_time|end_time)="([\d.]+)"')
-JUST_SET = 1e6  # seconds
-PAUSE = 600  # seconds between two forms of one writer at most
+JUST_SET = 1e6  # seconds: an earlier time means that the clock had just been set
+LONGEST_PAUSE = 600  # seconds between two forms of one writer
 
 Times = tuple[float, float]
 
@@ -55,22 +55,22 @@ def read_clock(sample: Sample) -> Times:
 
 
 def writers_of(forms: Mapping[str, Times]) -> dict[str, str]:
-    """The writer of each form, called by the first that he filled in; from when it was begun and done, in seconds.
+    """The writer of each form, named after their first form; `forms` are the times when they were begun and finished.
 
-    Who he was is not told, but most writers filled in eight forms one after another, with texts in the order of their
-    letters, and then came the next. A form whose clock had just been set is taken to be all that its writer left.
+    The files do not name the writers. Most of them filled in eight forms one after another, with texts in alphabetical
+    order, before the next writer came. A form whose clock had just been set counts as a writer of its own.
     """
     writers: dict[str, str] = {}
     before, done = "", 0.0
     for form, (begun, _) in sorted(forms.items(), key=lambda item: item[1]):
-        goes_on = begun > JUST_SET and begun - done < PAUSE and form[0] >= before[:1]
+        goes_on = begun > JUST_SET and begun - done < LONGEST_PAUSE and form[0] >= before[:1]
         writers[form] = writers[before] if goes_on else form
         before, done = form, forms[form][1]
     return writers
 
 
 def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
-    """Strokes in heights of their small letters, measured along the slope of the line."""
+    """Strokes in body heights, measured along the slope of the line."""
     x, y = np.concatenate(strokes).T
     slope = np.polyfit(x, y, 1)[0] if np.ptp(x) > 4 * np.ptp(y) else 0.0
     _, body = baseline_and_x_height([stroke - np.outer(stroke[:, 0], [0, slope]) for stroke in strokes])
@@ -78,25 +78,23 @@ def in_body_heights(strokes: tuple[Stroke, ...]) -> list[Stroke]:
 
 
 def as_json(sample: Sample) -> str:
-    """A line with its strokes, in the units of the whiteboard, as a line of JSON."""
+    """A line with its strokes, in the units of the whiteboard, as a row of lines.jsonl."""
     strokes = read_inks(sample.path)[0].strokes
     return to_json_line(sample.id, Ink(strokes, sample.text, sample.writer, sample.split))
 
 
 def draw(out: Path, sample: Sample) -> tuple[str, str, str, str, str]:
-    """Draw one line below `out` and return its row for lines.tsv."""
+    """Draw one line below `out`. Returns its row for lines.tsv."""
     name = f"{sample.path.parent.name}/{sample.id}.png"
-    line = Word(sample.text, in_body_heights(read_inks(sample.path)[0].strokes))
-    write_picture(out / name, line, seeded(sample.id))
+    line = WordInk(sample.text, in_body_heights(read_inks(sample.path)[0].strokes))
+    write_image(out / name, line, seeded(sample.id))
     return sample.id, name, sample.writer or "", sample.split or "", sample.text
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--strokes", action="store_true", help="write the strokes, not pictures: OUT/lines.jsonl")
-    parser.add_argument("--leave-out", type=Path, help="a list of forms, one a line")
+    parser = parser_of(__doc__)
+    parser.add_argument("--strokes", action="store_true", help="write pen strokes instead of images: OUT/lines.jsonl")
+    parser.add_argument("--leave-out", type=Path, help="a list of forms, one per line")
     options = parser.parse_args()
     left_out = set(options.leave_out.read_text().split()) if options.leave_out else set()
     everything = open_dataset(str(options.raw)).samples
@@ -119,10 +117,7 @@ def main() -> None:
         else:
             write_manifest(options.out / "lines.tsv", pool.map(partial(draw, options.out), samples, chunksize=50))
     counts = Counter(sample.split for sample in samples)
-    print(len({sample.writer for sample in samples}), "writers, lines:", dict(counts))
-    expected = EXPECTED[bool(left_out)]
-    if counts != expected:
-        sys.exit(f"unexpected counts; expected {expected}; are the raw files the same?")
+    report(f"{len({sample.writer for sample in samples})} writers, lines", counts, EXPECTED[bool(left_out)])
 
 
 if __name__ == "__main__":

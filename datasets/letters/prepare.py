@@ -1,11 +1,10 @@
-"""Spell lines of text with the single letters that UNIPEN's writers left: printed, in block capitals, or in both.
+"""Spell lines of text with the single letters of UNIPEN's writers: in small letters, in block capitals, or mixed.
 
-python datasets/letters/prepare.py RAW OUT --text FOLDER [--strokes|--hands]   (RAW as for unipen; 2 minutes)
+python datasets/letters/prepare.py RAW OUT --text FOLDER [--strokes|--other-writers]   (RAW as for unipen; 2 minutes)
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import string
 import sys
@@ -19,28 +18,29 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.prepare import split_of
+from inkread.data.prepare import parser_of, report, seeded, split_of
 from inkread.errors import BadInput
 from inkread.inputs.ink import Stroke
 from inkread.inputs.unipen import read_segments, writer_name
-from inkread.synth.compose import ACCENTS, PAIRS, SIGNS, STROKES, Hand, Word, seeded, spell_line
+from inkread.synth.compose import WordInk, WriterLetters, spell_line
+from inkread.synth.signs import ACCENTS, LIGATURES, SIGNS, STROKES
 from inkread.synth.texts import Texts
 from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 
 EXPECTED = {"train": 8520, "dev": 900}  # lines
-LINES_A_WRITER = 60
-ENOUGH = 18  # of the 26 letters, small or capital; the others are borrowed
+LINES_PER_WRITER = 60
+ENOUGH = 18  # of the 26 small letters and of the 26 capitals; the others are borrowed
 CAPITALS = 0.4  # of the lines are in capitals
 MIXED = 0.1  # of the lines have low capitals for some of the small letters
-FLAT = 2.2  # times wider than high: a stray or a neighbour's stroke, not the letter of the label
+FLAT = 2.2  # times wider than high: a stray stroke, or one of the next letter, and not the letter of the label
 CHARACTERS = set(string.ascii_letters + string.digits)
 PARTS = (
-    CHARACTERS | SIGNS.keys() | ACCENTS.keys() | STROKES.keys() | PAIRS.keys() | {" "}
-)  # of what can be spelt, in NFD
+    CHARACTERS | SIGNS.keys() | ACCENTS.keys() | STROKES.keys() | LIGATURES.keys() | {" "}
+)  # of all that can be spelt, in NFD
 
 
 def read_letters(path: Path) -> list[tuple[str, str, tuple[Stroke, ...]]]:
-    """Writer, character and ink of the single characters of a label file; none of the few whose ink is missing."""
+    """Writer, character and ink of the single characters of a label file; none if its ink is missing."""
     try:
         segments = read_segments(path)
     except BadInput:
@@ -61,64 +61,60 @@ def can_be_spelt(text: str) -> bool:
     return PARTS.issuperset(unicodedata.normalize("NFD", text))
 
 
-def spelt_lines(hand: Hand, texts: Texts, rng: np.random.Generator) -> Iterator[Word]:
-    """LINES_A_WRITER lines in one hand."""
+def spelt_lines(letters: WriterLetters, texts: Texts, rng: np.random.Generator) -> Iterator[WordInk]:
+    """LINES_PER_WRITER lines in the letters of one writer."""
     count = 0
-    while count < LINES_A_WRITER:
-        writing, mixed = texts.writing(rng, CAPITALS), 0.35 if rng.random() < MIXED else 0.0
-        if writing.text and can_be_spelt("".join(writing.words)):
+    while count < LINES_PER_WRITER:
+        line, mixed = texts.random_line(rng, CAPITALS), 0.35 if rng.random() < MIXED else 0.0
+        if line.text and can_be_spelt("".join(line.words)):
             count += 1
-            yield spell_line(" ".join(writing.words), hand, mixed, rng, writing.struck)
+            yield spell_line(" ".join(line.words), letters, mixed, rng, line.struck)
 
 
-def make_writer(task: tuple[str, Hand], texts: Texts, out: Path, kind: str) -> list[MadeLine]:
+def make_writer(task: tuple[str, WriterLetters], texts: Texts, out: Path, kind: str) -> list[MadeLine]:
     """One writer's lines."""
-    writer, hand = task
+    writer, letters = task
     folder, split = re.sub(r"[^\w.-]+", "_", writer), split_of("unipen", writer)
     rng = seeded(f"letters/{writer}")
-    lines = enumerate(spelt_lines(hand, texts, rng))
+    lines = enumerate(spelt_lines(letters, texts, rng))
     return [make_line(f"{folder}/{number:02}", line, writer, split, out, kind, rng) for number, line in lines]
 
 
-def complete(hands: Mapping[str, Hand]) -> dict[str, Hand]:
-    """The hands that have ENOUGH letters, each lent what it lacks by the next of its split that has it."""
-    whole: dict[str, Hand] = {}
+def complete(writers: Mapping[str, WriterLetters]) -> dict[str, WriterLetters]:
+    """The writers with ENOUGH letters. What is missing they borrow from the next writer of their split that has it."""
+    whole: dict[str, WriterLetters] = {}
     for split in ("train", "dev"):
         able = [
             writer
-            for writer, hand in sorted(hands.items())
-            if min(sum(map(str.islower, hand)), sum(map(str.isupper, hand))) >= ENOUGH
+            for writer, letters in sorted(writers.items())
+            if min(sum(map(str.islower, letters)), sum(map(str.isupper, letters))) >= ENOUGH
             and split_of("unipen", writer) == split
         ]
         for number, writer in enumerate(able):
-            lenders = [hands[name] for name in able[number:] + able[:number]]
+            lenders = [writers[name] for name in able[number:] + able[:number]]
             whole[writer] = {letter: ink for lender in reversed(lenders) for letter, ink in lender.items()}
     return whole
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("--text", type=Path, required=True, help="the texts of many languages, LANGUAGE/SOURCE.txt")
     add_kinds(parser)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     texts = Texts.read(options.text)
-    hands: dict[str, dict[str, list[tuple[Stroke, ...]]]] = defaultdict(lambda: defaultdict(list))
+    writers: dict[str, dict[str, list[tuple[Stroke, ...]]]] = defaultdict(lambda: defaultdict(list))
     with Pool() as pool:
-        for letters in pool.imap(read_letters, sorted(options.raw.glob("data/*/**/*.dat")), chunksize=20):
-            for writer, character, strokes in letters:
-                hands[writer][character].append(strokes)
-        tasks = list(complete(hands).items())
-        # By tens, for the texts are sent to another process with every chunk.
+        for found in pool.imap(read_letters, sorted(options.raw.glob("data/*/**/*.dat")), chunksize=20):
+            for writer, character, strokes in found:
+                writers[writer][character].append(strokes)
+        tasks = list(complete(writers).items())
+        # In chunks, as the texts are sent to another process with each of them.
         make = partial(make_writer, texts=texts, out=options.out, kind=options.kind)
         made = [line for lines in pool.imap(make, tasks, chunksize=10) for line in lines]
     write_lines(options.out, made, options.kind)
     counts = Counter(row[3] for row, _ in made)
-    print(len(tasks), "writers, lines:", dict(counts))
-    if counts != EXPECTED:
-        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
+    report(f"{len(tasks)} writers, lines", counts, EXPECTED)
 
 
 if __name__ == "__main__":

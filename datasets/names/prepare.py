@@ -1,11 +1,10 @@
-"""Cut the print off the pictures of names on French forms.
+"""Cut the print off the images of names on French forms.
 
 python datasets/names/prepare.py RAW OUT      (RAW holds lines.tsv and img/; seconds)
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,19 +12,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data import open_dataset
 from inkread.data.manifest import write_manifest
-from inkread.data.prepare import dev_writers, save_picture
+from inkread.data.prepare import dev_writers, parser_of, report, save_image
 from inkread.data.samples import read_line
 
 EXPECTED = {"train": 669, "dev": 118}  # words
-# Height and width of the pictures of one form -> where the print above and before the name ends: top, left.
+# Height and width of the images of one form -> where the print above and left of the name ends (top, left).
 FORMS = {(44, 324): (0, 0), (31, 284): (6, 0), (36, 388): (10, 80)}
-DARK = 128
+DARK = 128  # of 255: darker pixels are ink
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = parser_of(__doc__)
     options = parser.parse_args()
     rows = []
     for sample in open_dataset(str(options.raw)).samples:
@@ -36,15 +33,13 @@ def main() -> None:
         word = grey[top:, left:]
         if min(word[0].min(), word[-1].min()) < DARK:
             continue  # more print, or half of the name
-        save_picture(options.out / f"{name}.png", word)
+        save_image(options.out / f"{name}.png", word)
         rows.append((name, f"{name}.png", name, "", sample.text))
     dev = dev_writers("names", (row[2] for row in rows))
     rows = [(id, file, writer, "dev" if writer in dev else "train", text) for id, file, writer, _, text in rows]
     write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)
-    print("words:", dict(counts))
-    if counts != EXPECTED:
-        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
+    report("words", counts, EXPECTED)
 
 
 if __name__ == "__main__":

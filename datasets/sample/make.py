@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.features.image import GreyImage
-from inkread.synth.compose import draw_text
+from inkread.synth.fonts import draw_text
 
 HERE = Path(__file__).parent
 SCAN, RULED, PHOTO = "scan", "ruled", "photo"

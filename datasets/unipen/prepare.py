@@ -1,11 +1,11 @@
 """Make lines of the pen strokes of UNIPEN: single words, running words, text segments, composed lines.
 
-python datasets/unipen/prepare.py RAW OUT [--strokes|--hands]   (RAW holds data/ and include/; 4 minutes on two cores)
+python datasets/unipen/prepare.py RAW OUT [--strokes|--other-writers]
+                                         (RAW holds data/ and include/; 4 minutes on two cores)
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections import Counter, defaultdict
@@ -19,15 +19,15 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.prepare import split_of
+from inkread.data.prepare import parser_of, report, seeded, split_of
 from inkread.errors import BadInput
 from inkread.features.ink import baseline_and_x_height
 from inkread.inputs.ink import Stroke
 from inkread.inputs.unipen import read_segments, writer_name
-from inkread.synth.compose import Word, compose_line, draw_sign, seeded, settle, settle_tall
+from inkread.synth.compose import WordInk, compose_line, draw_sign, scale_tall, scale_word
 from inkread.synth.write import MadeLine, add_kinds, make_line, write_lines
 
-EXPECTED = {  # pictures
+EXPECTED = {  # lines
     "words train": 26662,
     "words dev": 4085,
     "running train": 5020,
@@ -40,12 +40,12 @@ EXPECTED = {  # pictures
 GERMAN = {"atu", "sie"}
 STACKED = {"apc", "apd", "ape"}  # their text segments are words below one another; only the words are used
 C_CODE = {"att"}  # tokens of programs: words, but no text
-MOST_WORDS = 120  # pictures of single words a writer
-MOST_LINES = 45  # composed lines a writer
-LONGEST = 100  # characters a line
+MOST_WORDS = 120  # single words per writer and provider
+MOST_LINES = 45  # composed lines per writer and provider
+LONGEST = 100  # characters of a line
 
 ONE_LINE = 5.5  # body heights a line of text reaches from its lowest to its highest point
-# Labels that do not say what stands there: crossed-out words, words run together, digits and letters set apart.
+# Labels that are not what is written: crossed-out words, words without a space between, digits and letters with one.
 UNUSABLE = re.compile(r"XXX|[a-z][A-Z]|(?:^| )\S \S(?: |$)|^\W+$")
 
 
@@ -67,7 +67,7 @@ class Line:
 
 
 def read_file(path: Path, root: Path) -> list[Segment]:
-    """The labelled segments of one label file; none of the few whose ink is missing."""
+    """The labelled segments of a label file; none if its ink is missing."""
     try:
         segments = read_segments(path)
     except BadInput:
@@ -90,7 +90,7 @@ def width(strokes: Sequence[Stroke]) -> float:
 
 
 def height(strokes: Sequence[Stroke]) -> float:
-    """The height of a line of ink, its slope taken out where it is long enough to have one."""
+    """The height of a line of ink. If the line is long enough to have a slope, it is levelled first."""
     x, y = np.concatenate(strokes).T
     if np.ptp(x) > 8 * np.ptp(y):
         y = y - np.polyval(np.polyfit(x, y, 1), x)
@@ -98,9 +98,9 @@ def height(strokes: Sequence[Stroke]) -> float:
 
 
 def is_one_line(segment: Segment, body: float, pitch: float) -> bool:
-    """Is the ink one line, and of the length its label makes likely?
+    """Whether the ink is one line, of a length that is likely for its label.
 
-    `body` and `pitch` are the writer's usual height of small letters and width of a character.
+    `body` and `pitch` are the writer's median height of small letters and width of a character.
     """
     length = len(segment.text)
     wide, high = width(segment.strokes), height(segment.strokes)
@@ -114,15 +114,15 @@ def is_one_line(segment: Segment, body: float, pitch: float) -> bool:
 
 
 def breaks(strokes: Sequence[Stroke], body: float) -> bool:
-    """Does the pen return to the left and begin a new line below?"""
+    """Whether the pen returns to the left and begins a new line below."""
     middles = [stroke.mean(axis=0) for stroke in strokes]
     return any(
         after[0] < before[0] - 3 * body and after[1] > before[1] + 1.3 * body for before, after in pairwise(middles)
     )
 
 
-def running_lines(words: Sequence[tuple[Segment, Word]], body: float) -> Iterator[Line]:
-    """Words that follow one another on a line of their page, as they stand there."""
+def running_lines(words: Sequence[tuple[Segment, WordInk]], body: float) -> Iterator[Line]:
+    """Words that follow one another on a line of their page, at their places."""
     line: list[tuple[Segment, float, float]] = []  # with its right end and baseline
     text = ""
     for segment, _ in [*words, (None, None)]:
@@ -147,11 +147,11 @@ def running_lines(words: Sequence[tuple[Segment, Word]], body: float) -> Iterato
             line, text = [(segment, right, baseline)], segment.text
 
 
-def composed_lines(pool: Sequence[Word], tall: dict[str, list[Word]], rng: np.random.Generator) -> Iterator[Line]:
-    """Lines of a writer's words in random order, with punctuation, numbers and initials strewn in."""
+def composed_lines(pool: Sequence[WordInk], tall: dict[str, list[WordInk]], rng: np.random.Generator) -> Iterator[Line]:
+    """Lines of a writer's words in random order, with punctuation, numbers and initials between."""
     for _ in range(min(MOST_LINES, len(pool) // 3)):
         target, length = rng.uniform(20, 72), 0
-        words: list[list[Word]] = []
+        words: list[list[WordInk]] = []
         while length < target:
             chance = rng.random()
             if chance < 0.06:
@@ -174,11 +174,11 @@ def composed_lines(pool: Sequence[Word], tall: dict[str, list[Word]], rng: np.ra
         yield Line("composed", line.text, line.strokes)
 
 
-def pick(words: Sequence[Word], rng: np.random.Generator) -> Word:
+def pick(words: Sequence[WordInk], rng: np.random.Generator) -> WordInk:
     return words[int(rng.integers(len(words)))]
 
 
-def number(tall: dict[str, list[Word]], rng: np.random.Generator) -> list[Word]:
+def number(tall: dict[str, list[WordInk]], rng: np.random.Generator) -> list[WordInk]:
     """A number such as 7, 1938, 12.50 or 4,200."""
     if not tall["0"]:
         return [draw_sign("-", rng)]
@@ -188,8 +188,10 @@ def number(tall: dict[str, list[Word]], rng: np.random.Generator) -> list[Word]:
     return digits
 
 
-def lines_of(segments: Sequence[Segment], borrowed: dict[str, list[Word]], rng: np.random.Generator) -> Iterator[Line]:
-    """Everything to draw of one writer; `borrowed` has the digits and capitals of another, for who left none."""
+def lines_of(
+    segments: Sequence[Segment], borrowed: dict[str, list[WordInk]], rng: np.random.Generator
+) -> Iterator[Line]:
+    """All lines of one writer. `borrowed` has the digits and capitals of another, if this one has none."""
     words = [segment for segment in segments if segment.kind == "WORD"]
     texts = [segment for segment in segments if segment.kind == "TEXT" and segment.provider not in STACKED | C_CODE]
     long = [segment for segment in words + texts if len(segment.text) > 3]
@@ -201,34 +203,34 @@ def lines_of(segments: Sequence[Segment], borrowed: dict[str, list[Word]], rng: 
     for provider, examples in sorted(by_provider.items()):
         body = float(np.median([baseline_and_x_height(segment.strokes)[1] for segment in examples]))
         pitch = float(np.median([width(segment.strokes) / len(segment.text) for segment in examples]))
-        settled = [
-            (segment, settle(segment.text, segment.strokes, body))
+        scaled = [
+            (segment, scale_word(segment.text, segment.strokes, body))
             for segment in words
             if segment.provider == provider and is_one_line(segment, body, pitch)
         ]
-        chosen = rng.permutation(len(settled))[:MOST_WORDS]
+        chosen = rng.permutation(len(scaled))[:MOST_WORDS]
         for index in sorted(chosen.tolist()):
-            yield Line("words", settled[index][1].text, settled[index][1].strokes)
+            yield Line("words", scaled[index][1].text, scaled[index][1].strokes)
         if provider not in C_CODE:
-            yield from running_lines(settled, body)
+            yield from running_lines(scaled, body)
         for segment in texts:
             if segment.provider == provider and len(segment.text) <= LONGEST and is_one_line(segment, body, pitch):
                 yield Line("text", segment.text, [stroke / body for stroke in segment.strokes])
         tall = tall_characters(segments)
-        pool = [word for segment, word in settled if len(segment.text) > 1 or segment.text in {"a", "I"}]
+        pool = [word for segment, word in scaled if len(segment.text) > 1 or segment.text in {"a", "I"}]
         yield from composed_lines(pool, {key: own or borrowed[key] for key, own in tall.items()}, rng)
 
 
-def tall_characters(segments: Sequence[Segment]) -> dict[str, list[Word]]:
+def tall_characters(segments: Sequence[Segment]) -> dict[str, list[WordInk]]:
     """A writer's single digits, under "0", and capitals, under "A"."""
     single = [segment for segment in segments if segment.kind == "CHARACTER" and len(segment.text) == 1]
     return {
-        "0": [settle_tall(segment.text, segment.strokes) for segment in single if segment.text in "0123456789"],
-        "A": [settle_tall(segment.text, segment.strokes) for segment in single if "A" <= segment.text <= "Z"],
+        "0": [scale_tall(segment.text, segment.strokes) for segment in single if segment.text in "0123456789"],
+        "A": [scale_tall(segment.text, segment.strokes) for segment in single if "A" <= segment.text <= "Z"],
     }
 
 
-Task = tuple[str, list[Segment], dict[str, list[Word]]]  # a writer, what they wrote, and what they borrow
+Task = tuple[str, list[Segment], dict[str, list[WordInk]]]  # a writer, what they wrote, and what they borrow
 
 
 def make_writer(task: Task, out: Path, kind: str) -> list[MadeLine]:
@@ -241,14 +243,12 @@ def make_writer(task: Task, out: Path, kind: str) -> list[MadeLine]:
     for line in lines_of(segments, borrowed, rng):
         numbers[line.kind] += 1
         name = f"{line.kind}/{folder}/{numbers[line.kind]:04}"
-        made.append(make_line(name, Word(line.text, line.strokes), writer, split, out, kind, rng))
+        made.append(make_line(name, WordInk(line.text, line.strokes), writer, split, out, kind, rng))
     return made
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = parser_of(__doc__)
     add_kinds(parser)
     options = parser.parse_args()
     files = sorted(options.raw.glob("data/*/**/*.dat"))
@@ -258,7 +258,7 @@ def main() -> None:
         for segments in pool.imap(partial(read_file, root=options.raw), files, chunksize=20):
             for segment in segments:
                 writers[segment.writer].append(segment)
-        donors: dict[str, list[dict[str, list[Word]]]] = {"train": [], "dev": []}
+        donors: dict[str, list[dict[str, list[WordInk]]]] = {"train": [], "dev": []}
         for writer, segments in sorted(writers.items()):
             tall = tall_characters(segments)
             if len(tall["0"]) >= 10 and len(tall["A"]) >= 10:
@@ -273,9 +273,7 @@ def main() -> None:
     write_lines(options.out, made, options.kind)
     rows = [row for row, _ in made]
     counts = Counter(f"{row[0].split('/')[0]} {row[3]}" for row in rows)
-    print(len({row[2] for row in rows}), "writers", dict(counts))
-    if counts != EXPECTED:
-        sys.exit(f"unexpected counts; expected {EXPECTED}; are the raw files the same?")
+    report(f"{len({row[2] for row in rows})} writers, lines", counts, EXPECTED)
 
 
 if __name__ == "__main__":

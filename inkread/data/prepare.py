@@ -1,6 +1,8 @@
-"""Datasets of line pictures that a prepare.py makes from raw downloads: lines.tsv and a picture for each line."""
+"""What the scripts datasets/*/prepare.py share: they turn a raw download into lines.tsv and an image for each line."""
 
-from collections.abc import Iterable
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,8 +14,23 @@ from inkread.features.image import shrink_to_height
 TALLEST = 96  # pixels; more than a network sees
 
 
-def save_picture(file: Path, grey: np.ndarray) -> None:
-    """Write the grey picture of a line as PNG, at most TALLEST pixels high."""
+def parser_of(description: str | None, raw: str = "raw") -> argparse.ArgumentParser:
+    """The command line `prepare.py RAW OUT`; the script adds its own options."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(raw, type=Path if raw == "raw" else str)
+    parser.add_argument("out", type=Path)
+    return parser
+
+
+def report(facts: str, counts: Mapping[str, object], expected: Mapping[str, object] | None) -> None:
+    """Print the counts, and exit with an error if they are not those of the raw data that the script expects."""
+    print(f"{facts}: {dict(counts)}")
+    if expected is not None and counts != expected:
+        sys.exit(f"unexpected counts; expected {expected}; are the raw files the same?")
+
+
+def save_image(file: Path, grey: np.ndarray) -> None:
+    """Write the grey image of a line as PNG, at most TALLEST pixels high."""
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(shrink_to_height(Image.fromarray(grey), TALLEST)).save(file)
 
@@ -24,9 +41,14 @@ def split_of(dataset: str, writer: str) -> str:
 
 
 def dev_writers(dataset: str, writers: Iterable[str], share: float = 0.15) -> set[str]:
-    """The writers of the development lines: a share of all, at least one, the first in the order of their hashes.
+    """The writers of the validation lines: a share of all, at least one, the first in the order of their hashes.
 
-    Unlike `split_of`, this gives development lines to a set of ten writers, too.
+    Unlike `split_of`, this gives validation lines to a dataset of ten writers, too.
     """
     ranked = sorted(set(writers), key=lambda writer: sha256(f"{dataset}/{writer}".encode()).hexdigest())
     return set(ranked[: max(1, round(share * len(ranked)))])
+
+
+def seeded(name: str) -> np.random.Generator:
+    """Random numbers that depend on the name alone, and are the same on every machine."""
+    return np.random.default_rng(int(sha256(name.encode()).hexdigest()[:8], 16))

@@ -1,6 +1,6 @@
-"""Lines of text in the languages of Europe, to draw with a font or to spell with single letters.
+"""Random lines of text in thirteen languages, to be drawn in a font or spelt with single letters.
 
-`datasets/text/README.md` tells what the folder holds: LANGUAGE/SOURCE.txt, a paragraph or an entry in each line.
+They come from a folder LANGUAGE/SOURCE.txt with a paragraph or an entry in each line; see datasets/text/README.md.
 """
 
 import re
@@ -11,43 +11,39 @@ from pathlib import Path
 
 import numpy as np
 
-# How much of the lines each language gets.
+# The share of the lines in each language.
 LANGUAGES = {
     "en": 0.20, "fr": 0.22, "de": 0.14, "es": 0.09, "it": 0.08, "nl": 0.07, "pt": 0.07,
     "pl": 0.03, "cs": 0.02, "sv": 0.02, "da": 0.02, "nb": 0.02, "fi": 0.02,
 }  # fmt: skip
 SMALL = "àáâãäåāăąæçćčďđðèéêëēėęěğģìíîïīįıķĺľłñńņňòóôõöőøœŕřśşšșťţțþùúûüūůűųýÿźżž"
-# Everything that is drawn. Curly quotes and long dashes are not here: a hand makes them as it makes ' " and -.
+# Everything that is drawn. Curly quotes and long dashes are missing: in handwriting they look like ' " and -.
 CHARACTERS = frozenset(string.printable[:95] + SMALL + SMALL.upper() + "ß" + "¡¿«»‹›„‚€£§°½¼¾²³ªº·•×÷±µ©")
 PLAIN = str.maketrans(
     {**dict.fromkeys("’‘`´", "'"), **dict.fromkeys("“”", '"'), **dict.fromkeys("—–", "-"), "…": "...", "\u00a0": " "}
 )
-ENTRIES = (
-    "forms",
-    "names",
-    "names-us-census",
-    "places",
-)  # names, addresses, dates, amounts: a whole entry in each line
-SHARE_ALIKE = ("ntrex", "ud-gsd")  # CC BY-SA: nothing is drawn from these
-ENTRY_SHARE = 0.25  # of the lines
+# Sources with an entry in each line: names, addresses, dates, amounts.
+ENTRIES = ("forms", "names", "names-us-census", "places")
+SHARE_ALIKE = ("ntrex", "ud-gsd")  # licensed CC BY-SA, so not used
+ENTRY_SHARE = 0.25  # of the lines are entries
 EVERYDAY_SHARE = 0.5  # of the sentences are from EVERYDAY, where a language has it
 EVERYDAY = "common-voice"
-MOST = 1_500_000  # bytes read of a file
+MOST = 1_500_000  # characters that are read of a file
 LONGEST = 75  # characters of a line
 CAPITALS = 0.12  # of the lines are in capitals
 STRUCK = 0.04  # of the lines have a word that is crossed out
 
 
 @dataclass(frozen=True)
-class LineInput:
-    """The words to write in a line, and the places of those that are then crossed out."""
+class LineText:
+    """The words of a line, and the numbers of those that are crossed out."""
 
     words: Sequence[str]
     struck: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
-        """What a transcription has: all but the crossed-out words."""
+        """The transcription: all words that are not crossed out."""
         return " ".join(word for place, word in enumerate(self.words) if place not in self.struck)
 
 
@@ -59,26 +55,26 @@ class Texts:
 
     @classmethod
     def read(cls, folder: Path) -> "Texts":
-        """The texts below a folder, without those under a share-alike licence."""
+        """The texts in a folder, without those under a share-alike licence."""
         sources: dict[str, dict[str, Sequence[str]]] = {}
         for language in LANGUAGES:
             files = [file for file in sorted((folder / language).glob("*.txt")) if file.stem not in SHARE_ALIKE]
             sources[language] = {file.stem: paragraphs_of(file) for file in files}
         return cls(sources)
 
-    def writing(self, rng: np.random.Generator, capitals: float = CAPITALS) -> LineInput:
-        """A line as it is to be written: some in capitals, some with a word crossed out."""
-        words = self.line(rng).split()
+    def random_line(self, rng: np.random.Generator, capitals: float = CAPITALS) -> LineText:
+        """A line to write. The share `capitals` of them is in capitals; STRUCK have a word that is crossed out."""
+        words = self.random_text(rng).split()
         struck: tuple[int, ...] = ()
         if rng.random() < STRUCK:
             struck = (int(rng.integers(len(words) + 1)),)
-            words.insert(struck[0], self.line(rng).split()[0])
+            words.insert(struck[0], self.random_text(rng).split()[0])
         if rng.random() < capitals:
             words = [word.upper() for word in words]
-        return LineInput(words, struck)
+        return LineText(words, struck)
 
-    def line(self, rng: np.random.Generator) -> str:
-        """A line of 1 to 75 characters, cut between words; only of CHARACTERS."""
+    def random_text(self, rng: np.random.Generator) -> str:
+        """A line of 1 to LONGEST characters, all of them in CHARACTERS, cut between words."""
         while True:
             sources = self.sources[str(rng.choice(list(LANGUAGES), p=list(LANGUAGES.values())))]
             if rng.random() < ENTRY_SHARE:
@@ -93,7 +89,7 @@ class Texts:
 
 
 def paragraphs_of(file: Path) -> list[str]:
-    """The first paragraphs of a text, with plain quotes and dashes, freed of marks that nobody writes."""
+    """The first paragraphs of a text, with plain quotes and dashes, without marks that nobody writes by hand."""
     with file.open(encoding="utf-8") as lines:
         text = lines.read(MOST).translate(PLAIN)
     if file.stem not in ENTRIES:
@@ -103,7 +99,10 @@ def paragraphs_of(file: Path) -> list[str]:
 
 
 def part_of(paragraph: str, rng: np.random.Generator) -> str:
-    """A line of words from a paragraph; as often as not from its beginning, which has a capital."""
+    """Some words from a paragraph, in 40 % of the cases from its beginning, which has a capital.
+
+    The length is beta-distributed: long lines are most frequent, as on real pages.
+    """
     words = paragraph.split()
     target = int(LONGEST * rng.beta(1.6, 1.0)) + 1
     start = 0 if rng.random() < 0.4 else int(rng.integers(len(words)))
@@ -117,7 +116,7 @@ def part_of(paragraph: str, rng: np.random.Generator) -> str:
 
 def some_entries(lists: Sequence[Sequence[str]], rng: np.random.Generator) -> str:
     """An entry, or a list of them: "2 mei 2019", "- Anna Kovács; 12,50 €", "3) Pilsen, Brno"."""
-    weights = [1.0 if len(entries) < 5000 else 3.0 for entries in lists]  # mostly the forms
+    weights = [1.0 if len(entries) < 5000 else 3.0 for entries in lists]  # names and places thrice as often as forms
     count = int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))
     chosen = [lists[int(rng.choice(len(lists), p=np.divide(weights, sum(weights))))] for _ in range(count)]
     text = str(rng.choice([", ", "; ", " - ", " / "])).join(
