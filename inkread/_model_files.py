@@ -80,7 +80,9 @@ def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The description in a file and its tensors. Raises BadModel."""
-    return _read(path, "pt")
+    description, mapped = _read(path, "pt")
+    # Copied, as torch maps the file into memory, and Windows cannot replace a file that is mapped.
+    return description, {name: tensor.clone() for name, tensor in mapped.items()}
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -34,6 +34,19 @@ def prepare_script() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture
+def symlink() -> Callable[[Path, Path | str], None]:
+    """What makes a symbolic link at a path to a target; skips the test where the user may not, as on some Windows."""
+
+    def link(path: Path, target: Path | str) -> None:
+        try:
+            path.symlink_to(target)
+        except OSError as error:
+            pytest.skip(f"no symbolic links: {error}")
+
+    return link
+
+
+@pytest.fixture
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train in this process alone, which is faster for a few lines."""
     monkeypatch.setenv("WORLD_SIZE", "1")

@@ -177,6 +177,13 @@ def test_a_huge_network_is_refused_without_allocating_it(path: Path, change: dic
     assert peak_memory() - before < 100
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_loaded_model_does_not_keep_its_file_open(path: Path) -> None:
+    """So that Windows can replace the file while the model is in use."""
+    loaded = load_model(str(path))
+    assert str(path) not in Path("/proc/self/maps").read_text() and loaded.weights
+
+
 def peak_memory() -> float:
     """The most memory this process has had so far, in MB."""
     resource = pytest.importorskip("resource")
@@ -269,7 +276,7 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path, model: Model, 
     assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["a file", "folder"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_refused(path: Path, model: Model) -> None:
     path.parent.chmod(0o500)
     with pytest.raises(CannotWrite, match="permissions"):

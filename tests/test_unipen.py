@@ -1,5 +1,6 @@
 """UNIPEN: hand-made files in the folders of the distribution, faulty and hostile ones."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,16 +63,18 @@ def test_a_file_without_labels_is_one_ink() -> None:
     assert points(only(".COORD T Y X\n.PEN_DOWN\n0 1 2\n0 3 4\n")) == [[[2, -1], [4, -3]]]
 
 
-def test_nothing_outside_the_include_folder_is_read(tmp_path: Path) -> None:
+def test_nothing_outside_the_include_folder_is_read(
+    tmp_path: Path, symlink: Callable[[Path, Path | str], None]
+) -> None:
     secret = tmp_path / "secret.dat"
     secret.write_text(".PEN_DOWN\npassword 1\n")
     data = tmp_path / "set"
     for link, target in (("file", secret), ("folder", tmp_path)):
         unipen(data / link, "kar", INK, "")
-        (data / link / "include/kar/data/link").symlink_to(target)
+        symlink(data / link / "include/kar/data/link", target)
     (data / "whole/data").mkdir(parents=True)
-    (data / "whole/include").symlink_to(tmp_path)
-    (data / "folder/include/kar/data/inside").symlink_to("a.dat")
+    symlink(data / "whole/include", tmp_path)
+    symlink(data / "folder/include/kar/data/inside", "a.dat")
     for place, included in [
         ("file", secret),
         ("file", "kar/data/../../../../../secret.dat"),

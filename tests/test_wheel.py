@@ -49,8 +49,16 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for file in distribution(name).files or ():  # linked, as torch is large
             top = file.parts[0]
             if top != ".." and not (site / top).exists():
-                (site / top).symlink_to(Path(str(distribution(name).locate_file(top))))
+                link(site / top, Path(str(distribution(name).locate_file(top))))
     return commands
+
+
+def link(path: Path, target: Path) -> None:
+    """Make a link to a file or folder; on Windows, where links need a privilege, a copy."""
+    try:
+        path.symlink_to(target)
+    except OSError:
+        (shutil.copytree if target.is_dir() else shutil.copy)(target, path)
 
 
 def pip(*arguments: str) -> None:
