@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
