@@ -14,7 +14,7 @@ from inkread.features.extract import columns_of, normalize
 from inkread.features.image import normalize_image
 from inkread.features.ink import normalize_ink
 from inkread.model.recognizer import Recognizer
-from inkread.train.batches import Lines, ReadyLine
+from inkread.train.batches import PreparedLine, PreparedLines
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 
@@ -95,18 +95,18 @@ def test_two_paths_are_joined_by_a_way_above_the_paper() -> None:
     np.testing.assert_allclose(joined[:2], expected[:2], atol=1e-5)
 
 
-def lines_of(tmp_path: Path, rows: list[tuple[list[int], str, str | None]]) -> Lines:
+def lines_of(tmp_path: Path, rows: list[tuple[list[int], str, str | None]]) -> PreparedLines:
     """Lines as a training keeps them, of (words, text, writer); a label is a character's own code."""
-    ready_lines, first = [], 0
+    lines, first = [], 0
     with open(tmp_path / "columns", "wb") as file:
         for words, text, writer in rows:
             columns = picture(words)
             file.write(np.ascontiguousarray(columns.T).tobytes())
             labels = list(map(ord, text))
             gaps = find_gaps(columns, text)
-            ready_lines.append(ReadyLine(tmp_path / "columns", first, columns.shape[1], labels, None, writer, gaps))
+            lines.append(PreparedLine(tmp_path / "columns", first, columns.shape[1], labels, None, writer, gaps))
             first += columns.shape[1]
-    return Lines(48, np.uint8, ready_lines)
+    return PreparedLines(48, np.uint8, lines)
 
 
 def test_lines_are_crossed_with_those_of_their_writer(tmp_path: Path) -> None:

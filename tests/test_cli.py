@@ -71,7 +71,7 @@ def test_datasets_without_lines(model: Path, tmp_path: Path) -> None:
         (MemoryError(), 1, "Error: not enough memory; use smaller images"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "Error: not enough memory"),
         (OSError(errno.EIO, "Input/output error", "/tmp/x"), 1, "Error: /tmp/x: Input/output error"),
-        (KeyboardInterrupt(), 130, "stopped; the same command with --resume goes on from the last minute"),
+        (KeyboardInterrupt(), 130, "stopped; repeat the command with --resume to continue from the last checkpoint"),
     ],
 )
 def test_unexpected_errors(
@@ -81,7 +81,7 @@ def test_unexpected_errors(
         (tmp_path / "m.checkpoint").touch()
         raise error
 
-    monkeypatch.setattr("inkread.train.loop.train", fail)
+    monkeypatch.setattr("inkread.train.finetune.train", fail)
     result = run("train", few, "--dev", few, "--out", tmp_path / "m.safetensors")
     assert result.exit_code == code and result.stderr.startswith(message) and result.stderr.count("\n") == 1
 

@@ -14,10 +14,10 @@ import pytest
 from commands import LINE, ROOT, TINY, done, refused, run
 from PIL import Image
 
-from inkread.cli import train
 from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
 from inkread.data import Sample, open_dataset
 from inkread.model.checkpoint import load_model
+from inkread.train.finetune import hold_out
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -38,12 +38,12 @@ def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "m.log.jsonl").read_text().splitlines()) == 1  # of the new training alone
 
 
-def test_a_tenth_of_many_lines_is_set_aside() -> None:
+def test_a_tenth_of_many_lines_is_held_out() -> None:
     samples = tuple(Sample(str(number), Path("line.png"), "a") for number in range(250))
-    ours, aside = train._set_aside(samples)
-    assert len(aside) == 25 and {*ours, *aside} == {*samples} and len(ours) == 225
-    assert train._set_aside(samples[::-1]) == (ours, aside)
-    assert train._set_aside(samples[:99]) == (samples[:99], samples[:99])
+    training, validation = hold_out(samples)
+    assert len(validation) == 25 and {*training, *validation} == {*samples} and len(training) == 225
+    assert hold_out(samples[::-1]) == (training, validation)
+    assert hold_out(samples[:99]) == (samples[:99], samples[:99])
 
 
 def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatc
         trained.append(given[4])
         return 0.0
 
-    monkeypatch.setattr("inkread.train.loop.train", no_training)
+    monkeypatch.setattr("inkread.train.finetune.train", no_training)
     for settings in ([], ["--set", "minutes=0"], ["--set", "epochs=3"], ["--epochs", 2, "--set", "epochs=3"]):
         done("train", few, "--out", tmp_path / "m.safetensors", *settings)
     assert [(config.minutes, config.epochs) for config in trained] == [(30, 0), (30, 0), (0, 3), (0, 2)]

@@ -11,15 +11,8 @@ from torch.nn import functional
 
 from inkread.config import TrainingConfig
 from inkread.train.batches import make_batches
-from inkread.train.loop import (
-    HIDDEN,
-    HIDDEN_RUN,
-    consistency_loss,
-    ctc_loss,
-    hide,
-    learning_rate_at,
-    scale_gradient,
-)
+from inkread.train.loop import learning_rate_at, scale_gradient
+from inkread.train.losses import MASKED, MASKED_RUN, consistency_loss, ctc_loss, time_mask
 
 CASES = [(4, 3, [1, 2]), (4, 3, [1, 1]), (3, 4, [3]), (3, 3, []), (5, 3, [2, 1, 2]), (5, 3, [1, 1, 1]), (1, 2, [1])]
 
@@ -92,12 +85,12 @@ def test_views_that_disagree_come_nearer() -> None:
 
 def test_what_is_hidden_is_a_share_of_each_line_in_runs() -> None:
     torch.manual_seed(0)
-    seen = hide(torch.ones(1003, 50, 2))
+    seen = time_mask(torch.ones(1003, 50, 2))
     assert seen.shape == (1003, 50, 2) and torch.equal(seen[..., 0], seen[..., 1])
     hidden = seen[..., 0] == 0
-    assert hidden.float().mean().item() == pytest.approx(HIDDEN, abs=0.01)
+    assert hidden.float().mean().item() == pytest.approx(MASKED, abs=0.01)
     runs = [len(list(run)) for of, run in groupby(hidden[8:-8, 0].tolist()) if of]
-    assert runs[1:-1] and all(run % HIDDEN_RUN == 0 for run in runs[1:-1])
+    assert runs[1:-1] and all(run % MASKED_RUN == 0 for run in runs[1:-1])
 
 
 @pytest.mark.parametrize(

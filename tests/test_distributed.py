@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from inkread.errors import BadInput, TrainingFailed
-from inkread.train import distributed as processes
-from inkread.train.distributed import Workers, meet
+from inkread.train import distributed
+from inkread.train.distributed import Workers, start_workers
 
 OWN = [{"text": "é\udce9", "numbers": [1, 2.5]}, {"text": "", "numbers": [None, True]}]  # what each process has
 
@@ -20,16 +20,16 @@ OWN = [{"text": "é\udce9", "numbers": [1, 2.5]}, {"text": "", "numbers": [None,
 @pytest.fixture(autouse=True)
 def two_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    monkeypatch.setattr(processes, "available_cpus", lambda world=1: 2 // world)
+    monkeypatch.setattr(distributed, "available_cpus", lambda world=1: 2 // world)
 
 
-def exchange(word: str, place: Workers, folder: Path) -> None:
+def exchange(word: str, workers: Workers, folder: Path) -> None:
     """What the second process does."""
-    place.all(OWN[place.rank])
-    place.all([word, sys.argv[0], place.threads, str(folder)])
+    workers.gather(OWN[workers.rank])
+    workers.gather([word, sys.argv[0], workers.threads, str(folder)])
 
 
-def fail(place: Workers, folder: Path) -> None:
+def fail(workers: Workers, folder: Path) -> None:
     raise BadInput("no luck")
 
 
@@ -37,13 +37,13 @@ def test_what_the_second_process_is_told_and_tells(monkeypatch: pytest.MonkeyPat
     """Its work comes with its arguments: the command line and the environment of this program are not its own."""
     monkeypatch.setattr(sys, "argv", ["a program of the user's", "train"])
     before = dict(os.environ)
-    with meet(2, exchange, "word") as (place, folder):
-        assert (place.rank, place.world, place.threads) == (0, 2, 1)
+    with start_workers(2, exchange, "word") as (workers, folder):
+        assert (workers.rank, workers.world_size, workers.threads) == (0, 2, 1)
         assert dict(os.environ) == before
         if sys.platform != "win32":
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert place.all(OWN[0]) == OWN
-        assert place.all(None) == [None, ["word", "-c", 1, str(folder)]]
+        assert workers.gather(OWN[0]) == OWN
+        assert workers.gather(None) == [None, ["word", "-c", 1, str(folder)]]
         if sys.platform == "linux":
             assert own_listening_addresses() <= {"0100007F"}  # 127.0.0.1
     assert dict(os.environ) == before and not folder.exists()
@@ -62,12 +62,12 @@ def own_listening_addresses() -> set[str]:
 def test_the_last_words_of_a_second_process_that_fails() -> None:
     with (
         pytest.raises(TrainingFailed, match=r"second process of this training ended \(no luck\)"),
-        meet(2, fail) as (
-            place,
+        start_workers(2, fail) as (
+            workers,
             _,
         ),
     ):
-        place.all(0)
+        workers.gather(0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script")
@@ -79,26 +79,26 @@ def test_a_second_process_that_dies_before_it_has_met_the_first(
     dies.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dies))
     began = time.monotonic()
-    with pytest.raises(TrainingFailed, match=r"ended \(no memory left\)"), meet(2, exchange, ""):
-        raise AssertionError("it has not come")
-    assert time.monotonic() - began < processes.MEETING.total_seconds() / 2
+    with pytest.raises(TrainingFailed, match=r"ended \(no memory left\)"), start_workers(2, exchange, ""):
+        raise AssertionError("it did not connect")
+    assert time.monotonic() - began < distributed.CONNECT_TIMEOUT.total_seconds() / 2
 
 
 def test_a_second_process_that_does_not_come_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(processes, "MEETING", timedelta(seconds=0.1))
-    with pytest.raises(RuntimeError, match="has not come"):
-        processes._join(Workers(0, 2), tmp_path)
+    monkeypatch.setattr(distributed, "CONNECT_TIMEOUT", timedelta(seconds=0.1))
+    with pytest.raises(RuntimeError, match="did not connect"):
+        distributed._connect(Workers(0, 2), tmp_path)
 
 
 def test_no_process_is_started_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "there is none")
-    with meet(1, exchange) as (place, _):
-        assert (place.world, place.threads) == (1, 2)
-    monkeypatch.setattr(processes, "available_cpus", lambda world=1: 1)
-    with meet(16, exchange) as (place, _):
-        assert (place.world, place.threads) == (1, 1)
+    with start_workers(1, exchange) as (workers, _):
+        assert (workers.world_size, workers.threads) == (1, 2)
+    monkeypatch.setattr(distributed, "available_cpus", lambda world=1: 1)
+    with start_workers(16, exchange) as (workers, _):
+        assert (workers.world_size, workers.threads) == (1, 1)
     monkeypatch.setenv("WORLD_SIZE", "1")
-    with meet(16, exchange) as (place, _):
-        assert place.world == 1
+    with start_workers(16, exchange) as (workers, _):
+        assert workers.world_size == 1

@@ -29,7 +29,9 @@ from inkread.model.checkpoint import Model, load_model
 from inkread.model.network import Network
 from inkread.model.recognizer import Recognizer
 from inkread.train.distributed import Workers
-from inkread.train.loop import Job, Progress, _learn, adopt, train
+from inkread.train.finetune import hold_out
+from inkread.train.loop import Job, Progress, run_worker, train
+from inkread.train.warm_start import copy_weights
 
 TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
 # Few epochs, weights averaged over few steps, no measuring of precision: float32, so that sums can be compared.
@@ -162,7 +164,7 @@ def test_a_network_that_grows_reads_as_before(
     grown = config.replace(more if larger == "both" else {larger: more[larger]})
     alphabet = Alphabet("abc")
     small, large = Network(config, alphabet.size).eval(), Network(grown, Alphabet("abcd").size).eval()
-    adopt(large, Model(config, alphabet, small.state_dict(), {}))
+    copy_weights(large, Model(config, alphabet, small.state_dict(), {}))
     columns, lengths = torch.rand(2, 64, feature_size(config)), torch.tensor([64, 40])
     before, after = small(columns, lengths)[0], large(columns, lengths)[0][:, :, : alphabet.size]
     torch.testing.assert_close(after.log_softmax(2), before.log_softmax(2))
@@ -260,16 +262,18 @@ def test_two_trainings_do_not_write_one_model(strokes: Path, tmp_path: Path) -> 
     assert {file.name for file in tmp_path.iterdir()} == {"m.safetensors", "m.log.jsonl"}
 
 
-def test_the_error_rate_before_training_is_that_of_the_start(strokes: Path, tmp_path: Path) -> None:
+def test_the_error_rate_before_training_is_that_of_the_start(
+    strokes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     learn(strokes, tmp_path / "start.safetensors", epochs=8, learning_rate=3e-2)
     start = load_model(str(tmp_path / "start.safetensors"))
     samples = open_dataset(str(strokes)).samples
-    notes: list[str] = []
+    caplog.set_level("INFO", "inkread")
     training = BRIEF.replace({"epochs": 1})
-    train(samples[8:], samples[:8], tmp_path / "m.safetensors", TINY, training, start=start, note=notes.append)
+    train(samples[8:], samples[:8], tmp_path / "m.safetensors", TINY, training, start=start)
     reader = Recognizer(start)
     read = [(sample.text, reader.read(np.asarray(Image.open(sample.path))).text) for sample in samples[:8]]
-    assert notes == [f"before training: CER {100 * error_rate(read):.2f} %"]
+    assert caplog.messages == [f"before training: CER {100 * error_rate(read):.2f} %"]
 
 
 def test_a_batch_of_one_line_is_for_one_process(strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +284,7 @@ def test_a_batch_of_one_line_is_for_one_process(strokes: Path, tmp_path: Path, m
     samples = open_dataset(str(strokes)).samples
     job = Job(samples, samples, tmp_path / "m.safetensors", TINY, BRIEF.replace({"batch": 1}), None, False, {})
     with pytest.raises(BadConfig, match=r"^batch=1: must be at least the number of processes, 2$"):
-        _learn(job, Workers(1, 2), tmp_path)
+        run_worker(job, Workers(1, 2), tmp_path)
 
 
 def test_a_program_that_trains_finds_itself_as_before(
@@ -331,7 +335,7 @@ def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: p
     assert len(list(temporary.glob(f"{PREFIX}*"))) == (number == "SIGKILL")
     if number == "SIGTERM":
         assert process.returncode == 128 + signal.SIGTERM and not list(tmp_path.glob(".*"))
-        assert said.endswith("stopped; the same command with --resume goes on from the last minute\n")
+        assert said.endswith("stopped; repeat the command with --resume to continue from the last checkpoint\n")
     load_model(str(out))
     done = json.loads((tmp_path / "m.log.jsonl").read_text().splitlines()[0])
     cer, steps = learn_again(strokes, out, done["step"])
@@ -342,9 +346,7 @@ def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: p
 def learn_again(dataset: Path, out: Path, at_least: int) -> tuple[float, list[Progress]]:
     """Go on from the checkpoint of `command`, to its end, in this process."""
     samples: tuple[Sample, ...] = open_dataset(str(dataset)).samples
-    from inkread.cli.train import _set_aside
-
-    train_samples, dev_samples = _set_aside(samples)
+    train_samples, dev_samples = hold_out(samples)
     config = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16)
     training = TrainingConfig(epochs=at_least // 6 + 2, batch=4, precision="float32", evaluations=2)
     steps: list[Progress] = []

@@ -1,11 +1,11 @@
-"""Several processes that train one network together, each on its share of every batch.
+"""Data-parallel training: several processes train one network, each on its part of every batch.
 
-Either torchrun started them (it sets RANK and WORLD_SIZE), or `meet` starts a second one itself: two processes of one
-thread each train a third faster on two cores than one process of two threads, which wait for each other after every
-small product.
+Either torchrun started them, which sets RANK and WORLD_SIZE, or `start_workers` starts a second process itself. On two
+cores, two processes with one thread each are a third faster than one process with two threads, which wait for each
+other after every small matrix product.
 
-The processes that `meet` starts find each other through a file in a folder that no other user can read, and connect on
-the loopback interface. What they exchange is numbers and JSON, never pickles.
+The processes that `start_workers` starts find each other through a file in a folder that no other user can read, and
+connect on the loopback interface. They exchange numbers and JSON, never pickles.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 import torch.distributed as dist
@@ -34,183 +34,187 @@ from inkread._locks import private_folder
 from inkread._threads import available_cpus
 from inkread.errors import InkreadError, TrainingFailed
 
-MEETING = timedelta(minutes=1)  # all start at once; who is not there by then has died
-LONGEST_WAIT = timedelta(minutes=10)  # for another one's share of the work, as of the lines to be made ready
-TOGETHER = 2  # processes that `meet` makes of one
+CONNECT_TIMEOUT = timedelta(minutes=1)  # all processes start together, and need seconds to import torch
+MESSAGE_TIMEOUT = timedelta(minutes=10)  # the longest wait for another process, for example while it prepares lines
+LOCAL_WORKERS = 2  # processes of a training without torchrun, as measured on two cores (experiments/LOG.md)
+EXIT_TIMEOUT = 5  # seconds that a process has to exit after it was lost
 
 
 @dataclass(frozen=True)
 class Workers:
-    """This process's place among those that train together, and the threads that it may use."""
+    """The rank of this process among those that train together, their number, and the threads of each."""
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
     threads: int = 1
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that reads the data, writes the files and talks."""
+    def is_first(self) -> bool:
+        """Is this the process that writes the files and the log?"""
         return self.rank == 0
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum of a tensor over all processes, put in its place."""
-        if self.world > 1:
+        """Replace a tensor by its sum over all processes."""
+        if self.world_size > 1:
             dist.all_reduce(values)
         return values
 
     def sum_all(self, tensors: list[Tensor]) -> None:
-        """The sums of many tensors over all processes, put in their places, in one message."""
-        if self.world > 1 and tensors:
+        """Replace each of many tensors by its sum over all processes, in one message."""
+        if self.world_size > 1 and tensors:
             message = self.sum(torch.cat([tensor.flatten() for tensor in tensors]))
             parts = torch.split(message, [tensor.numel() for tensor in tensors])
             for tensor, part in zip(tensors, parts, strict=True):
                 tensor.copy_(part.view_as(tensor))
 
-    def most(self, value: int) -> int:
-        """The largest of all processes' numbers."""
-        if self.world == 1:
+    def max(self, value: int) -> int:
+        """The largest of the values of all processes."""
+        if self.world_size == 1:
             return value
-        most = torch.tensor(value)
-        dist.all_reduce(most, dist.ReduceOp.MAX)
-        return int(most)
+        largest = torch.tensor(value)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return int(largest)
 
-    def all(self, own: Any) -> list[Any]:
-        """What each process has, in the order of their ranks: anything that JSON can express."""
-        if self.world == 1:
+    def gather(self, own: Any) -> list[Any]:
+        """The values of all processes, in the order of their ranks. A value is anything that JSON can express."""
+        if self.world_size == 1:
             return [own]
         text = json.dumps(own).encode()
-        text = text.ljust(self.most(len(text)))  # messages of one length; JSON ignores spaces at the end
-        messages = [torch.zeros(len(text), dtype=torch.uint8) for _ in range(self.world)]
+        text = text.ljust(self.max(len(text)))  # messages of one length; JSON ignores spaces at the end
+        messages = [torch.zeros(len(text), dtype=torch.uint8) for _ in range(self.world_size)]
         dist.all_gather(messages, torch.frombuffer(bytearray(text), dtype=torch.uint8))
         return [json.loads(message.numpy().tobytes()) for message in messages]
 
 
-def is_first() -> bool:
-    """Is this the first of the processes that torchrun started, or the only one?"""
+def is_first_process() -> bool:
+    """Is this the first of the processes that torchrun started, or the only process?"""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextlib.contextmanager
-def meet(most: int, work: Callable[..., object], *arguments: Any) -> Iterator[tuple[Workers, Path]]:
-    """This process's place among those that train together, and a private folder that all of them know.
+def start_workers(limit: int, work: Callable[..., object], *arguments: Any) -> Iterator[tuple[Workers, Path]]:
+    """Yield the Workers that this process belongs to, and a private folder that all of them know.
 
-    Without torchrun, and where there are two cores or more, a second process is started, unless `most` is 1. It calls
-    `work(*arguments, processes, folder)`, a function of a module. Raises TrainingFailed when it ends too early.
+    Without torchrun, a second process is started if there are two cores or more and `limit`, the largest number of
+    processes, is not 1. It calls `work(*arguments, workers, folder)`, a function at the top level of a module.
+    Raises TrainingFailed if the second process ends too early.
     """
     if "WORLD_SIZE" in os.environ:
-        with _torchrun() as processes:
-            if processes.first:
+        with _torchrun() as workers:
+            if workers.is_first:
                 with private_folder() as folder:
-                    processes.all(str(folder))
-                    yield processes, folder
+                    workers.gather(str(folder))
+                    yield workers, folder
             else:
-                yield processes, Path(processes.all("")[0])
+                yield workers, Path(workers.gather("")[0])
         return
     cpus = available_cpus()
-    world = min(TOGETHER, cpus, most)
+    world_size = min(LOCAL_WORKERS, cpus, limit)
     with private_folder() as folder:
-        if world < 2 or dist.is_initialized():  # a program that already has a process group keeps it
+        if world_size < 2 or dist.is_initialized():  # a program that already has a process group keeps it
             yield Workers(threads=cpus), folder
         else:
-            processes = Workers(0, world, cpus // world)
-            with _second_process(processes, folder, work, arguments):
-                yield processes, folder
+            workers = Workers(0, world_size, cpus // world_size)
+            with _second_process(workers, folder, work, arguments):
+                yield workers, folder
 
 
 @contextlib.contextmanager
 def _torchrun() -> Iterator[Workers]:
-    """Join the processes that the environment names."""
-    world = int(os.environ["WORLD_SIZE"])
-    processes = Workers(int(os.environ.get("RANK", "0")), world, available_cpus(world))
-    if world == 1 or dist.is_initialized():
-        yield processes
+    """Connect to the processes that torchrun started."""
+    world_size = int(os.environ["WORLD_SIZE"])
+    workers = Workers(int(os.environ.get("RANK", "0")), world_size, available_cpus(world_size))
+    if world_size == 1 or dist.is_initialized():
+        yield workers
         return
-    store, rank, world = next(rendezvous("env://", timeout=MEETING))
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=LONGEST_WAIT)
+    store, rank, world_size = next(rendezvous("env://", timeout=CONNECT_TIMEOUT))
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size, timeout=MESSAGE_TIMEOUT)
     try:
-        yield processes
+        yield workers
     finally:
         dist.destroy_process_group()
 
 
 @contextlib.contextmanager
 def _second_process(
-    processes: Workers, folder: Path, work: Callable[..., object], arguments: tuple[Any, ...]
+    workers: Workers, folder: Path, work: Callable[..., object], arguments: tuple[Any, ...]
 ) -> Iterator[None]:
-    """Run `work` in a second process, told by a file in the private folder what to do, and join it."""
-    other = replace(processes, rank=1)
-    (folder / "work").write_bytes(pickle.dumps((work, arguments, other)))
-    package = str(Path(__file__).parents[2])
-    # -P: no module of the working folder takes the place of one of Python's.
-    command = [sys.executable, "-P", "-c", "from inkread.train.distributed import help_out; help_out()", str(folder)]
-    with tempfile.TemporaryFile() as said:
-        second = subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([package, *sys.path])},
-            stdin=subprocess.PIPE,  # closed when this process ends, however it does
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
+    """Start a second process that calls `work`, and connect to it. A file in the private folder tells it what to do."""
+    (folder / "work").write_bytes(pickle.dumps((work, arguments, replace(workers, rank=1))))
+    with tempfile.TemporaryFile() as stderr:
+        process = _start_python("from inkread.train.distributed import run_second; run_second()", folder, stderr)
         try:
-            _join(processes, folder, lambda: second.poll() is None)
+            _connect(workers, folder, lambda: process.poll() is None)
             yield
-        except RuntimeError as error:  # the other one was lost, or never came
+        except RuntimeError as error:  # the connection was lost, or never made
             with contextlib.suppress(subprocess.TimeoutExpired):
-                second.wait(5)
-            if second.returncode is None:
+                process.wait(EXIT_TIMEOUT)
+            if process.returncode is None:
                 raise
-            said.seek(0)
-            last = said.read().decode(errors="replace").strip().rpartition("\n")[2].removeprefix("Error: ")
+            stderr.seek(0)
+            last = stderr.read().decode(errors="replace").strip().rpartition("\n")[2].removeprefix("Error: ")
             raise TrainingFailed(
-                f"the second process of this training ended ({last or second.returncode}); go on with --resume, "
-                "or train in one process with WORLD_SIZE=1 in the environment"
+                f"the second process of this training ended ({last or process.returncode})",
+                hint="go on with --resume, or train in one process with WORLD_SIZE=1 in the environment",
             ) from error
         finally:
             if dist.is_initialized():
                 dist.destroy_process_group()
-            second.terminate()
-            second.wait()
-            assert second.stdin is not None
-            second.stdin.close()
+            process.terminate()
+            process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
 
 
-def help_out() -> None:
-    """What the second process does: its work is in the folder that its command names."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the first process tells it
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+def _start_python(code: str, folder: Path, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Run Python code in a new process, which finds the same modules."""
+    package = str(Path(__file__).parents[2])
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code, str(folder)],  # -P: modules in the working folder do not replace Python's
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([package, *sys.path])},
+        stdin=subprocess.PIPE,  # closed when this process ends for any reason
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+    )
+
+
+def run_second() -> None:
+    """The main function of the second process; its only argument is the private folder."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes, and the first one ends the second
+    threading.Thread(target=_exit_with_first, daemon=True).start()
     folder = Path(sys.argv[1])
-    work, arguments, processes = pickle.loads((folder / "work").read_bytes())
+    work, arguments, workers = pickle.loads((folder / "work").read_bytes())
     try:
-        _join(processes, folder)
-        work(*arguments, processes, folder)
+        _connect(workers, folder)
+        work(*arguments, workers, folder)
     except InkreadError as error:
         sys.exit(f"Error: {error}")
 
 
-def _end_with_the_first() -> None:
-    while os.read(0, 1):  # returns nothing when the other end is closed
+def _exit_with_first() -> None:
+    while os.read(0, 1):  # returns nothing when the first process has ended, which closes stdin
         pass
     os._exit(1)
 
 
-def _join(processes: Workers, folder: Path, alive: Callable[[], bool] = lambda: True) -> None:
-    """Meet the processes that know the folder. Raises RuntimeError when they don't come, or are not alive any more."""
-    store = dist.FileStore(str(folder / "meeting"), processes.world)  # type: ignore[attr-defined]
-    store.set(f"here {processes.rank}", "")
-    latest = time.monotonic() + MEETING.total_seconds()
-    while not store.check([f"here {rank}" for rank in range(processes.world)]):
-        if not alive() or time.monotonic() > latest:
-            raise RuntimeError("a process has not come")
+def _connect(workers: Workers, folder: Path, alive: Callable[[], bool] = lambda: True) -> None:
+    """Connect the processes that know the folder. Raises RuntimeError if one does not come, or is not alive."""
+    store = dist.FileStore(str(folder / "store"), workers.world_size)  # type: ignore[attr-defined]
+    store.set(f"ready {workers.rank}", "")
+    deadline = time.monotonic() + CONNECT_TIMEOUT.total_seconds()
+    while not store.check([f"ready {rank}" for rank in range(workers.world_size)]):
+        if not alive() or time.monotonic() > deadline:
+            raise RuntimeError("a process did not connect")
         time.sleep(0.02)
     with _loopback():
         dist.init_process_group(
-            "gloo", store=store, rank=processes.rank, world_size=processes.world, timeout=LONGEST_WAIT
+            "gloo", store=store, rank=workers.rank, world_size=workers.world_size, timeout=MESSAGE_TIMEOUT
         )
 
 
 @contextlib.contextmanager
 def _loopback() -> Iterator[None]:
-    """Have gloo connect processes on the loopback interface alone."""
+    """Let gloo connect processes only on the loopback interface."""
     before = os.environ.get("GLOO_SOCKET_IFNAME")
     if sys.platform != "win32":
         names = {name for _, name in socket.if_nameindex()}
