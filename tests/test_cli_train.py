@@ -15,9 +15,8 @@ from commands import LINE, ROOT, TINY, done, refused, run
 from PIL import Image
 
 from inkread.config import CELLS, Activation, NetworkConfig, TrainingConfig
-from inkread.data import Sample, open_dataset
+from inkread.data import open_dataset
 from inkread.model.checkpoint import load_model
-from inkread.train.finetune import hold_out
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -38,15 +37,7 @@ def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "m.log.jsonl").read_text().splitlines()) == 1  # of the new training alone
 
 
-def test_a_tenth_of_many_lines_is_held_out() -> None:
-    samples = tuple(Sample(str(number), Path("line.png"), "a") for number in range(250))
-    training, validation = hold_out(samples)
-    assert len(validation) == 25 and {*training, *validation} == {*samples} and len(training) == 225
-    assert hold_out(samples[::-1]) == (training, validation)
-    assert hold_out(samples[:99]) == (samples[:99], samples[:99])
-
-
-def test_thirty_minutes_if_nothing_is_said(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_is_thirty_minutes(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
 
     def no_training(*given: Any, **rest: Any) -> float:
@@ -147,6 +138,29 @@ def test_what_training_refuses(
     assert message in refused("train", few, "--out", "m.safetensors", *arguments.split(), code=code)
 
 
+def test_a_dry_run_prints_the_settings_and_their_origins(few: Path, model: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "settings.toml", tmp_path / "m.safetensors"
+    config.write_text("batch = 5\nema = 0.5\n")
+    options = ("--config", config, "--set", "ema=0.9", "--epochs", 3, "--out", out, "--dry-run")
+    result = done("train", few, "--from", model, *options)
+    *rows, training, validation, action = result.stdout.splitlines()
+    origins = {name: (value, origin) for name, value, origin in (re.split("[=\t]", row) for row in rows)}
+    assert set(origins) == {*NetworkConfig().to_dict(), *TrainingConfig().to_dict()}
+    assert origins["hidden"] == ("16", "the model to start from")
+    assert origins["learning_rate"] == ("0.002", "fine-tuning")
+    assert origins["interpolation"] == ("0.7", "fine-tuning on few lines")
+    assert origins["batch"] == ("5", "config file")
+    assert origins["ema"] == ("0.9", "--set")
+    assert origins["epochs"] == ("3", "--epochs")
+    assert origins["clip"] == ("5.0", "default")
+    assert (training, validation) == ("4 training lines", "4 training lines to measure the error rate on")
+    assert action == f"fine-tunes {model.name}, and writes {out}"
+    assert [file.name for file in tmp_path.iterdir()] == ["settings.toml"]
+    rows = done("train", few, "--preset", "elman", "--dev", few, "--out", out, "--dry-run").stdout.splitlines()
+    assert "cell=elman\tpreset elman" in rows and "minutes=30.0\tdefault" in rows
+    assert rows[-1] == f"starts with random weights, and writes {out}"
+
+
 def test_the_help_of_train_names_every_setting() -> None:
     text = done("train", "--help").stdout
     for settings in (NetworkConfig(), TrainingConfig()):
@@ -200,11 +214,11 @@ def test_a_full_disk(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"the old one"]
 
 
-def test_a_stopped_training_is_not_written_over(few: Path, tmp_path: Path) -> None:
+def test_a_stopped_training_is_not_overwritten(few: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "m.checkpoint"
     checkpoint.write_bytes(b"hours of work")
     line = refused("train", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors")
-    assert line == f"Error: {checkpoint}: of a training that was stopped; go on with --resume, or delete it by --force"
+    assert line.startswith(f"Error: {checkpoint}: belongs to a training that was stopped; continue it with --resume")
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"hours of work"]
 
 

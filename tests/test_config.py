@@ -55,7 +55,7 @@ def test_a_value_becomes_its_settings_own_type(name: str, value: Any, expected: 
         ("channels", [8, 16.5, 9], "list of whole numbers"),
         ("channels", (8, 0, 9), "three or more"),
         ("height", 40, "multiple of 16"),
-        ("step", 3, "step of 4"),
+        ("step", 3, "must be 4"),
         ("cell", "gnu", "elman, gru, lstm"),
         ("cell", 3, "elman, gru, lstm"),
         ("activation", "sigmoid", "tanh, logistic, relu"),
@@ -92,6 +92,22 @@ def test_a_misspelt_setting_is_refused_with_the_names_there_are() -> None:
             change()
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("shortcut", "auxiliary"),
+        ("agreement", "consistency"),
+        ("crossed", "spliced"),
+        ("average", "ema"),
+        ("blend", "interpolation"),
+        ("checks", "evaluations"),
+    ],
+)
+def test_the_old_name_of_a_setting_is_refused_with_the_new_one(old: str, new: str) -> None:
+    with pytest.raises(BadConfig, match=rf"^{old}: this setting is now called {new}$"):
+        configure(NetworkConfig(), TrainingConfig(), {old: 1})
+
+
 def test_each_setting_goes_to_its_config() -> None:
     network, training = configure(NetworkConfig(), TrainingConfig(), {"hidden": "7", "batch": "3"})
     assert (network, training) == (NetworkConfig(hidden=7), TrainingConfig(batch=3))
@@ -121,8 +137,8 @@ def test_toml_is_read(tmp_path: Path) -> None:
         (b"cell = gru", "line 1"),
         (b"\xff\xfe", "utf-8"),
         (None, "check the path"),
-        (b"layers = " + b"9" * 5000, "write one"),
-        (b"layers = " + b"[" * 5000, "write one"),
+        (b"layers = " + b"9" * 5000, "write lines"),
+        (b"layers = " + b"[" * 5000, "write lines"),
     ],
 )
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes | None, told: str) -> None:
