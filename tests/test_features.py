@@ -1,13 +1,15 @@
-"""Column features: the nine of Marti and Bunke by a slow loop, the windows by hand, the number of steps."""
+"""Features: those of columns by a slow loop and by hand, those of ink by hand, and the number of steps."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from ink_samples import zigzag
 
 from inkread.config import NetworkConfig
-from inkread.features.extract import extract, feature_size, geometry
+from inkread.features.extract import extract, feature_size, geometry, ink_features
+from inkread.features.ink import STEP, resample
 
 
 def geometry_by_loop(ink: np.ndarray) -> np.ndarray:
@@ -16,14 +18,14 @@ def geometry_by_loop(ink: np.ndarray) -> np.ndarray:
     found = np.zeros((width, 9))
     for x in range(width):
         column = [ink[y - 1, x] > 0.5 for y in range(1, height + 1)]
-        wet = [y for y in range(1, height + 1) if column[y - 1]]
-        first, last = (wet[0], wet[-1]) if wet else (height / 2, height / 2)
-        found[x, 0] = len(wet) / height
-        found[x, 1] = sum(wet) / height**2
-        found[x, 2] = sum(y**2 for y in wet) / height**3
+        inked = [y for y in range(1, height + 1) if column[y - 1]]
+        first, last = (inked[0], inked[-1]) if inked else (height / 2, height / 2)
+        found[x, 0] = len(inked) / height
+        found[x, 1] = sum(inked) / height**2
+        found[x, 2] = sum(y**2 for y in inked) / height**3
         found[x, 3], found[x, 4] = first / height, last / height
         found[x, 7] = sum(column[y] != column[y - 1] for y in range(1, height))
-        found[x, 8] = len(wet) / (last - first + 1) if wet else 0
+        found[x, 8] = len(inked) / (last - first + 1) if inked else 0
     for x in range(width):
         before, after = max(x - 1, 0), min(x + 1, width - 1)
         found[x, 5:7] = (found[after, 3:5] - found[before, 3:5]) / 2
@@ -34,7 +36,7 @@ def geometry_by_loop(ink: np.ndarray) -> np.ndarray:
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 12)), elements=st.sampled_from([0, 100, 130, 255]))
 )
-def test_geometry_is_its_formulas(pixels: np.ndarray) -> None:
+def test_geometry_is_as_in_its_formulas(pixels: np.ndarray) -> None:
     ink = (pixels / 255).astype(np.float32)
     np.testing.assert_allclose(geometry(ink), geometry_by_loop(ink), atol=1e-6)
 
@@ -65,7 +67,7 @@ def test_an_even_window_has_its_extra_column_after() -> None:
     assert vectors.reshape(1, 4, 16)[0, :, 0].round().tolist() == [0, 1, 2, 3]
 
 
-def test_conv_takes_the_columns_as_they_are() -> None:
+def test_conv_takes_the_columns_unchanged() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (48, 30), np.uint8)
     np.testing.assert_allclose(extract(pixels, NetworkConfig()) * 255, pixels.T, atol=1e-4)
 
@@ -79,3 +81,48 @@ def test_shape(settings: dict[str, object], width: int) -> None:
     vectors = extract(np.full((48, width), 255, np.uint8), config)
     steps = width if config.features == "conv" else -(-width // config.step)
     assert vectors.shape == (steps, feature_size(config)) and vectors.dtype == np.float32
+
+
+# ---- ink
+
+
+def test_ink_features_of_a_path_worked_out_by_hand() -> None:
+    """Six steps to the right on the baseline, then six straight down, the pen up for the last of them."""
+    right = [[STEP * i, 0.0, 1.0] for i in range(7)]
+    down = [[STEP * 6, STEP * i, float(i < 6)] for i in range(1, 7)]
+    features = ink_features(np.array(right + down, dtype=np.float32))
+    assert features.shape == (13, 89)
+    assert features[0, :2].tolist() == [0, 0]
+    assert features[3, :6] == pytest.approx([1, 0, 1, 0, 1, 0], abs=1e-5)  # straight on along x, no turn
+    assert features[6, :6] == pytest.approx([1, 0, 0.5**0.5, 0.5**0.5, 0, 1], abs=1e-5)  # a quarter turn to the right
+    assert features[10, :6] == pytest.approx([0, 1, 0, 1, 1, 0], abs=1e-5)
+    assert features[:, 6].tolist() == [1.0] * 12 + [0.0]
+    assert features[[3, 12], 7] == pytest.approx([0, -6 * STEP])  # below the baseline
+    assert features[:, 9].tolist() == [0.0] * 13  # it never goes back
+    assert features[[4, 6, 12], 10] == pytest.approx([-1 / 2, 0, 1], abs=1e-5)  # wide, square, tall: (2-6)/(2+6), ...
+    assert features[6, 11:13] == pytest.approx([0.5**0.5, 0.5**0.5], abs=1e-5)
+    assert features[[0, 6], 13] == pytest.approx([0, 1], abs=1e-5)  # straight; twice as long as its box
+    # Distances from the chord, in steps: 0, 1, 2, 3, 4, 3, 2, 1, 0, each over the root of 2.
+    assert features[6, 14] == pytest.approx(STEP**2 * 44 / 2 / 9, abs=1e-5)
+    # At the corner, from the middle of its maps: six points of ink to the left, itself across and down, five below.
+    ink, across = features[6, 15:87].reshape(2, 6, 6)
+    assert ink[3, :4] == pytest.approx(STEP * np.array([2, 2, 2, 2]), abs=1e-5)
+    assert ink[4:, 3] == pytest.approx(STEP * np.array([2, 2]), abs=1e-5) and ink.sum() == pytest.approx(12 * STEP)
+    assert across[3, :4] == pytest.approx(STEP * np.array([2, 2, 2, 0.5]), abs=1e-5)  # half of the corner
+    assert across.sum() == pytest.approx(6.5 * STEP)
+
+
+def test_the_map_shows_what_is_written_later() -> None:
+    """A stem, then a word to the right, then the cross of the stem: the middle of the stem has ink to both sides."""
+    stem = np.array([[0.0, -2.0], [0.0, 0.0]])
+    word = zigzag([0, 0, 0], top=-1) * [0.5, 1] + [2, 0]
+    cross = np.array([[-0.85, -1.55], [0.85, -1.55]])
+    without, _ = resample([stem, word])
+    with_it, _ = resample([stem, word, cross])
+    middle = 6  # y = -0.8 of the stem
+    before, after = ink_features(without.astype(np.float32))[middle], ink_features(with_it.astype(np.float32))[middle]
+    before, after = before[15:51].reshape(6, 6), after[15:51].reshape(6, 6)
+    assert before[:, [0, 1, 2, 4, 5]].tolist() == [[0] * 5] * 6  # the stem alone
+    assert np.argwhere(after > before + 1e-6).tolist() == [[1, 1], [1, 2], [1, 3], [1, 4], [1, 5]]  # and its cross
+    late = ink_features(with_it.astype(np.float32))[-1]
+    assert late[9] == pytest.approx(with_it[:, 0].max() - 0.85, abs=1e-3)  # behind the farthest

@@ -1,9 +1,11 @@
-"""A normalised line -> a sequence of feature vectors, one a column or a window of columns: (T, F).
+"""A normalised line becomes a sequence of T feature vectors of length F.
 
-conv        the columns themselves, F = height: the network's own convolutions make the features
-pixels      a window of columns sliding over the line, F = height * window: the plain lecture
-geometry    the nine features of Marti and Bunke (2001), F = 9
-strokes     of a pen's path, a vector a step along it, F = 89
+The setting `features` of a model chooses one of four kinds:
+
+conv        the columns of pixels, F = height; the convolutions of the network make features of them
+pixels      windows of columns that slide over the line, F = height * window
+geometry    nine features of each column, by Marti and Bunke (2001)
+strokes     89 features of each step along the path of a pen
 """
 
 from dataclasses import replace
@@ -20,46 +22,51 @@ from inkread.features.render import draw_ink, drawing_scale_and_left
 from inkread.inputs.ink import LineInput
 
 NormalizedLine = NormalizedImage | NormalizedInk
-Features = NDArray[np.float32]
+Features = NDArray[np.float32]  # (T, F)
+
+TINY = 1e-6  # x-heights: shorter vectors have no direction, and no box is divided by less
 
 
 def feature_size(config: NetworkConfig) -> int:
-    """F, the length of one vector."""
+    """F, the length of a feature vector."""
     sizes = {"conv": config.height, "pixels": config.height * config.window, "geometry": 9, "strokes": 89}
     return sizes[config.features]
 
 
-def normalize(writing: LineInput, config: NetworkConfig) -> NormalizedLine:
-    """A line, normalised for a network; for one that reads pictures, strokes are drawn first.
+def normalize(line: LineInput, config: NetworkConfig) -> NormalizedLine:
+    """A line normalised for a network. Strokes are drawn for a network that reads images.
 
-    Raises BadInput for a picture where the network reads strokes.
+    Raises BadInput for an image if the network reads pen strokes.
     """
-    if isinstance(writing, np.ndarray):
+    if isinstance(line, np.ndarray):
         if config.features == "strokes":
-            raise BadInput("a picture, but the model reads pen strokes; take a model of pictures")
-        return normalize_image(writing, config.height)
+            raise BadInput("an image, but the model reads pen strokes", hint="use a model for images")
+        return normalize_image(line, config.height)
     if config.features == "strokes":
-        return normalize_ink(writing)
-    line = normalize_image(draw_ink(writing), config.height)
-    scale, left = drawing_scale_and_left(writing)
-    return replace(line, scale=line.scale / scale, offset=line.offset / scale + left)
+        return normalize_ink(line)
+    drawn = normalize_image(draw_ink(line), config.height)
+    scale, left = drawing_scale_and_left(line)
+    return replace(drawn, scale=drawn.scale / scale, offset=drawn.offset / scale + left)
 
 
 def columns_of(line: NormalizedLine) -> NDArray[Any]:
-    """What a network steps over, (rows, W): pixels (height, W) uint8, 255 = ink, or a pen's path (3, W) float32."""
+    """The columns that a network reads one after the other: pixels (height, W) uint8, 255 = ink, or a path (3, W)."""
     return line.pixels if isinstance(line, NormalizedImage) else line.path.T
 
 
 def source_x(line: NormalizedLine, columns: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """The x in the picture, or in the ink, of columns of its normalised line."""
+    """The x in the original image or ink of positions among the columns of a normalised line."""
     if isinstance(line, NormalizedImage):
         return columns * line.scale + line.offset
-    places: NDArray[np.floating[Any]] = np.interp(columns, np.arange(len(line.places)), line.places)
-    return places
+    xs: NDArray[np.floating[Any]] = np.interp(columns, np.arange(len(line.source_x)), line.source_x)
+    return xs
 
 
 def extract(columns: NDArray[Any], config: NetworkConfig) -> Features:
-    """The columns of a normalised line (rows, W) -> (T, F) float32: T = W for conv and strokes, else ceil(W / step)."""
+    """The features (T, F) float32 of the columns (rows, W) of a line.
+
+    T is W for the features conv and strokes, else ceil(W / step).
+    """
     if config.features == "strokes":
         return ink_features(columns.T)
     ink = columns.astype(np.float32) / np.float32(255)
@@ -71,7 +78,7 @@ def extract(columns: NDArray[Any], config: NetworkConfig) -> Features:
 
 
 def _windows(ink: Features, window: int, step: int) -> Features:
-    """(H, W) -> (ceil(W / step), window * H): the columns around every step-th column, blank beyond the ends."""
+    """Windows of columns: (H, W) -> (ceil(W / step), window * H), around every step-th column, 0 beyond the ends."""
     before = (window - 1) // 2
     padded = np.pad(ink.T, ((before, window - 1 - before), (0, 0)))
     views = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)[::step]  # (T, H, window)
@@ -79,9 +86,10 @@ def _windows(ink: Features, window: int, step: int) -> Features:
 
 
 def geometry(ink: Features) -> Features:
-    """(H, W), 0 = paper, 1 = ink -> (W, 9): Marti and Bunke 2001, "Using a statistical language model ...", section 3.
+    """The features (W, 9) of the columns of pixels (H, W), 0 = paper, 1 = ink.
 
-    With p(x, y) = 1 where a pixel is ink, and rows y = 1..H counted from the top as in the paper:
+    From Marti and Bunke (2001), "Using a statistical language model to improve the performance of an HMM-based cursive
+    handwriting recognition system", section 3. With p(x, y) = 1 if a pixel is ink, and rows y = 1..H from the top:
         f1  weight          sum_y p / H
         f2  centre          sum_y y p / H^2
         f3  second moment   sum_y y^2 p / H^3
@@ -90,135 +98,153 @@ def geometry(ink: Features) -> Features:
         f6  gradient of f4, and f7  of f5, from the column before to the one after
         f8  transitions     changes between paper and ink down the column
         f9  ink between     the share of ink between the contours
-    f4 and f5 are divided by H so that all features are of one order; f3 is divided by H^3, not by H^2, for the same
-    reason. A column without ink takes its contours from the middle row and has nothing between.
+    Unlike in the paper, f4 and f5 are divided by H, and f3 by H^3 instead of H^2, so that all features have similar
+    sizes. In a column without ink, the contours are at the middle row, with nothing between.
     """
     height = ink.shape[0]
-    wet = ink > 0.5
+    inked = ink > 0.5
     rows = np.arange(1, height + 1, dtype=np.float32)[:, None]
-    any_ink = wet.any(axis=0)
-    upper = np.where(any_ink, wet.argmax(axis=0) + 1, height / 2) / height
-    lower = np.where(any_ink, height - wet[::-1].argmax(axis=0), height / 2) / height
-    count = wet.sum(axis=0)
+    any_ink = inked.any(axis=0)
+    upper = np.where(any_ink, inked.argmax(axis=0) + 1, height / 2) / height
+    lower = np.where(any_ink, height - inked[::-1].argmax(axis=0), height / 2) / height
+    count = inked.sum(axis=0)
     between = np.where(any_ink, np.round((lower - upper) * height) + 1, 1)
     columns = [
         count / height,
-        (rows * wet).sum(axis=0) / height**2,
-        (rows**2 * wet).sum(axis=0) / height**3,
+        (rows * inked).sum(axis=0) / height**2,
+        (rows**2 * inked).sum(axis=0) / height**3,
         upper,
         lower,
         _gradient(upper),
         _gradient(lower),
-        (wet[1:] != wet[:-1]).sum(axis=0),
+        (inked[1:] != inked[:-1]).sum(axis=0),
         count / between,
     ]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _gradient(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half the difference of the neighbours; at the ends the end stands for the missing neighbour."""
+    """Half the difference of the neighbours; at the ends, the end itself is used for the missing neighbour."""
     padded = np.pad(values, 1, mode="edge")
     return (padded[2:] - padded[:-2]) / 2
 
 
-AROUND = 4  # steps: the vicinity of a point reaches so far to both sides
-GRID = 0.2  # body heights: what maps are counted on
-CELL = 2  # grid squares to each side: one of the six by six cells of the maps around a point
-REACH = 3 * CELL  # grid squares from a point to a side of its maps
+AROUND = 4  # steps: the neighbourhood of a point reaches this far to both sides
+MEAN_AROUND = 12  # steps to both sides, over which the mean x is taken
+SECOND = 2  # steps to the second neighbours, between which curvature is measured
+GRID = 0.2  # x-heights: the side of a grid square, on which maps are counted
+CELL = 2  # grid squares: the side of a cell of the maps around a point
+REACH = 3 * CELL  # grid squares from a point to a side of its maps, which have 6 x 6 cells
+ASCENDERS, DESCENDERS = -1.3, 0.3  # x-heights: y above which ink is in ascenders, and below which in descenders
+MAX_FEATURE = 10  # features are clipped to this size: more comes from odd ink, and would dominate the network
 
 
 def ink_features(path: PenPath) -> Features:
-    """A pen's path (T, 3) in body heights -> (T, 89), after Jaeger et al. 2001 (NPen++), Liwicki and Bunke 2006, Graves
-    et al. 2009; neighbours beyond an end are the end itself.
+    """The path of a pen (T, 3), in x-heights, as features (T, 89).
 
-        0-1    offset          from the point before, in steps; long only above the paper (Graves)
+    They are those of NPen++ (Jaeger, Manke, Reichert and Waibel 2001), Liwicki and Bunke (2006), and Graves et al.
+    (2009). The "neighbourhood" of a point is AROUND steps to both sides; beyond an end it repeats the end.
+
+        0-1    offset          from the point before, in steps; long only while the pen is up (Graves)
         2-3    direction       cosine and sine of the way from the point before to the one after (Jaeger)
         4-5    curvature       cosine and sine of the turn between the ways from and to the second neighbours (Jaeger)
-        6      pen             1 on the paper, 0 above it (Jaeger, Graves)
-        7      height          above the baseline, in body heights (Jaeger, Liwicki)
-        8      side            x less its mean over 25 steps (Liwicki)
-        9      retreat         how far x lies behind the farthest so far: a delayed stroke, the "hat" of Jaeger
-        10     aspect          (height - width) / (height + width) of the box around the vicinity, AROUND steps to
-                               both sides (Jaeger)
-        11-12  vicinity slope  cosine and sine of the way from the vicinity's first to its last point (Jaeger)
-        13     curliness       the vicinity's path over the longer side of its box, 0 for a straight line (Jaeger)
-        14     linearity       mean squared distance of the vicinity from the line of 11-12 (Jaeger)
-        15-50  map             ink, as path in body heights, in six by six cells about the point, row by row from the
-                               top left: what was and will be written there, at whatever time (Jaeger, Liwicki)
-        51-86  map across      the share of each cell that was written from side to side: the squared cosine of 2-3
-        87-88  reach           ink above and below the small letters within two cells to the sides (Liwicki)
+        6      pen             1 down, 0 up (Jaeger, Graves)
+        7      height          above the baseline, in x-heights (Jaeger, Liwicki)
+        8      side            x minus its mean over 25 steps (Liwicki)
+        9      retreat         how far x is behind the farthest x so far: marks delayed strokes, the "hat" of Jaeger
+        10     aspect          (height - width) / (height + width) of the box around the neighbourhood (Jaeger)
+        11-12  chord           cosine and sine of the way from the first to the last point of the neighbourhood (Jaeger)
+        13     curliness       length of the neighbourhood over the longer side of its box, minus 1 (Jaeger)
+        14     linearity       mean squared distance of the neighbourhood from its chord (Jaeger)
+        15-50  map             ink, as length of path in x-heights, in the 6 x 6 cells around the point, row by row from
+                               the top left: what was and will be written there, at whatever time (Jaeger, Liwicki)
+        51-86  horizontal map  the part of 15-50 that was written from side to side: weighted with the squared cosine
+                               of its direction
+        87-88  reach           ink of ascenders and of descenders within two cells to both sides (Liwicki)
     """
     points, pen = path[:, :2].astype(np.float64), path[:, 2]
-    offset = np.diff(points, axis=0, prepend=points[:1])
-    padded = np.concatenate([points[:1].repeat(AROUND, 0), points, points[-1:].repeat(AROUND, 0)])
-    window = np.stack([padded[first : first + len(points)] for first in range(2 * AROUND + 1)])  # (2 AROUND + 1, T, 2)
-    second_before, before, _, after, second_after = window[AROUND - 2 : AROUND + 3]
-    chord = window[-1] - window[0]
-    box = np.ptp(window, axis=0)
-    longer = np.maximum(box.max(axis=1), 1e-6)
-    ways = np.hypot(*np.moveaxis(np.diff(window, axis=0), -1, 0)).sum(axis=0)
-    along = _unit(chord)
-    x, y = np.moveaxis(window - window[0], 2, 0)
-    distance = y * along[:, 0] - x * along[:, 1]
-    direction = _unit(after - before)
-    columns = [
-        (offset / STEP).clip(-10, 10),
+    windows = _neighbourhoods(points)  # (2 AROUND + 1, T, 2)
+    direction = _unit(windows[AROUND + 1] - windows[AROUND - 1])
+    features = [
+        (np.diff(points, axis=0, prepend=points[:1]) / STEP).clip(-MAX_FEATURE, MAX_FEATURE),
         direction,
-        _turn(_unit(points - second_before), _unit(second_after - points)),
+        _turn(_unit(points - windows[AROUND - SECOND]), _unit(windows[AROUND + SECOND] - points)),
         pen,
         -points[:, 1],
-        points[:, 0] - _moving_mean(points[:, 0], 12),
+        points[:, 0] - _moving_mean(points[:, 0], MEAN_AROUND),
         np.maximum.accumulate(points[:, 0]) - points[:, 0],
-        (box[:, 1] - box[:, 0]) / np.maximum(box.sum(axis=1), 1e-6),
-        along,
-        ways / longer - 1,
-        (distance**2).mean(axis=0),
-        _ink_around(points, pen, pen * direction[:, 0] ** 2),
+        *_shapes(windows),
+        *_maps(points, pen, pen * direction[:, 0] ** 2),
     ]
-    return np.column_stack(columns).clip(-10, 10).astype(np.float32)
+    return np.column_stack(features).clip(-MAX_FEATURE, MAX_FEATURE).astype(np.float32)
+
+
+def _neighbourhoods(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The neighbours of each point: (T, 2) -> (2 AROUND + 1, T, 2), from AROUND steps before to AROUND steps after."""
+    padded = np.concatenate([points[:1].repeat(AROUND, 0), points, points[-1:].repeat(AROUND, 0)])
+    return np.stack([padded[first : first + len(points)] for first in range(2 * AROUND + 1)])
+
+
+def _shapes(windows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Features 10 to 14 of neighbourhoods (2 AROUND + 1, T, 2): aspect, chord, curliness and linearity."""
+    chord = _unit(windows[-1] - windows[0])  # (T, 2)
+    box = np.ptp(windows, axis=0)  # (T, 2): width and height
+    length = np.hypot(*np.moveaxis(np.diff(windows, axis=0), -1, 0)).sum(axis=0)  # (T,)
+    x, y = np.moveaxis(windows - windows[0], 2, 0)  # (2 AROUND + 1, T) each
+    distance = y * chord[:, 0] - x * chord[:, 1]  # from the chord
+    return [
+        (box[:, 1] - box[:, 0]) / np.maximum(box.sum(axis=1), TINY),
+        chord,
+        length / np.maximum(box.max(axis=1), TINY) - 1,
+        (distance**2).mean(axis=0),
+    ]
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vectors (T, 2) of length one, (cosine, sine) of their direction; 0 where there is none."""
+    """Vectors (T, 2) scaled to length 1: cosine and sine of their direction. Those without length become 0."""
     lengths = np.hypot(*vectors.T)[:, None]
-    unit: NDArray[np.float64] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-6)
+    unit: NDArray[np.float64] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > TINY)
     return unit
 
 
 def _turn(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine and sine of the angle from one direction to another."""
+    """Cosine and sine (T, 2) of the angles from directions (T, 2) to others (T, 2)."""
     cosine = (first * second).sum(axis=1)
     sine = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     return np.column_stack([cosine, sine])
 
 
 def _moving_mean(values: NDArray[np.float64], around: int) -> NDArray[np.float64]:
-    """The mean of each value and `around` neighbours to both sides, fewer at the ends."""
+    """The mean of each value (T,) and its `around` neighbours to both sides; of fewer at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
-    places = np.arange(len(values))
-    first, last = np.maximum(places - around, 0), np.minimum(places + around + 1, len(values))
+    indexes = np.arange(len(values))
+    first, last = np.maximum(indexes - around, 0), np.minimum(indexes + around + 1, len(values))
     means: NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)
     return means
 
 
-def _ink_around(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Features 15 to 88: (T, 36) of each ink, counted by a table of sums, and (T, 2) of the first."""
-    least = points.min(axis=0)
-    x, y = cells = (((points - least) / GRID).astype(int) + REACH).T
+def _maps(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -> list[NDArray[np.float64]]:
+    """Features 15 to 88: a map (T, 36) of each ink (T,) around each point, then the reach (T, 2) of the first ink.
+
+    The ink is counted on a grid. Its cumulative sums over rows and columns give the ink of any rectangle from the sums
+    at its four corners (a summed-area table, Crow 1984), so the time does not grow with the size of the maps.
+    """
+    corner = points.min(axis=0)
+    x, y = cells = (((points - corner) / GRID).astype(int) + REACH).T  # (T,) each: the grid squares of the points
     width, height = (cells.max(axis=1) + REACH).tolist()
-    counted = [np.bincount(x * height + y, ink, width * height).reshape(width, height) * STEP for ink in inks]
-    sums = np.zeros((len(inks), width + 1, height + 1))  # of the ink to the left and above
-    np.cumsum(np.cumsum(counted, axis=1), axis=2, out=sums[:, 1:, 1:])
+    grids = [np.bincount(x * height + y, ink, width * height).reshape(width, height) * STEP for ink in inks]
+    sums = np.zeros((len(inks), width + 1, height + 1))  # [:, i, j]: the ink in the columns before i and rows before j
+    np.cumsum(np.cumsum(grids, axis=1), axis=2, out=sums[:, 1:, 1:])
 
     columns = sums[:, CELL:] - sums[:, :-CELL]
-    squares = columns[:, :, CELL:] - columns[:, :, :-CELL]  # [:, x, y]: the ink of the cell from there on
-    away = np.arange(-REACH, REACH, CELL)
+    squares = columns[:, :, CELL:] - columns[:, :, :-CELL]  # [:, i, j]: the ink of the cell that begins at i, j
+    offsets = np.arange(-REACH, REACH, CELL)  # of the cells of a map from its point
     rows = squares.shape[2]
-    around = (x * rows + y)[:, None] + (away[:, None] + away * rows).ravel()  # (T, 36), places in a flat map
+    around = (x * rows + y)[:, None] + (offsets[:, None] + offsets * rows).ravel()  # (T, 36): indexes of flat squares
     maps = [square.ravel()[around] for square in squares]
 
-    top = least[1] - REACH * GRID
-    ascenders, descenders = (int(np.clip((line - top) / GRID, 0, height)) for line in (-1.3, 0.3))
-    beyond = sums[0][:, [0, ascenders, descenders, height]]  # where ink above and below the small letters begins, ends
-    reach = np.diff(beyond[x + 2 * CELL] - beyond[x - 2 * CELL], axis=1)[:, ::2]
-    return np.column_stack([*maps, reach])
+    top = corner[1] - REACH * GRID  # the y at which the grid begins
+    ascenders, descenders = (int(np.clip((y - top) / GRID, 0, height)) for y in (ASCENDERS, DESCENDERS))
+    bands = sums[0][:, [0, ascenders, descenders, height]]  # (width + 1, 4): ink above the limits of the three bands
+    reach = np.diff(bands[x + 2 * CELL] - bands[x - 2 * CELL], axis=1)[:, ::2]  # (T, 2): the outer bands
+    return [*maps, reach]

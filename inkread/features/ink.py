@@ -1,7 +1,7 @@
-"""Pen strokes made comparable: a page cut into lines, a line levelled, set upright, scaled, and walked in even steps.
+"""Pen strokes are normalised: level, upright, of one size, and resampled in even steps along the path.
 
-Everything is measured along the way the pen took, nothing by its time or its number of points: the same writing gives
-the same path from a pen that reports 30 or 200 points a second.
+Everything is measured along the path of the pen, and nothing by its time or its number of points. So the same writing
+gives the same path from a pen that reports 30 or 200 points per second.
 """
 
 from collections.abc import Sequence
@@ -13,62 +13,70 @@ from numpy.typing import NDArray
 from inkread.inputs.ink import Stroke
 
 Point = tuple[float, float]
-PenPath = NDArray[
-    np.float32
-]  # (T, 3): x and y in body heights, the baseline at y = 0, and the pen: 1 on paper, 0 above
+PenPath = NDArray[np.float32]  # (T, 3): x and y in x-heights, y = 0 on the baseline, and the pen: 1 down, 0 up
 
-STEP = 0.2  # body heights from one point of a path to the next: some 20 points a character
-DOT = 3  # points of a stroke at least, or a full stop would be no step of the network
-FEWEST_UP, MOST_UP = 3, 8  # points of the way above the paper to the next stroke
-TINIEST, SMALLEST = 1e-12, 1e-9  # units of a coordinate, and of a body height: what is smaller is a dot
-LONGEST = 20_000  # points of a path: a line is some 50 to 2,000
+STEP = 0.2  # x-heights from one point of a path to the next: about 20 points per character
+MIN_POINTS = 3  # of a stroke: with fewer, the network, which shortens paths, would skip a full stop
+MIN_UP_POINTS, MAX_UP_POINTS = 3, 8  # of the way above the paper to the next stroke: it says little, however long
+MAX_POINTS = 20_000  # of a path: a line has about 50 to 2,000, and longer ones would fill the memory
+MIN_COORDINATE = 1e-12  # units: smaller coordinates are 0, as the inverse of a number such as 1e-310 is not finite
+MIN_X_HEIGHT = 1e-9  # units: smaller writing is a dot
+
+SWING = 0.15  # of the height of a line: smaller swings of y are tremor and serifs, not turning points
+LONG_LINE = 3  # heights: in shorter lines the letters themselves hide the slope
+KEPT_BOTTOMS = 0.8  # of the bottoms of letters are near the baseline; the rest are descenders, mostly
+MAX_SLANT = 55  # degrees from the vertical: strokes that lean more are not uprights of letters
 
 
 @dataclass(frozen=True)
 class NormalizedInk:
-    """A line of strokes, normalised; what a Line is for a picture.
+    """A normalised line of pen strokes.
 
     path: (T, 3), see PenPath.
-    places: (T,), the x that each point of the path had in the file, in its units.
+    source_x: (T,), the x of each point of the path in the original strokes, in their units.
     """
 
     path: PenPath
-    places: NDArray[np.float32]
+    source_x: NDArray[np.float32]
 
 
 def normalize_ink(strokes: Sequence[Stroke]) -> NormalizedInk:
-    """Level a line of ink, set it upright, bring it to body heights, and resample along it in even steps.
+    """Level a line of strokes, make it upright, scale it to x-heights, and resample it in even steps.
 
-    Delayed strokes - the dots and crosses that a hand adds when a word is done - stay where they are in time. Ink
-    without height, a dash or a dot, counts as one body height long; what is far too long for a line is squeezed.
+    Delayed strokes, such as dots and crosses that are added when a word is finished, keep their place in time. Ink
+    without height, such as a dash or a dot, gets the length of one x-height. Ink that is far too long is squeezed.
     """
     original, upright = straighten(strokes)
-    path, source = resample(upright)
-    places = np.concatenate(original)[:, 0]
-    before = np.floor(source).astype(int)
-    after = np.minimum(before + 1, len(places) - 1)
-    x = places[before] + (source - before) * (places[after] - places[before])
+    path, positions = resample(upright)
+    xs = np.concatenate(original)[:, 0]
+    before = np.floor(positions).astype(int)
+    after = np.minimum(before + 1, len(xs) - 1)
+    source_x = xs[before] + (positions - before) * (xs[after] - xs[before])
     left = path[:, 0].min()
-    return NormalizedInk((path - [left, 0, 0]).astype(np.float32), x.astype(np.float32))
+    return NormalizedInk((path - [left, 0, 0]).astype(np.float32), source_x.astype(np.float32))
 
 
 def straighten(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
-    """The strokes of a line that are writing, as they are, and level, upright and in body heights."""
+    """The strokes of a line without stray dots, as they are, and the same level, upright and in x-heights."""
     original = drop_stray_dots(drop_repeated_points(strokes))
     level = rotate(original, -slope(original))
-    baseline, body = baseline_and_x_height(level)
-    leaning, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
-    upright = [(stroke - origin) @ leaning for stroke in level]
-    along = float(lengths(*segments(upright)).sum())
+    baseline, x_height = baseline_and_x_height(level)
+    shear, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
+    upright = [(stroke - origin) @ shear for stroke in level]
+    path_length = float(lengths(*segments(upright)).sum())
     extent = float(np.ptp(np.concatenate(upright), axis=0).max())
-    body = max(max(body or extent, max(along, extent) / (LONGEST * STEP)) or 1.0, SMALLEST)
-    return original, [stroke / body for stroke in upright]
+    shortest = max(path_length, extent) / (MAX_POINTS * STEP)  # x-height at which the path has MAX_POINTS
+    x_height = max(max(x_height or extent, shortest) or 1.0, MIN_X_HEIGHT)
+    return original, [stroke / x_height for stroke in upright]
+
+
+# ---- cleaning
 
 
 def drop_repeated_points(strokes: Sequence[Stroke]) -> list[Stroke]:
-    """The strokes without the points that repeat the one before: the pen rested."""
+    """The strokes without the points that repeat the one before: the pen rested there."""
     points, firsts = joined(strokes)
-    points[np.abs(points) < TINIEST] = 0  # or differences of numbers such as 1e-310 would have no finite inverse
+    points[np.abs(points) < MIN_COORDINATE] = 0
     x, y = points.T
     moved = np.ones(len(points), bool)
     moved[1:] = (x[1:] != x[:-1]) | (y[1:] != y[:-1])
@@ -77,62 +85,75 @@ def drop_repeated_points(strokes: Sequence[Stroke]) -> list[Stroke]:
 
 
 def drop_stray_dots(strokes: Sequence[Stroke]) -> list[Stroke]:
-    """The strokes but for dots far above or below all others: a hand that touched the tablet.
+    """The strokes without dots that are farther above or below all others than these are high.
 
-    Far is more than the height of all the rest.
+    Such dots come from a hand that touched the tablet.
     """
     points, firsts = joined(strokes)
-    lows, highs = np.minimum.reduceat(points, firsts), np.maximum.reduceat(points, firsts)  # (strokes, 2)
-    sizes = lengths(lows, highs)
+    tops, bottoms = np.minimum.reduceat(points, firsts), np.maximum.reduceat(points, firsts)  # (strokes, 2) each
+    sizes = lengths(tops, bottoms)
     if not sizes.any():
         return list(strokes)
-    writing = sizes >= 0.1 * np.median(sizes[sizes > 0])
-    top, bottom = lows[writing, 1].min(), highs[writing, 1].max()
-    far = bottom - top
-    near = (highs[:, 1] > top - far) & (lows[:, 1] < bottom + far)
-    return [stroke for stroke, stays in zip(strokes, writing | near, strict=True) if stays]
+    writing = sizes >= 0.1 * np.median(sizes[sizes > 0])  # all others are dots
+    top, bottom = tops[writing, 1].min(), bottoms[writing, 1].max()
+    height = bottom - top
+    near = (bottoms[:, 1] > top - height) & (tops[:, 1] < bottom + height)
+    return [stroke for stroke, kept in zip(strokes, writing | near, strict=True) if kept]
+
+
+# ---- measuring
 
 
 def rotate(strokes: Sequence[Stroke], angle: float) -> list[Stroke]:
-    """Strokes turned about the origin; a positive angle turns the x axis towards y, downwards."""
+    """Strokes turned about the origin by an angle in radians; a positive one turns the x axis towards y, downwards."""
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return [stroke @ turn for stroke in strokes]
 
 
 def slope(strokes: Sequence[Stroke]) -> float:
-    """The angle by which a line of ink runs down, in radians; 0 where it is too short to tell.
+    """The angle, in radians, by which a line of ink descends to the right; 0 if the line is too short to measure it.
 
-    First that of the straight line nearest to the whole path, then that through the bottoms of the letters; the fifth
-    of them that lie farthest from it, descenders mostly, do not count.
+    First the angle of the straight line that is nearest to the whole path. Then that of the line through the bottoms
+    of the letters, without the fifth of them that are farthest from it.
     """
-    starts, ends = segments(strokes)
-    weights = lengths(starts, ends)
-    if not weights.any():
+    coarse = _slope_of_path(strokes)
+    if coarse is None:
         return 0.0
-    middles = (starts + ends) / 2 - np.average((starts + ends) / 2, axis=0, weights=weights)
-    # The integrals along each piece, exactly: a piece that is cut in two counts the same.
-    spread = weights @ (middles[:, 0] ** 2 + (ends - starts)[:, 0] ** 2 / 12)
-    joint = weights @ (middles.prod(axis=1) + (ends - starts).prod(axis=1) / 12)
-    coarse = float(np.arctan(joint / spread)) if spread else 0.0
     level = rotate(strokes, -coarse)
     width, height = np.ptp(np.concatenate(level), axis=0)
-    if width < 3 * height:
+    if width < LONG_LINE * height:
         return 0.0
-    bottoms = np.array([point for stroke in level for point in turning_points(stroke, 0.15 * height)[0]])
-    if len(bottoms) < 5 or np.ptp(bottoms[:, 0]) < 3 * height:
+    bottoms = np.array([point for stroke in level for point in turning_points(stroke, SWING * height)[0]])
+    if len(bottoms) < 5 or np.ptp(bottoms[:, 0]) < LONG_LINE * height:
         return coarse
     rise, offset = straight_line(bottoms)
     for _ in range(3):
-        off = np.abs(bottoms[:, 1] - rise * bottoms[:, 0] - offset)
-        bottoms = bottoms[off <= np.sort(off)[int(0.8 * (len(off) - 1))] + 1e-9 * height]
+        distances = np.abs(bottoms[:, 1] - rise * bottoms[:, 0] - offset)
+        limit = np.sort(distances)[int(KEPT_BOTTOMS * (len(distances) - 1))]
+        bottoms = bottoms[distances <= limit + 1e-9 * height]  # 1e-9: rounding
         if len(bottoms) < 4 or np.ptp(bottoms[:, 0]) == 0:
             return coarse
         rise, offset = straight_line(bottoms)
     return coarse + float(np.arctan(rise))
 
 
+def _slope_of_path(strokes: Sequence[Stroke]) -> float | None:
+    """The angle of the straight line nearest to the path, by least squares; None for a path without length.
+
+    The sums are the exact integrals along each segment, so a segment that is cut in two counts the same.
+    """
+    starts, ends = segments(strokes)
+    weights = lengths(starts, ends)
+    if not weights.any():
+        return None
+    middles = (starts + ends) / 2 - np.average((starts + ends) / 2, axis=0, weights=weights)
+    variance = weights @ (middles[:, 0] ** 2 + (ends - starts)[:, 0] ** 2 / 12)
+    covariance = weights @ (middles.prod(axis=1) + (ends - starts).prod(axis=1) / 12)
+    return float(np.arctan(covariance / variance)) if variance else 0.0
+
+
 def straight_line(points: NDArray[np.float64]) -> tuple[float, float]:
-    """The a and b of the line y = a x + b that is nearest to points (N, 2), not all of one x, by least squares."""
+    """The a and b of the line y = a x + b nearest to points (N, 2), by least squares. Not all x may be equal."""
     middle = points.mean(axis=0)
     x, y = (points - middle).T
     rise = float(x @ y / (x @ x))
@@ -140,13 +161,13 @@ def straight_line(points: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def slant(strokes: Sequence[Stroke]) -> float:
-    """How far upright strokes lean to the right, as x per height: the median direction of the downward path.
+    """How far letters lean to the right, as x per height: the median over the path downwards.
 
-    Only what is within 55 degrees of the vertical counts, by its length.
+    Each segment counts by its length, and only those within MAX_SLANT of the vertical count.
     """
     starts, ends = segments(strokes)
     right, down = (ends - starts).T
-    upright = (down > 0) & (np.abs(right) < np.tan(np.radians(55)) * down)
+    upright = (down > 0) & (np.abs(right) < np.tan(np.radians(MAX_SLANT)) * down)
     if not upright.any():
         return 0.0
     leans = -right[upright] / down[upright]
@@ -156,84 +177,91 @@ def slant(strokes: Sequence[Stroke]) -> float:
     return float(leans[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
-def joined(strokes: Sequence[Stroke]) -> tuple[Stroke, NDArray[np.int64]]:
-    """The points of all strokes, (N, 2), and where each stroke begins among them."""
-    return np.concatenate(strokes), np.cumsum([0, *map(len, strokes[:-1])])
-
-
-def lengths(starts: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lengths (N,) of the ways from some points (N, 2) to others."""
-    far: NDArray[np.float64] = np.hypot(*(ends - starts).T)
-    return far
-
-
-def segments(strokes: Sequence[Stroke]) -> tuple[Stroke, Stroke]:
-    """The starts and the ends of the straight pieces of all strokes."""
-    return np.concatenate([stroke[:-1] for stroke in strokes]), np.concatenate([stroke[1:] for stroke in strokes])
-
-
-def turning_points(stroke: Stroke, least: float) -> tuple[list[Point], list[Point]]:
-    """Where the pen turns round: (at the bottom, at the top), ignoring swings of y smaller than `least`.
-
-    [(0, 0), (1, 5), (2, 1)], 1 -> ([(1, 5)], [(0, 0), (2, 1)]): y grows downwards, so the 5 is a bottom.
-    """
-    ends: tuple[list[Point], list[Point]] = ([], [])
-    points = [(x, y) for x, y in stroke.tolist()]
-    lowest = highest = points[0]
-    direction = 0
-    for point in points:
-        lowest = point if point[1] > lowest[1] else lowest
-        highest = point if point[1] < highest[1] else highest
-        if direction <= 0 and point[1] > highest[1] + least:  # it went up to `highest` and now comes down
-            ends[1].append(highest)
-            direction, lowest = 1, point
-        elif direction >= 0 and point[1] < lowest[1] - least:
-            ends[0].append(lowest)
-            direction, highest = -1, point
-    if direction:
-        ends[0 if direction > 0 else 1].append(lowest if direction > 0 else highest)
-    return ends
-
-
 def baseline_and_x_height(strokes: Sequence[Stroke]) -> tuple[float, float]:
-    """The baseline (a y) and the height of the small letters of a level line, from where its pen turns round.
+    """The y of the baseline and the x-height of a level line, from the turning points of its path.
 
-    Most bottoms of handwriting stand on the baseline and most tops reach the height of an x, so the medians of both are
-    robust against the few letters that reach further. A sign without a swing counts as standing on the baseline.
+    Most bottoms of letters are on the baseline, and most tops at the x-height. So the medians of both are robust
+    against the few letters that reach further. A sign that turns nowhere is taken as one that is on the baseline.
     """
     ys = np.concatenate([stroke[:, 1] for stroke in strokes])
     height = float(np.ptp(ys))
     bottoms: list[float] = []
     tops: list[float] = []
     for stroke in strokes:
-        below, above = turning_points(stroke, 0.15 * height)
-        bottoms += [y for _, y in below]
-        tops += [y for _, y in above]
+        lower, upper = turning_points(stroke, SWING * height)
+        bottoms += [y for _, y in lower]
+        tops += [y for _, y in upper]
     if not bottoms or not tops:
         return float(ys.max()), height
     baseline = float(np.median(bottoms))
-    return baseline, max(baseline - float(np.median(tops)), 0.2 * height)
+    return baseline, max(baseline - float(np.median(tops)), 0.2 * height)  # not 0 for odd ink
+
+
+def turning_points(stroke: Stroke, min_swing: float) -> tuple[list[Point], list[Point]]:
+    """Where the pen turns: (at the bottom, at the top). Swings of y smaller than `min_swing` are ignored.
+
+    [(0, 0), (1, 5), (2, 1)], 1 -> ([(1, 5)], [(0, 0), (2, 1)]): y grows downwards, so the 5 is at the bottom.
+    """
+    bottoms: list[Point] = []
+    tops: list[Point] = []
+    points = [(x, y) for x, y in stroke.tolist()]
+    lowest = highest = points[0]  # since the last turn
+    direction = 0  # 1 downwards, -1 upwards, 0 not known yet
+    for point in points:
+        lowest = point if point[1] > lowest[1] else lowest
+        highest = point if point[1] < highest[1] else highest
+        if direction <= 0 and point[1] > highest[1] + min_swing:  # it went up to `highest` and now comes down
+            tops.append(highest)
+            direction, lowest = 1, point
+        elif direction >= 0 and point[1] < lowest[1] - min_swing:
+            bottoms.append(lowest)
+            direction, highest = -1, point
+    if direction > 0:
+        bottoms.append(lowest)
+    elif direction < 0:
+        tops.append(highest)
+    return bottoms, tops
+
+
+def joined(strokes: Sequence[Stroke]) -> tuple[Stroke, NDArray[np.int64]]:
+    """The points (N, 2) of all strokes, and the index of the first point of each stroke among them."""
+    return np.concatenate(strokes), np.cumsum([0, *map(len, strokes[:-1])])
+
+
+def segments(strokes: Sequence[Stroke]) -> tuple[Stroke, Stroke]:
+    """The starts (N, 2) and the ends (N, 2) of the straight segments of all strokes."""
+    return np.concatenate([stroke[:-1] for stroke in strokes]), np.concatenate([stroke[1:] for stroke in strokes])
+
+
+def lengths(starts: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The distances (N,) between points (N, 2) and other points (N, 2)."""
+    distances: NDArray[np.float64] = np.hypot(*(ends - starts).T)
+    return distances
+
+
+# ---- resampling
 
 
 def resample(strokes: Sequence[Stroke]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Strokes in body heights -> a path (T, 3) in even steps, and where each of its points lies among theirs, (T,).
+    """Strokes in x-heights as a path (T, 3) in even steps, and the position (T,) of each point among their points.
 
-    The place 2.5 is half way from the third point of all strokes to the fourth. Above the paper the pen goes straight,
-    in at most MOST_UP steps.
+    The position 2.5 is half way between the third and the fourth point of all strokes. While it is up, the pen goes
+    straight to the next stroke, in MIN_UP_POINTS to MAX_UP_POINTS steps.
     """
     points = np.concatenate(strokes)
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])  # distance from the first point
     sizes = np.array([len(stroke) for stroke in strokes])
     lasts = np.cumsum(sizes) - 1
-    # Strokes and the ways between them by turns, each from one place along the path to another.
-    turns = np.column_stack([lasts - sizes + 1, lasts]).ravel()
-    begins, ends = along[turns[:-1]], along[turns[1:]]
-    counts = np.ceil((ends - begins) / STEP - 1e-9).astype(int)
-    counts[::2] = np.maximum(counts[::2] + 1, DOT)
-    counts[1::2] = counts[1::2].clip(FEWEST_UP, MOST_UP)
-    turn = np.repeat(np.arange(len(counts)), counts)
-    above = turn % 2  # the ways above the paper begin and end within it, strokes on their ends
-    share = (np.arange(len(turn)) - (np.cumsum(counts) - counts)[turn] + above) / (counts[turn] - 1 + 2 * above)
-    place = begins[turn] + share * (ends - begins)[turn]
-    x, y, places = (np.interp(place, along, axis) for axis in (*points.T, np.arange(len(points))))
-    return np.column_stack([x, y, 1 - above]), places
+    # Pieces are, in turn, a stroke and the way to the next stroke, each from one distance along the path to another.
+    ends_of_strokes = np.column_stack([lasts - sizes + 1, lasts]).ravel()
+    begins, ends = along[ends_of_strokes[:-1]], along[ends_of_strokes[1:]]
+    counts = np.ceil((ends - begins) / STEP - 1e-9).astype(int)  # of steps; 1e-9: rounding
+    counts[::2] = np.maximum(counts[::2] + 1, MIN_POINTS)
+    counts[1::2] = counts[1::2].clip(MIN_UP_POINTS, MAX_UP_POINTS)
+    piece = np.repeat(np.arange(len(counts)), counts)
+    up = piece % 2  # a stroke begins and ends at its ends, but the way above the paper one step inside of its ends
+    number = np.arange(len(piece)) - (np.cumsum(counts) - counts)[piece]  # of a point in its piece, counted from 0
+    share = (number + up) / (counts[piece] - 1 + 2 * up)
+    distance = begins[piece] + share * (ends - begins)[piece]
+    x, y, positions = (np.interp(distance, along, values) for values in (*points.T, np.arange(len(points))))
+    return np.column_stack([x, y, 1 - up]), positions
