@@ -184,7 +184,7 @@ def test_pictures_for_a_model_of_strokes_do_not_stop_the_others(tmp_path: Path, 
     done("train", tmp_path / "inks.jsonl", "--dev", tmp_path / "inks.jsonl", *sizes, "--epochs", 1, "--out", strokes)
     result = run("predict", LINE, tmp_path / "a.json", "--model", strokes)
     assert result.exit_code == 1 and result.stdout.startswith(f"{tmp_path / 'a.json'}\t")
-    assert f"Error: {LINE}: a picture, but the model reads pen strokes" in result.stderr
+    assert f"Error: {LINE}: an image, but the model reads pen strokes" in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
@@ -331,7 +331,7 @@ def test_strokes_have_a_model_of_their_own(shelf: Path, tmp_path: Path) -> None:
     assert texts[0] == texts[2] == done("predict", LINE, "--model", "latin").stdout.strip("\n") != texts[1]
     assert json.loads(done("eval", inks, "--json").stdout)["model"] == "strokes"
     assert json.loads(done("eval", inks, "--json", "--model", "latin").stdout)["model"] == "latin"
-    assert "a picture, but the model reads pen strokes" in refused("predict", LINE, "--model", "strokes")
+    assert "an image, but the model reads pen strokes" in refused("predict", LINE, "--model", "strokes")
 
 
 def test_reading_along(model: Path, ngrams: Path, few: Path, tmp_path: Path) -> None:

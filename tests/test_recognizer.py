@@ -195,7 +195,7 @@ def test_a_model_of_strokes_reads_them_whatever_their_units() -> None:
     many = [strokes(seed) for seed in range(20)]
     for one, other in zip(reader.read_many(many, batch=3), map(reader.read, many), strict=True):
         assert same(one, other)
-    with pytest.raises(BadInput, match="a picture, but the model reads pen strokes"):
+    with pytest.raises(BadInput, match="an image, but the model reads pen strokes"):
         reader.read(picture(200))
 
 
