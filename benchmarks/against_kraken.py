@@ -31,7 +31,7 @@ from PIL import Image
 
 from inkread.data import Sample, open_dataset
 from inkread.data.samples import read_line
-from inkread.evaluate.metrics import error_rate
+from inkread.evaluation.metrics import error_rate
 
 CORES = os.cpu_count() or 1
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(CORES)}

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from inkread.data import open_dataset
-from inkread.evaluate.lines import evaluate
+from inkread.evaluation.lines import evaluate
 from inkread.model.checkpoint import Model, load_model, save_model
 from inkread.model.recognizer import Recognizer
 

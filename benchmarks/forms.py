@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.alphabet import normal
 from inkread.data import Dataset, open_dataset
-from inkread.evaluate.lines import evaluate
-from inkread.evaluate.metrics import bootstrap_interval, edit_distance
+from inkread.evaluation.lines import evaluate
+from inkread.evaluation.metrics import bootstrap_interval, edit_distance
 from inkread.inputs import open_images
 from inkread.model.recognizer import Recognizer
 from inkread.pages.layout import PageLayout, detect_layout

@@ -24,7 +24,7 @@ from inkread._model_files import find_language_model
 from inkread.alphabet import Alphabet, normal
 from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
-from inkread.evaluate.metrics import edit_distance, words
+from inkread.evaluation.metrics import edit_distance, words
 from inkread.features.extract import columns_of, normalize
 from inkread.lm.files import load_language_model, load_language_models, save_language_model
 from inkread.lm.fusion import Fusion

@@ -31,7 +31,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.data import Dataset, open_dataset
 from inkread.data.prepare import split_of
-from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of
+from inkread.evaluation.pages import PageScore, PageScores, match_lines, pages_of
 from inkread.inputs import open_images
 from inkread.pages.regions import Points, Region
 from inkread.pages.segment import find_lines
@@ -125,8 +125,8 @@ def kraken_line(line: ElementTree.Element) -> Region:
 
 def read(dataset: Dataset, model: str) -> None:
     """Print the CER of whole pages and that of the same lines cut by the truth."""
-    from inkread.evaluate.lines import evaluate
-    from inkread.evaluate.pages import score_pages
+    from inkread.evaluation.lines import evaluate
+    from inkread.evaluation.pages import score_pages
     from inkread.model.recognizer import Recognizer
 
     recognizer = Recognizer.load(model)

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 from inkread.data import open_dataset
 from inkread.data.manifest import write_manifest
 from inkread.data.samples import read_line
-from inkread.evaluate.lines import evaluate
+from inkread.evaluation.lines import evaluate
 from inkread.model.recognizer import Recognizer
 
 Grey = NDArray[np.uint8]

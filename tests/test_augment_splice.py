@@ -9,12 +9,12 @@ from inkread.augment.splice import EVENNESS, GAP_WEIGHT, Gap, find_gaps, match_g
 from inkread.config import PRESETS
 from inkread.data import open_dataset
 from inkread.data.samples import read_line
-from inkread.evaluate.metrics import edit_distance
+from inkread.evaluation.metrics import edit_distance
 from inkread.features.extract import columns_of, normalize
 from inkread.features.image import normalize_image
 from inkread.features.ink import normalize_ink
 from inkread.model.recognizer import Recognizer
-from inkread.train.batches import PreparedLine, PreparedLines
+from inkread.training.batches import PreparedLine, PreparedLines
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 

@@ -81,7 +81,7 @@ def test_unexpected_errors(
         (tmp_path / "m.checkpoint").touch()
         raise error
 
-    monkeypatch.setattr("inkread.train.finetune.train", fail)
+    monkeypatch.setattr("inkread.training.finetune.train", fail)
     result = run("train", few, "--dev", few, "--out", tmp_path / "m.safetensors")
     assert result.exit_code == code and result.stderr.startswith(message) and result.stderr.count("\n") == 1
 

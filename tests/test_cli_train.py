@@ -44,7 +44,7 @@ def test_the_default_is_thirty_minutes(few: Path, tmp_path: Path, monkeypatch: p
         trained.append(given[4])
         return 0.0
 
-    monkeypatch.setattr("inkread.train.finetune.train", no_training)
+    monkeypatch.setattr("inkread.training.finetune.train", no_training)
     for settings in ([], ["--set", "minutes=0"], ["--set", "epochs=3"], ["--epochs", 2, "--set", "epochs=3"]):
         done("train", few, "--out", tmp_path / "m.safetensors", *settings)
     assert [(config.minutes, config.epochs) for config in trained] == [(30, 0), (30, 0), (0, 3), (0, 2)]

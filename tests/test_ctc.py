@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 
 from inkread.config import TrainingConfig
-from inkread.train.batches import make_batches
-from inkread.train.loop import learning_rate_at, scale_gradient
-from inkread.train.losses import MASKED, MASKED_RUN, consistency_loss, ctc_loss, time_mask
+from inkread.training.batches import make_batches
+from inkread.training.loop import learning_rate_at, scale_gradient
+from inkread.training.losses import MASKED, MASKED_RUN, consistency_loss, ctc_loss, time_mask
 
 CASES = [(4, 3, [1, 2]), (4, 3, [1, 1]), (3, 4, [3]), (3, 3, []), (5, 3, [2, 1, 2]), (5, 3, [1, 1, 1]), (1, 2, [1])]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from inkread.errors import BadInput, TrainingFailed
-from inkread.train import distributed
-from inkread.train.distributed import Workers, start_workers
+from inkread.training import distributed
+from inkread.training.distributed import Workers, start_workers
 
 OWN = [{"text": "é\udce9", "numbers": [1, 2.5]}, {"text": "", "numbers": [None, True]}]  # what each process has
 

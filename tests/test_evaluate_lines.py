@@ -10,8 +10,8 @@ from evaluated import FakeRecognizer, dataset_of
 
 from inkread.data import Dataset, Sample, open_dataset
 from inkread.errors import BadDataset
-from inkread.evaluate import lines as line_scores
-from inkread.evaluate.lines import Evaluation, evaluate, summary_lines
+from inkread.evaluation import lines as line_scores
+from inkread.evaluation.lines import Evaluation, evaluate, summary_lines
 
 IAM = Path(__file__).parents[2] / "shared/data/iam-lines.tar"
 

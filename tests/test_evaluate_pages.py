@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from inkread.data import Dataset, Sample
-from inkread.evaluate import pages as page_scores
-from inkread.evaluate.pages import PageScore, PageScores, match_lines, pages_of, score_pages
+from inkread.evaluation import pages as page_scores
+from inkread.evaluation.pages import PageScore, PageScores, match_lines, pages_of, score_pages
 from inkread.inputs.ink import LineInput
 from inkread.model.recognizer import Reading
 from inkread.pages.layout import PageLayout

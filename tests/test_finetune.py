@@ -8,8 +8,8 @@ from inkread.config import TrainingConfig
 from inkread.data import Sample
 from inkread.errors import BadConfig, BadDataset, CannotWrite
 from inkread.model.checkpoint import load_model
-from inkread.train.finetune import FEW_LINES, effective_settings, hold_out, plan_training, train_model
-from inkread.train.loop import Progress
+from inkread.training.finetune import FEW_LINES, effective_settings, hold_out, plan_training, train_model
+from inkread.training.loop import Progress
 
 SMALL = {"hidden": 8, "layers": 1, "channels": (8, 8, 8), "precision": "float32", "evaluations": 1, "photographed": 0}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from inkread.alphabet import normal
 from inkread.errors import BadDataset
-from inkread.evaluate.metrics import alignment, bootstrap_interval, edit_distance, error_rate, words
+from inkread.evaluation.metrics import alignment, bootstrap_interval, edit_distance, error_rate, words
 
 SHORT = st.text("abé", max_size=6)
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from inkread import _model_files
 from inkread._model_files import read_description, read_tensors, write_tensors
 from inkread.errors import BadModel
-from inkread.train import distributed
+from inkread.training import distributed
 
 
 def refusal(path: Path) -> str:

@@ -8,8 +8,8 @@ import torch
 from inkread.config import CELLS, NetworkConfig, TrainingConfig
 from inkread.model.network import Network
 from inkread.model.rnn import GATES
-from inkread.train.distributed import Workers
-from inkread.train.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
+from inkread.training.distributed import Workers
+from inkread.training.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (4, 6, 20), (3, 20, 6)])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inkread.data import open_dataset
-from inkread.evaluate.metrics import edit_distance
+from inkread.evaluation.metrics import edit_distance
 from inkread.model.recognizer import Recognizer
 from inkread.synth.recombine import WriterPieces, cut_line, find_pieces, recombine
 

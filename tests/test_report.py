@@ -13,9 +13,9 @@ from PIL import Image
 
 from inkread.data import Dataset, Sample
 from inkread.errors import CannotWrite
-from inkread.evaluate.lines import evaluate
-from inkread.evaluate.pages import PageScore, PageScores
-from inkread.evaluate.report import write_report
+from inkread.evaluation.lines import evaluate
+from inkread.evaluation.pages import PageScore, PageScores
+from inkread.evaluation.report import write_report
 
 IAM = Path(__file__).parents[2] / "shared/data/iam-lines.tar"
 HOSTILE = """</style><script>alert("&')</script>"""

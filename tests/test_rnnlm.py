@@ -14,7 +14,7 @@ from inkread.lm.files import kind_of_language_model, load_language_model, save_l
 from inkread.lm.kneser_ney import fit
 from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, load_recurrent_model
 from inkread.model.tokenizer import Tokenizer
-from inkread.train.rnnlm import train
+from inkread.training.rnnlm import train
 
 LINES = ["the cat sat on the mat", "that is the hat", "a cat, a hat"] * 20
 

@@ -22,16 +22,16 @@ from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data import Dataset, Sample, open_dataset
 from inkread.data.samples import read_strokes
 from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite
-from inkread.evaluate.lines import evaluate
-from inkread.evaluate.metrics import error_rate
+from inkread.evaluation.lines import evaluate
+from inkread.evaluation.metrics import error_rate
 from inkread.features.extract import feature_size
 from inkread.model.checkpoint import Model, load_model
 from inkread.model.network import Network
 from inkread.model.recognizer import Recognizer
-from inkread.train.distributed import Workers
-from inkread.train.finetune import hold_out
-from inkread.train.loop import Job, Progress, run_worker, train
-from inkread.train.warm_start import copy_weights
+from inkread.training.distributed import Workers
+from inkread.training.finetune import hold_out
+from inkread.training.loop import Job, Progress, run_worker, train
+from inkread.training.warm_start import copy_weights
 
 TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
 # Few epochs, weights averaged over few steps, no measuring of precision: float32, so that sums can be compared.
@@ -195,7 +195,7 @@ def test_resuming_gives_the_losses_of_an_unbroken_run(
     strokes: Path, tmp_path: Path, cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped without a word after step 7, with a checkpoint after every step; dropout and distortions are on."""
-    monkeypatch.setattr("inkread.train.loop.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("inkread.training.loop.CHECKPOINT_SECONDS", 0.0)
     config = TINY.replace({"cell": cell})
     unbroken = [step.loss for step in learn(strokes, tmp_path / "whole.safetensors", config)[1]]
     samples = open_dataset(str(strokes)).samples
@@ -278,7 +278,7 @@ def test_the_error_rate_before_training_is_that_of_the_start(
 
 def test_a_batch_of_one_line_is_for_one_process(strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE")
-    monkeypatch.setattr("inkread.train.distributed.available_cpus", lambda world=1: 2 // world)
+    monkeypatch.setattr("inkread.training.distributed.available_cpus", lambda world=1: 2 // world)
     monkeypatch.setattr(sys, "executable", "no second process")
     learn(strokes, tmp_path / "m.safetensors", batch=1, epochs=1)
     samples = open_dataset(str(strokes)).samples
@@ -292,7 +292,7 @@ def test_a_program_that_trains_finds_itself_as_before(
 ) -> None:
     """With a second process, which must not run the program once more."""
     monkeypatch.delenv("WORLD_SIZE")
-    monkeypatch.setattr("inkread.train.distributed.available_cpus", lambda world=1: 2 // world)
+    monkeypatch.setattr("inkread.training.distributed.available_cpus", lambda world=1: 2 // world)
     monkeypatch.setattr(sys, "argv", ["program", "train", "--help"])
     torch.manual_seed(7)
 

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from inkread import __version__
 from inkread._model_files import shipped_models
 from inkread.config import DEFAULT_MODEL
-from inkread.evaluate.metrics import edit_distance
+from inkread.evaluation.metrics import edit_distance
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "datasets" / "sample"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from inkread.data import Dataset
-    from inkread.train.loop import Progress
+    from inkread.training.loop import Progress
 
 UPDATE_SECONDS = 0.5  # a training at a terminal is shown anew so often
 SHOWN_EVALUATIONS = 12  # the last ones, so that they fit on a screen

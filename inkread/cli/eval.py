@@ -64,10 +64,10 @@ def command(
       inkread eval my-lines --model mine.safetensors --json
     """
     from inkread.data import open_dataset
-    from inkread.evaluate.lines import evaluate as measure
-    from inkread.evaluate.lines import summary_lines
-    from inkread.evaluate.pages import pages_of, score_pages
-    from inkread.evaluate.report import write_report
+    from inkread.evaluation.lines import evaluate as measure
+    from inkread.evaluation.lines import summary_lines
+    from inkread.evaluation.pages import pages_of, score_pages
+    from inkread.evaluation.report import write_report
 
     if report is not None:
         check_writable(report)

@@ -89,7 +89,7 @@ def lm_train(
     facts = {"trained_on": [path.name for path in texts], "characters": sum(map(len, lines))}
     if kind == "rnn":
         from inkread.model.rnnlm import RnnConfig
-        from inkread.train.rnnlm import train
+        from inkread.training.rnnlm import train
 
         config = RnnConfig().replace(dict(name_and_value(setting) for setting in settings))
         with progress_bar("training", RNN_PROGRESS_STEPS) as tick:

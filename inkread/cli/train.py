@@ -94,9 +94,9 @@ def command(
         raise click.UsageError("--from brings its own network: leave --preset out")
     changes = dict(name_and_value(setting) for setting in settings)
 
-    from inkread.train.finetune import plan_training, run_plan
-    from inkread.train.loop import keep_freed_memory
-    from inkread.train.resume import checkpoint_of
+    from inkread.training.finetune import plan_training, run_plan
+    from inkread.training.loop import keep_freed_memory
+    from inkread.training.resume import checkpoint_of
 
     plan = plan_training(
         datasets, out, dev=dev, start=start, preset=preset, minutes=minutes, epochs=epochs, settings=changes,

@@ -14,7 +14,7 @@ from torch import Tensor
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.model.network import Network
 from inkread.model.rnn import GATES
-from inkread.train.distributed import Workers
+from inkread.training.distributed import Workers
 
 MOMENTUM = 0.95  # as Jordan
 MEAN_DECAY, SQUARE_DECAY = 0.9, 0.98  # Adam's β1, and a β2 as in Vaswani et al. 2017

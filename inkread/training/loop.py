@@ -35,16 +35,16 @@ from inkread.augment.ink import distort_path
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data import Sample
 from inkread.errors import BadConfig, BadDataset, CannotWrite, TrainingFailed
-from inkread.evaluate.metrics import edit_distance
+from inkread.evaluation.metrics import edit_distance
 from inkread.features.extract import extract
 from inkread.model.checkpoint import Model, save_model
 from inkread.model.decoder import greedy
 from inkread.model.network import Network, pad
-from inkread.train.batches import Preparation, PreparedLines, make_batches, prepare_lines
-from inkread.train.distributed import Workers, is_first_process, start_workers
-from inkread.train.losses import consistency_loss, ctc_loss, frames_loss, time_mask
-from inkread.train.optimizer import Muon
-from inkread.train.resume import (
+from inkread.training.batches import Preparation, PreparedLines, make_batches, prepare_lines
+from inkread.training.distributed import Workers, is_first_process, start_workers
+from inkread.training.losses import consistency_loss, ctc_loss, frames_loss, time_mask
+from inkread.training.optimizer import Muon
+from inkread.training.resume import (
     TrainingState,
     check_checkpoint,
     checkpoint_of,
@@ -52,7 +52,7 @@ from inkread.train.resume import (
     load_checkpoint,
     save_checkpoint,
 )
-from inkread.train.warm_start import copy_weights
+from inkread.training.warm_start import copy_weights
 
 logger = logging.getLogger("inkread")
 

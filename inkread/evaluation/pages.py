@@ -16,7 +16,7 @@ import numpy as np
 from inkread.alphabet import normal
 from inkread.data import Dataset, Sample
 from inkread.errors import BadInput
-from inkread.evaluate.metrics import bootstrap_interval, edit_distance
+from inkread.evaluation.metrics import bootstrap_interval, edit_distance
 from inkread.inputs import open_images
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.reader import LineRecognizer, read_layouts

@@ -12,7 +12,7 @@ from inkread.alphabet import normal
 from inkread.data import Dataset, Sample
 from inkread.data.samples import read_line_input
 from inkread.errors import BadDataset, InkreadError
-from inkread.evaluate.metrics import alignment, bootstrap_interval, edit_distance, words
+from inkread.evaluation.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.inputs.ink import LineInput
 from inkread.model.recognizer import Reading
 from inkread.pages.reader import LineRecognizer

@@ -20,7 +20,7 @@ from inkread.data import Sample
 from inkread.data.samples import read_line, read_line_input
 from inkread.errors import BadDataset, BadInput
 from inkread.features.extract import NormalizedLine, columns_of, normalize, source_x
-from inkread.train.distributed import Workers
+from inkread.training.distributed import Workers
 
 logger = logging.getLogger("inkread")
 

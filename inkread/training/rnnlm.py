@@ -10,7 +10,7 @@ from torch.nn import functional
 from inkread.errors import BadInput, TrainingFailed
 from inkread.model.rnnlm import RecurrentModel, RecurrentNetwork, RnnConfig, detach
 from inkread.model.tokenizer import Tokenizer
-from inkread.train.loop import learning_rate_at, scale_gradient
+from inkread.training.loop import learning_rate_at, scale_gradient
 
 SMOOTHING = 0.02  # weight of the last step in the moving average that is reported
 

@@ -17,9 +17,9 @@ from inkread import __version__
 from inkread._files import write_atomic
 from inkread.data import Dataset
 from inkread.data.samples import read_line
-from inkread.evaluate.lines import Evaluation, Group, ScoredLine
-from inkread.evaluate.metrics import alignment
-from inkread.evaluate.pages import PageScores
+from inkread.evaluation.lines import Evaluation, Group, ScoredLine
+from inkread.evaluation.metrics import alignment
+from inkread.evaluation.pages import PageScores
 
 MAX_LINES = 50  # the worst lines that are shown
 MAX_CONFUSIONS = 25  # the most frequent errors that are shown
@@ -36,7 +36,7 @@ def write_report(
     CannotWrite, and keeps an older file, if it cannot be written.
     """
     writers = _group_bars("writer", evaluation.error_by_writer())
-    template = Template(files("inkread.evaluate").joinpath("report.html").read_text(encoding="utf-8"))
+    template = Template(files("inkread.evaluation").joinpath("report.html").read_text(encoding="utf-8"))
     page = template.substitute(
         title=escape(title),
         dataset=escape(evaluation.dataset),

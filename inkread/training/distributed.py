@@ -142,7 +142,7 @@ def _second_process(
     """Start a second process that calls `work`, and connect to it. A file in the private folder tells it what to do."""
     (folder / "work").write_bytes(pickle.dumps((work, arguments, replace(workers, rank=1))))
     with tempfile.TemporaryFile() as stderr:
-        process = _start_python("from inkread.train.distributed import run_second; run_second()", folder, stderr)
+        process = _start_python("from inkread.training.distributed import run_second; run_second()", folder, stderr)
         try:
             _connect(workers, folder, lambda: process.poll() is None)
             yield

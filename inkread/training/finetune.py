@@ -18,8 +18,8 @@ from inkread.data import Sample, open_dataset
 from inkread.data.samples import is_ink
 from inkread.errors import BadConfig, BadDataset, CannotWrite
 from inkread.model.checkpoint import Model, load_model
-from inkread.train.loop import DEV_LINES, Progress, train
-from inkread.train.resume import checkpoint_of
+from inkread.training.loop import DEV_LINES, Progress, train
+from inkread.training.resume import checkpoint_of
 
 logger = logging.getLogger("inkread")
 
