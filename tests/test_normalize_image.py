@@ -1,4 +1,4 @@
-"""Normalised lines: the same writing gives the same pixels however it was scanned; columns lead back to the picture."""
+"""Normalised images: the same writing gives the same pixels in every scan, and columns lead back to the original."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ def drawn(text: str = "Reading handwriting, Lilly!", size: int = 48, margin: int
 def real() -> list[GreyImage]:
     """Lines of eight writers."""
     if not IAM.is_file():
-        pytest.skip(f"{IAM}: no real lines here")
+        pytest.skip(f"{IAM}: no real lines available")
     with tarfile.open(IAM) as tar:
 
         def read(name: str) -> bytes:
@@ -116,7 +116,7 @@ def test_real_lines_are_the_same_in_every_scan(real: list[GreyImage], name: str)
     assert min(alike) > 0.85 and np.mean(alike) > 0.94
 
 
-def test_real_lines_come_out_level_whole_and_of_one_size(real: list[GreyImage]) -> None:
+def test_real_lines_become_level_and_of_one_size(real: list[GreyImage]) -> None:
     for grey in real:
         pixels = normalize_image(grey, HEIGHT).pixels
         assert abs(rise(pixels)) < 0.01
@@ -137,11 +137,11 @@ def ruled(grey: GreyImage) -> GreyImage:
 
 
 def between_lines(grey: GreyImage) -> GreyImage:
-    """The feet of a line above and the heads of one below cut into the picture."""
+    """The bottoms of a line above and the tops of a line below are in the image."""
     inked = np.flatnonzero((grey < 128).any(axis=1))
     strip, blank = (inked[-1] - inked[0]) // 5, np.full((12, grey.shape[1]), 255, np.uint8)
-    feet, heads = grey[inked[-1] - strip : inked[-1]], grey[inked[0] : inked[0] + strip]
-    return np.concatenate([np.roll(feet, 70, axis=1), blank, grey, blank, np.roll(heads, 90, axis=1)])
+    bottoms, tops = grey[inked[-1] - strip : inked[-1]], grey[inked[0] : inked[0] + strip]
+    return np.concatenate([np.roll(bottoms, 70, axis=1), blank, grey, blank, np.roll(tops, 90, axis=1)])
 
 
 def half_in_shadow(grey: GreyImage) -> GreyImage:
@@ -170,25 +170,25 @@ def test_surroundings_do_not_change_the_size_of_the_writing(real: list[GreyImage
 
 
 @pytest.mark.parametrize("degrees", [-6, -3, 2, 5])
-def test_sloped_lines_come_out_level(degrees: float) -> None:
+def test_sloped_lines_become_level(degrees: float) -> None:
     line, before = normalize_image(sloped(drawn(), degrees), HEIGHT), np.tan(np.radians(degrees))
     assert abs(rise(line.pixels)) < 0.2 * abs(before)
     assert (line.pixels > 128).any(axis=0).mean() > 0.6  # and not much of them is cut off
 
 
 @pytest.mark.parametrize("tangent", [-0.4, 0.3, 0.6])
-def test_slanted_lines_come_out_upright(tangent: float) -> None:
+def test_slanted_lines_become_upright(tangent: float) -> None:
     strokes = np.full((100, 600), 255, np.uint8)
     strokes[20:80, 40:560:20] = strokes[20:80, 41:560:20] = strokes[20:80, 42:560:20] = 0
     pixels = normalize_image(slanted(strokes, tangent), HEIGHT).pixels
     inked = pixels[pixels.any(axis=1)]
-    upper, lower = inked[2], inked[-3]  # an upright stroke stands in the same columns at its top and at its foot
+    upper, lower = inked[2], inked[-3]  # an upright stroke has the same columns at its top and its bottom
     assert np.corrcoef(upper, lower)[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("factor", [0.7, 1, 3])
 @pytest.mark.parametrize("change", ["none", "slanted", "sloped"])
-def test_columns_lead_back_to_the_picture(change: str, factor: float) -> None:
+def test_columns_lead_back_to_the_image(change: str, factor: float) -> None:
     """Marks that stand alone in a line of dashes are found where they were drawn, within three pixels at most."""
     marks, width, middle = (150, 400, 640), 900, 70
     grey = np.full((140, width), 255, np.uint8)
@@ -203,8 +203,8 @@ def test_columns_lead_back_to_the_picture(change: str, factor: float) -> None:
         grey = sloped(grey, 2)
     shift = (grey.shape[1] - width) / 2  # what slanting and sloping have added at the left
     line = normalize_image(resized(grey, factor), HEIGHT)
-    wet = np.flatnonzero(line.pixels[HEIGHT // 2 - 3 : HEIGHT // 2 + 3].max(axis=0) > 100)
-    groups = np.split(wet, np.flatnonzero(np.diff(wet) > 4) + 1)
+    inked = np.flatnonzero(line.pixels[HEIGHT // 2 - 3 : HEIGHT // 2 + 3].max(axis=0) > 100)
+    groups = np.split(inked, np.flatnonzero(np.diff(inked) > 4) + 1)
     alone = [group for before, group, after in zip(groups, groups[1:], groups[2:], strict=False)
              if group[0] - before[-1] > 10 and after[0] - group[-1] > 10]  # fmt: skip
     found = [(group.mean() + 0.5) * line.scale + line.offset for group in alone]
@@ -215,7 +215,7 @@ def test_columns_lead_back_to_the_picture(change: str, factor: float) -> None:
 
 @pytest.mark.parametrize("paper", [0, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (2, 2), (60, 400), (3, 20_000), (3000, 4)])
-def test_a_blank_picture_gives_a_short_blank_line(shape: tuple[int, int], paper: int) -> None:
+def test_a_blank_image_gives_a_short_blank_line(shape: tuple[int, int], paper: int) -> None:
     line = normalize_image(np.full(shape, paper, np.uint8), HEIGHT)
     assert line.pixels.shape == (HEIGHT, 4 * MARGIN) and not line.pixels.any()
     assert line.pixels.shape[1] * line.scale + line.offset == pytest.approx(shape[1])
@@ -239,7 +239,7 @@ def test_odd_shapes_do_not_fail(shape: tuple[int, int]) -> None:
 
 @settings(deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 60)), elements=st.integers(0, 255)))
-def test_no_picture_fails(grey: GreyImage) -> None:
+def test_no_image_fails(grey: GreyImage) -> None:
     check_sound(normalize_image(grey, HEIGHT))
 
 
@@ -250,7 +250,7 @@ def check_sound(line: NormalizedImage) -> None:
 
 
 @pytest.mark.parametrize("height", [16, 32, 64])
-def test_height_is_as_asked(height: int) -> None:
+def test_the_height_is_as_given(height: int) -> None:
     assert len(normalize_image(drawn(), height).pixels) == height
 
 
@@ -274,7 +274,7 @@ def test_a_page_is_inverted_when_its_writing_is_bright() -> None:
     np.testing.assert_array_equal(dark_on_light(board), 255 - board)
 
 
-def test_a_page_with_dark_surroundings_stays_as_it_is() -> None:
+def test_a_page_with_dark_surroundings_stays_unchanged() -> None:
     page = written_page()
     photo = page.copy()
     photo[:700] = np.random.default_rng(0).integers(0, 90, (700, 900))

@@ -1,9 +1,9 @@
-"""The picture of a line of handwriting -> the line as networks see it: ink on nothing, level, upright, of one size.
+"""The image of a line is normalised: white paper becomes 0, and the writing level, upright and of one size.
 
-The steps are those of every handwriting reader since the nineties (paper removed, slope and slant removed, size
-normalised), with the height taken from moments of the ink (Kozielski, Forster and Ney 2012) instead of from the box
-around it, which one long descender can double, and the width from how closely the strokes follow one another. All of
-them end in one affine map, so that the picture is resampled once and every column of the result can be traced back.
+These steps are usual since the 1990s: remove the background, the slope and the slant, and normalise the size. The
+height is taken from the moments of the ink (Kozielski, Forster and Ney 2012), because one long descender can double the
+height of its bounding box. The width is taken from the distance between strokes. All steps end in one affine map, so
+the image is resampled only once, and every column of the result can be traced back to the original.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,26 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 GreyImage = NDArray[np.uint8]  # (H, W), 0 = black
-Wet = NDArray[np.bool_]
+Mask = NDArray[np.bool_]  # (H, W), True = ink
+Floats = NDArray[np.float32]
 
 MARGIN = 6  # blank columns left and right of the ink
-SPREAD = 1 / 6.8  # standard deviation of the ink's rows, as a share of the height, which then holds +-3.4 deviations
-STROKE_SPACING = 7.0  # normalised columns from stroke to stroke, of which a letter has about two
-WORKING_HEIGHT = 96  # rows at which slope, slant and size are measured: more add time, not accuracy
-SLANTS = np.linspace(-0.9, 0.9, 19, dtype=np.float32)  # tangents of the angles tried
-PAGE_PIXELS = 500_000  # of the copy on which it is seen whether a page is bright on dark: lines are some 25 rows apart
+SPREAD = 1 / 6.8  # of the height: standard deviation of the rows of the ink, so that the height is +-3.4 deviations
+STROKE_SPACING = 7.0  # normalised columns from stroke to stroke; a letter has about two strokes
+# Wide and narrow writing is brought most of the way to one spacing: on IAM, the columns per character vary by a third
+# before and by a sixth after. The limits are for odd ink.
+SPACING_POWER, MIN_STRETCH, MAX_STRETCH = 0.7, 0.5, 2.5
+LONGEST = 8192  # columns of the ink: wider than any line of writing; a wider image is squeezed
+
+WORKING_HEIGHT = 96  # rows at which slope, slant and size are measured: more take time, but are not more accurate
+INK = 0.3  # darkness above which a pixel counts as ink
+MIN_INK = 3  # pixels: with fewer, an image is blank
+SLANTS = np.linspace(-0.9, 0.9, 19, dtype=np.float32)  # tangents of the slants that are tried
+MAX_SLOPE = 0.3  # tangent: more is not the slope of a line
+SMOOTHING_ZOOM = 1.5  # above this reduction, the affine map would skip pixels, so the image is smoothed before
+
+PAGE_PIXELS = 500_000  # of the copy in which `dark_on_light` looks: lines are about 25 rows apart in it
 SQUARE = 24  # pixels of that copy
-LONGEST = 8192  # columns; wider than any line of writing: the picture is then squeezed
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class NormalizedImage:
     """A normalised line.
 
     pixels: (height, W) uint8, 0 = paper, 255 = ink.
-    scale, offset: column x of `pixels`, at the middle row, lies at x * scale + offset in the picture, in its pixels.
+    scale, offset: column x of `pixels`, in the middle row, is at x * scale + offset in the original, in its pixels.
     """
 
     pixels: GreyImage
@@ -38,63 +48,76 @@ class NormalizedImage:
     offset: float
 
 
-def normalize_image(grey: GreyImage, height: int) -> NormalizedImage:
-    """Normalise the picture of a line, (H, W) uint8 with 0 = black, to `height` rows.
+@dataclass(frozen=True)
+class _InkPixels:
+    """The pixels of ink of an image: columns x, rows y and darkness, each (N,) in the order of np.nonzero(mask)."""
 
-    A picture with no ink at all gives a short blank line.
+    mask: Mask
+    x: Floats
+    y: Floats
+    weights: Floats
+
+
+def normalize_image(grey: GreyImage, height: int) -> NormalizedImage:
+    """Normalise the image of a line, (H, W) uint8 with 0 = black, to `height` rows.
+
+    An image without ink gives a short blank line.
     """
     box, reduced = _shrink(grey)
-    ink = _darkness(reduced)
-    writing = _without_rules(ink > 0.3)
-    places = np.flatnonzero(writing)
-    if len(places) < 3:
+    darkness = _darkness(reduced)
+    mask = _without_rules(darkness > INK)
+    if np.count_nonzero(mask) < MIN_INK:
         return NormalizedImage(np.zeros((height, 4 * MARGIN), np.uint8), grey.shape[1] / (4 * MARGIN), 0.0)
-    rows, columns = np.divmod(places, writing.shape[1])
-    x, y, weights = columns.astype(np.float32), rows.astype(np.float32), ink.ravel()[places]
-    slope = _slope(x, y, weights)
-    own = _own_rows(y - slope * x)
-    if not own.all():
-        writing[rows[~own], columns[~own]] = False
-        x, y, weights = x[own], y[own], weights[own]
-        slope = _slope(x, y, weights)
-    y = y - slope * x
-    middle = float(np.average(y, weights=weights))
-    slant = _slant(x, y - middle, weights)
-    x = x - slant * (y - middle)
-    # LineInput of one flat stroke has no spread to speak of; the pen tells how large its writing would be.
-    spread = max(float(np.sqrt(np.average((y - middle) ** 2, weights=weights))), 1.2 * _pen_width(writing), 1.0)
-    zoom = spread / (SPREAD * height)  # working pixels a normalised pixel
-    # Wide and narrow hands are brought most of the way to one spacing: on IAM the columns a character takes vary
-    # by a third before and by a sixth after.
-    across = zoom * float(np.clip(_stroke_spacing(writing, x, y, zoom) / STROKE_SPACING, 0.5, 2.5)) ** 0.7
+    ink, slope = _own_ink(mask, darkness)
+    y: Floats = ink.y - slope * ink.x
+    middle = float(np.average(y, weights=ink.weights))
+    slant = _slant(ink.x, y - middle, ink.weights)
+    x: Floats = ink.x - slant * (y - middle)
+    # The deviation of one flat stroke is almost 0. Then the width of the pen tells the size of its writing.
+    deviation = float(np.sqrt(np.average((y - middle) ** 2, weights=ink.weights)))
+    zoom = max(deviation, 1.2 * _pen_width(ink.mask), 1.0) / (SPREAD * height)  # working pixels per normalised row
+    spacing = _stroke_spacing(ink.mask, x, y, zoom) / STROKE_SPACING
+    across = zoom * float(np.clip(spacing, MIN_STRETCH, MAX_STRETCH)) ** SPACING_POWER  # the same per column
     left, right = float(x.min()), float(x.max()) + 1
     across = max(across, (right - left) / LONGEST)
     width = round((right - left) / across) + 2 * MARGIN
-    # A normalised pixel (u, v) is looked up at the working pixel
-    #   X = left + across (u - MARGIN) + slant zoom (v - h/2),    Y = middle + slope X + zoom (v - h/2)
+    # The normalised pixel (u, v) is taken from the working pixel (X, Y):
+    #   X = left + across (u - MARGIN) + slant zoom (v - height / 2),    Y = middle + slope X + zoom (v - height / 2)
     origin = left - across * MARGIN - slant * zoom * height / 2
-    matrix = (
-        across,
-        slant * zoom,
-        origin,
-        slope * across,
-        zoom * (1 + slope * slant),
-        middle + slope * origin - zoom * height / 2,
-    )
-    picture = Image.fromarray((ink * 255).astype(np.uint8))
-    if zoom > 1.5:  # the affine map samples points: smooth away what it would skip
-        picture = picture.filter(ImageFilter.BoxBlur((zoom - 1) / 2))
-    pixels = picture.transform((width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    shrunk = (box[2] - box[0]) / reduced.shape[1]
-    return NormalizedImage(np.asarray(pixels), across * shrunk, (left - across * MARGIN) * shrunk + box[0])
+    upper = middle + slope * origin - zoom * height / 2
+    matrix = (across, slant * zoom, origin, slope * across, zoom * (1 + slope * slant), upper)
+    pixels = _resampled(darkness, (width, height), matrix, zoom)
+    shrunk = (box[2] - box[0]) / reduced.shape[1]  # original pixels per working pixel
+    return NormalizedImage(pixels, across * shrunk, (left - across * MARGIN) * shrunk + box[0])
+
+
+def _own_ink(mask: Mask, darkness: Floats) -> tuple[_InkPixels, float]:
+    """The ink of the line itself, without that of the lines above and below, and the tangent of its slope."""
+    rows, columns = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    x, y, weights = columns.astype(np.float32), rows.astype(np.float32), darkness[rows, columns]
+    slope = _slope(x, y, weights)
+    own = _own_rows(y - slope * x)
+    if not own.all():
+        mask[rows[~own], columns[~own]] = False
+        x, y, weights = x[own], y[own], weights[own]
+        slope = _slope(x, y, weights)
+    return _InkPixels(mask, x, y, weights), slope
+
+
+def _resampled(darkness: Floats, size: tuple[int, int], matrix: tuple[float, ...], zoom: float) -> GreyImage:
+    """The image of a size (width, height) by an affine map; 255 = ink."""
+    image = Image.fromarray((darkness * 255).astype(np.uint8))
+    if zoom > SMOOTHING_ZOOM:
+        image = image.filter(ImageFilter.BoxBlur((zoom - 1) / 2))
+    return np.asarray(image.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
 
 
 def _shrink(grey: GreyImage) -> tuple[tuple[int, int, int, int], GreyImage]:
-    """The box (left, top, right, bottom) around the ink, and what is in it at no more than the working height."""
+    """The box (left, top, right, bottom) around the ink, and the image in it with at most WORKING_HEIGHT rows."""
     picture = Image.fromarray(grey)
     coarse = _darkness(shrink_to_height(picture, WORKING_HEIGHT // 2))
-    wet = coarse > 0.3
-    rows, columns = np.flatnonzero(wet.any(axis=1)), np.flatnonzero(wet.any(axis=0))
+    inked = coarse > INK
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     if not len(rows):
         return (0, 0, picture.width, picture.height), shrink_to_height(picture, WORKING_HEIGHT)
     factor_x, factor_y = picture.width / coarse.shape[1], picture.height / coarse.shape[0]
@@ -108,44 +131,44 @@ def _shrink(grey: GreyImage) -> tuple[tuple[int, int, int, int], GreyImage]:
 
 
 def shrink_to_height(picture: Image.Image, height: int) -> GreyImage:
-    """The picture, shrunk to `height` rows if it has more."""
+    """The image, reduced to `height` rows if it has more."""
     if picture.height > height:
         width = max(1, round(picture.width * height / picture.height))
         picture = picture.resize((width, height), Image.Resampling.BOX)
     return np.asarray(picture)
 
 
-def _darkness(grey: GreyImage) -> NDArray[np.float32]:
-    """(H, W) uint8 -> (H, W) float32: 0 = paper, 1 = ink, whatever the paper's shade, its shadows, the ink's colour."""
+def _darkness(grey: GreyImage) -> Floats:
+    """A grey image (H, W) as float32: 0 = paper, 1 = ink, whatever the shade of paper and ink, and with shadows."""
     if _bright_on_dark(grey):
         grey = 255 - grey
     paper = _paper(grey)
-    depth = np.subtract(paper, grey)
+    depth = np.subtract(paper, grey)  # (H, W): how much darker than the paper, as a share of its brightness
     depth = np.maximum(depth, 0, out=depth)
     depth /= np.maximum(paper, 1, out=paper)
-    # Full ink is what the darkest strokes reach; below 0.12 it would be the grain of empty paper.
+    # Full ink is 80 % of what the darkest percent reaches. Below 0.12 it would be the grain of blank paper.
     full = max(_percentile((depth * 255).astype(np.uint8), 0.99) / 255 * 0.8, 0.12)
-    noise = 0.15 * full
+    noise = 0.15 * full  # what is less dark is paper
     depth -= noise
     depth /= full - noise
     return np.clip(depth, 0, 1, out=depth)
 
 
 def _bright_on_dark(grey: GreyImage) -> bool:
-    """Whether the strokes are brighter than what is around them, as chalk is: there is less of them than of paper."""
+    """Whether the strokes are brighter than the paper, as chalk is: strokes cover less of the image than paper."""
     picture = Image.fromarray(shrink_to_height(Image.fromarray(grey), WORKING_HEIGHT // 3))
     around = picture.filter(ImageFilter.BoxBlur(max(1, picture.height // 5)))
     detail = np.asarray(picture, np.float32) - np.asarray(around, np.float32)
     deviation = float(detail.std())
-    return deviation > 2 and float((detail * detail * detail).mean()) > 0.5 * deviation**3  # skewed to the bright
+    return deviation > 2 and float((detail * detail * detail).mean()) > 0.5 * deviation**3  # skewed to bright
 
 
 def dark_on_light(page: GreyImage) -> GreyImage:
-    """A page (H, W) uint8 as it is, or inverted where it has bright writing on a dark ground.
+    """A page (H, W) uint8 unchanged, or inverted if it has bright writing on a dark background.
 
-    Seen in squares, writing leaves most of a square to its ground, and the next squares have about the same ground.
-    The page is inverted if most of it is dark, and so is the ground of most squares with writing: a photo on a white
-    page is not enough, nor is a dark table around it.
+    The page is divided into squares. Writing covers the smaller part of a square, and the squares beside it have about
+    the same background. The page is inverted if most of it is dark, and also the background of most squares with
+    writing. So a photo on a white page is not enough, and a dark table around the page is not enough either.
     """
     small = np.asarray(Image.fromarray(page).resize(_at_most_pixels(page.shape), Image.Resampling.BOX))
     height, width = (length // SQUARE for length in small.shape)
@@ -160,12 +183,12 @@ def dark_on_light(page: GreyImage) -> GreyImage:
     on_dark = int(np.count_nonzero(written & (ground - dark < 0.3 * contrast)))
     on_light = int(np.count_nonzero(written & (bright - ground < 0.3 * contrast)))
     mostly_dark = middle - darkest < brightest - middle
-    enough = on_dark > max(3 * on_light, 0.015 * ground.size)  # a line of writing is some 3 % of a page
+    enough = on_dark > max(3 * on_light, 0.015 * ground.size)  # a line of writing is about 3 % of a page
     return 255 - page if mostly_dark and enough else page
 
 
 def _steps_around(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How far each value (H, W) is from the one of its four neighbours that differs most."""
+    """The largest difference (H, W) of each value from its four neighbours."""
     framed = np.pad(values, 1, mode="edge")
     inner = framed[1:-1, 1:-1]
     neighbours = (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:])
@@ -174,21 +197,21 @@ def _steps_around(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _at_most_pixels(shape: tuple[int, ...]) -> tuple[int, int]:
-    """The size (width, height) of a copy with some PAGE_PIXELS pixels, or of the page itself if it has fewer."""
+    """The size (width, height) of a copy with about PAGE_PIXELS pixels, or of the page itself if it has fewer."""
     factor = max(1.0, (shape[0] * shape[1] / PAGE_PIXELS) ** 0.5)
     return max(1, round(shape[1] / factor)), max(1, round(shape[0] / factor))
 
 
 def _percentile(values: GreyImage, share: float) -> int:
-    """The value that `share` of all values don't exceed; by counting, which is far faster than np.percentile."""
+    """The value that `share` of all values do not exceed. Counting is much faster than np.percentile."""
     counts = np.cumsum(Image.fromarray(values).histogram())
     return int(np.searchsorted(counts, share * counts[-1]))
 
 
-def _paper(grey: GreyImage) -> NDArray[np.float32]:
-    """The paper's brightness around each pixel: what is darker but narrower than a neighbourhood is filled up.
+def _paper(grey: GreyImage) -> Floats:
+    """The brightness of the paper at each pixel: a morphological closing removes what is darker and narrower than it.
 
-    The neighbourhood is larger than any stroke and smaller than a shadow, whose edge stays where it is.
+    The closing is larger than any stroke and smaller than a shadow, so the edges of shadows stay where they are.
     """
     height, width = grey.shape
     step = max(2, height // 12)
@@ -199,7 +222,10 @@ def _paper(grey: GreyImage) -> NDArray[np.float32]:
 
 
 def _of_five(extreme: np.ufunc, values: GreyImage) -> GreyImage:
-    """The extreme of the square of 5 x 5 around each value: down the columns, then along the rows; Pillow sorts."""
+    """The minimum or maximum of the 5 x 5 values around each value: first of columns, then of rows.
+
+    Pillow has filters for that, but they sort the values, which is slow.
+    """
     for _ in range(2):
         here, values = values, values.copy()
         for distance in (1, 2):
@@ -209,71 +235,72 @@ def _of_five(extreme: np.ufunc, values: GreyImage) -> GreyImage:
     return values
 
 
-def _without_rules(wet: Wet) -> Wet:
-    """The wet pixels less those of ruled lines: of runs, a row up or down, longer than any stroke of a letter."""
-    length = 2 * len(wet)
-    if wet.shape[1] <= length:
-        return wet
-    near = wet.copy()
-    near[1:] |= wet[:-1]
-    near[:-1] |= wet[1:]
+def _without_rules(mask: Mask) -> Mask:
+    """The mask of the ink without ruled lines: without level runs, up to a row off, longer than strokes of letters."""
+    length = 2 * len(mask)
+    if mask.shape[1] <= length:
+        return mask
+    near = mask.copy()
+    near[1:] |= mask[:-1]
+    near[:-1] |= mask[1:]
     sums = np.pad(near, ((0, 0), (1, 0))).cumsum(axis=1, dtype=np.int32)
     full = sums[:, length:] - sums[:, :-length] >= 0.9 * length  # (H, W - length + 1), by where a run begins
     if not full.any():
-        return wet
+        return mask
     begun = np.pad(full, ((0, 0), (length, length - 1))).cumsum(axis=1, dtype=np.int32)
-    ruled = begun[:, length:] > begun[:, :-length]  # (H, W): a full run begins here or up to `length` before
-    rest: Wet = wet & ~ruled
-    return rest if np.count_nonzero(rest) > 0.1 * np.count_nonzero(wet) else wet  # a lone dash is no rule
+    ruled = begun[:, length:] > begun[:, :-length]  # (H, W): a full run begins here or at most `length` before
+    rest: Mask = mask & ~ruled
+    return rest if np.count_nonzero(rest) > 0.1 * np.count_nonzero(mask) else mask  # a single dash is not a rule
 
 
-def _own_rows(y: NDArray[np.float32]) -> Wet:
-    """Which of the wet pixels at the levelled rows `y` are the line's own, not of the lines above and below.
+def _own_rows(y: Floats) -> Mask:
+    """Which pixels of ink, at the levelled rows `y` (N,), belong to the line, and not to the lines above and below.
 
-    The median row and the median distance from it hold, where mean and deviation don't, as long as most ink is its own.
+    The median row, and the median distance from it, are right as long as most ink belongs to the line. The mean and
+    the standard deviation are not.
     """
     distance = np.abs(y - np.median(y))
-    # In handwriting 1.6 times the median distance is a standard deviation; long loops reach three and a half.
-    own: Wet = distance <= 4 * max(1.6 * float(np.median(distance)), 1.0)
+    # In handwriting, 1.6 times the median distance is a standard deviation, and long loops reach 3.5 deviations.
+    own: Mask = distance <= 4 * max(1.6 * float(np.median(distance)), 1.0)
     return own
 
 
-def _pen_width(wet: Wet) -> float:
-    """The width of the strokes in pixels: the mean run of wet pixels along rows, or down columns if that is less."""
-    runs_across = np.count_nonzero(wet[:, 1:] & ~wet[:, :-1]) + np.count_nonzero(wet[:, 0])
-    runs_down = np.count_nonzero(wet[1:] & ~wet[:-1]) + np.count_nonzero(wet[0])
-    return float(np.count_nonzero(wet) / max(runs_across, runs_down))
+def _pen_width(mask: Mask) -> float:
+    """The width of the strokes in pixels: the mean length of runs of ink along rows, or columns if that is less."""
+    runs_across = np.count_nonzero(mask[:, 1:] & ~mask[:, :-1]) + np.count_nonzero(mask[:, 0])
+    runs_down = np.count_nonzero(mask[1:] & ~mask[:-1]) + np.count_nonzero(mask[0])
+    return float(np.count_nonzero(mask) / max(runs_across, runs_down))
 
 
-def _slope(x: NDArray[np.float32], y: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
-    """The tangent of the writing's slope, by weighted least squares; shrunk to 0 where the ink is too short to tell."""
+def _slope(x: Floats, y: Floats, weights: Floats) -> float:
+    """The tangent of the slope, by weighted least squares; near 0 where the ink is too short to measure it."""
     x, y = x - np.average(x, weights=weights), y - np.average(y, weights=weights)
     spread_x, spread_y = float(np.average(x * x, weights=weights)), float(np.average(y * y, weights=weights))
     slope = float(np.average(x * y, weights=weights)) / (spread_x + 10 * spread_y)
-    return float(np.clip(slope, -0.3, 0.3))
+    return float(np.clip(slope, -MAX_SLOPE, MAX_SLOPE))
 
 
-def _slant(x: NDArray[np.float32], y: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
-    """The tangent of the letters' slant: the shear after which the ink stands in the sharpest columns."""
+def _slant(x: Floats, y: Floats, weights: Floats) -> float:
+    """The tangent of the slant: of all SLANTS, that for which the sheared ink has the sharpest profile of columns."""
     best, best_score = 0.0, 0.0
-    weights = weights.astype(np.float64)  # as bincount would with each slant
+    weights = weights.astype(np.float64)  # once, as bincount converts them each time
     for slant in SLANTS:
         columns = (x - slant * y).astype(np.int64)
         profile = np.bincount(columns - columns.min(), weights=weights)
-        score = float(np.square(profile).sum()) * (1 - 0.1 * abs(float(slant)))  # in doubt, upright
+        score = float(np.square(profile).sum()) * (1 - 0.1 * abs(float(slant)))  # upright ones are preferred a little
         if score > best_score:
             best, best_score = float(slant), score
     return best
 
 
-def _stroke_spacing(wet: Wet, x: NDArray[np.float32], y: NDArray[np.float32], zoom: float) -> float:
-    """Columns from one stroke to the next, in normalised pixels, gaps between words left out.
+def _stroke_spacing(mask: Mask, x: Floats, y: Floats, zoom: float) -> float:
+    """The distance from one stroke to the next, in normalised rows, without the gaps between words.
 
-    Strokes are counted where a row of pixels crosses the most of them, in the body of the writing; `x` and `y` are the
-    places of the wet pixels, in np.nonzero's order, made upright and level.
+    Strokes are counted in the rows that cross most of them, between the baseline and the x-height. `x` and `y` (N,) are
+    the positions of the pixels of ink, level and upright, in the order of np.nonzero(mask).
     """
-    begins = wet & ~np.pad(wet, ((0, 0), (1, 0)))[:, :-1]
-    levels = np.round(y[begins[wet]]).astype(np.int64)
+    begins = mask & ~np.pad(mask, ((0, 0), (1, 0)))[:, :-1]
+    levels = np.round(y[begins[mask]]).astype(np.int64)
     strokes = np.bincount(levels - levels.min())
     window = max(1, round(5 * zoom))
     crossed = float(np.convolve(strokes, np.ones(window) / window).max())
