@@ -264,7 +264,7 @@ def test_a_failed_write_leaves_the_old_file(
         save_model(path, Model(CONFIG, ALPHABET, model.weights, {"facts": "others"}))
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
     assert path.read_bytes() == before
-    assert list(path.parent.iterdir()) == [path]  # and nothing half-written beside it
+    assert list(path.parent.iterdir()) == [path]  # no incomplete file is left
 
 
 @pytest.mark.parametrize("place", ["no such folder/x", "a file/x", "folder"])

@@ -1,4 +1,4 @@
-"""The decoders against hand-worked matrices and against every path there is."""
+"""The decoders, compared with examples by hand and with sums over all paths."""
 
 import itertools
 from typing import Any
@@ -21,7 +21,7 @@ def logs(rows: list[list[float]]) -> np.ndarray:
 
 
 def collapse(path: tuple[int, ...]) -> tuple[int, ...]:
-    """(1, 1, 0, 1) -> (1, 1), as CTC reads a path."""
+    """The labelling of a path: (1, 1, 0, 1) -> (1, 1)."""
     return tuple(label for label, _ in itertools.groupby(path) if label)
 
 
@@ -36,7 +36,7 @@ def every_labelling(log_probs: np.ndarray) -> dict[tuple[int, ...], float]:
 
 
 def textbook_beam(log_probs: np.ndarray, width: int) -> dict[tuple[int, ...], float]:
-    """Prefix beam search as Hannun et al. write it down: dictionaries, plain probabilities, one prefix at a time."""
+    """Prefix beam search as published by Hannun et al.: dictionaries, plain probabilities, one prefix at a time."""
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
     for step in np.exp(log_probs):
         following: dict[tuple[int, ...], list[float]] = {}
@@ -58,7 +58,7 @@ def normalised(scores: np.ndarray) -> np.ndarray:
 
 @st.composite
 def posteriors(draw: st.DrawFn) -> np.ndarray:
-    """Log-probabilities (1..5, 2..4), with ties and labels that are next to impossible."""
+    """Log-probabilities (1..5, 2..4), with ties and nearly impossible labels."""
     shape = draw(st.tuples(st.integers(1, 5), st.integers(2, 4)))
     return normalised(draw(arrays(np.float64, shape, elements=st.floats(-30, 8, width=32))))
 
@@ -90,7 +90,7 @@ def test_greedy_takes_float32_and_gives_plain_numbers() -> None:
     assert [type(part) for part in (run.label, run.confidence, run.first, run.last)] == [int, float, int, int]
 
 
-def test_where_greedy_says_nothing_the_beam_says_a() -> None:
+def test_the_beam_adds_up_paths_unlike_greedy() -> None:
     log_probs = logs([[0.6, 0.4], [0.6, 0.4]])
     assert greedy(log_probs) == []  # the best path is - -, with 0.36
     (best, score), (second, _) = prefix_beam(log_probs, 2)
@@ -98,9 +98,9 @@ def test_where_greedy_says_nothing_the_beam_says_a() -> None:
     assert np.exp(score) == pytest.approx(0.4 * 0.4 + 0.4 * 0.6 + 0.6 * 0.4)
 
 
-def test_a_doubled_letter_needs_a_blank_between() -> None:
+def test_a_repeated_letter_needs_a_blank_between() -> None:
     labellings = dict(prefix_beam(logs([[0.1, 0.9]] * 3), 16))
-    assert np.exp(labellings[(A, A)]) == pytest.approx(0.9 * 0.1 * 0.9)  # only a - a spells it
+    assert np.exp(labellings[(A, A)]) == pytest.approx(0.9 * 0.1 * 0.9)  # only the path a - a
     assert (A, A, A) not in labellings
 
 
@@ -108,32 +108,32 @@ def test_beam_of_no_steps_is_the_empty_labelling() -> None:
     assert prefix_beam(np.empty((0, 3)), 4) == [((), 0.0)]
 
 
-def test_beam_lives_with_impossible_labels() -> None:
+def test_the_beam_accepts_impossible_labels() -> None:
     ((best, score),) = prefix_beam(logs([[0, 1, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]), 8)
     assert (best, score) == ((A, A), 0.0)
 
 
 @given(posteriors())
-def test_a_wide_beam_is_the_sum_over_all_paths(log_probs: np.ndarray) -> None:
+def test_a_wide_beam_equals_the_sum_over_all_paths(log_probs: np.ndarray) -> None:
     assert dict(prefix_beam(log_probs, width=4**5, **EXACT)) == pytest.approx(every_labelling(log_probs))
 
 
 @given(posteriors_without_ties(), st.integers(1, 6))
-def test_a_narrow_beam_is_the_textbook_one(log_probs: np.ndarray, width: int) -> None:
+def test_a_narrow_beam_equals_the_published_algorithm(log_probs: np.ndarray, width: int) -> None:
     found, truth = prefix_beam(log_probs, width, **EXACT), textbook_beam(log_probs, width)
     assert dict(found) == pytest.approx(truth)
     assert [labels for labels, _ in found] == sorted(truth, key=lambda labels: -truth[labels])
 
 
 @pytest.mark.parametrize("seed", [0, 2, 14])
-def test_a_prefix_that_comes_back_joins_its_extension(seed: int) -> None:
-    """In each of these lines a prefix leaves the beam, its extension stays, and the prefix comes back."""
+def test_a_prefix_that_returns_joins_its_extension(seed: int) -> None:
+    """In each of these lines a prefix leaves the beam, its extension stays, and the prefix returns."""
     log_probs = normalised(np.random.default_rng(seed).normal(scale=2, size=(30, 3)))
     assert dict(prefix_beam(log_probs, 4, **EXACT)) == pytest.approx(textbook_beam(log_probs, 4))
 
 
 class Bigrams:
-    """A scorer that weighs each label by the one before it, and the end by the last."""
+    """A scorer whose factor of a label depends on the label before it; that of the end on the last label."""
 
     start = 0
 
@@ -151,7 +151,7 @@ class Bigrams:
 
 
 @given(posteriors(), st.integers(0, 99))
-def test_a_wide_guided_beam_is_the_sum_over_all_paths_weighed(log_probs: np.ndarray, seed: int) -> None:
+def test_a_wide_beam_with_a_scorer_equals_the_weighted_sum_over_all_paths(log_probs: np.ndarray, seed: int) -> None:
     scorer = Bigrams(seed)
     truth = {labels: score + scorer.weigh(labels) for labels, score in every_labelling(log_probs).items()}
     found = prefix_beam(log_probs, 4**5, scorer, **EXACT)
@@ -159,7 +159,7 @@ def test_a_wide_guided_beam_is_the_sum_over_all_paths_weighed(log_probs: np.ndar
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
-def test_a_guide_turns_a_close_call_but_not_a_clear_one() -> None:
+def test_a_scorer_decides_uncertain_labels_only() -> None:
     scorer = Bigrams(0)
     scorer.factors = [[1, 0.2, 1.8], [1] * 3, [1] * 3]  # a line begins with b nine times as often as with a
     assert prefix_beam(logs([[0.1, 0.5, 0.4]]), scorer=scorer)[0][0] == (B,)
@@ -167,22 +167,22 @@ def test_a_guide_turns_a_close_call_but_not_a_clear_one() -> None:
 
 
 @given(posteriors_without_ties(), st.integers(0, 99))
-def test_what_the_beam_leaves_out_hardly_counts(log_probs: np.ndarray, seed: int) -> None:
+def test_pruning_changes_little(log_probs: np.ndarray, seed: int) -> None:
     (best, score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), **EXACT)
     (quick, quick_score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), token_threshold=1e-4, beam_threshold=1e-6)
     assert quick_score == pytest.approx(score, abs=0.05) and quick_score <= score + 1e-9
     assert quick == best or dict(prefix_beam(log_probs, 1000, Bigrams(seed), **EXACT))[quick] > score - 0.05
 
 
-def test_certain_blanks_part_two_labels_and_a_long_line_does_not_vanish() -> None:
+def test_certain_blanks_separate_labels_and_long_lines_do_not_underflow() -> None:
     rows = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     assert prefix_beam(logs(rows))[0] == ((A, A), 0.0)
     (_, score), *_ = prefix_beam(logs([[0.3, 0.5, 0.2], [0.5, 0.2, 0.3]] * 2000))
-    assert -5000 < score < -800  # the probability itself is less than the least float
+    assert -5000 < score < -800  # the probability itself would underflow
 
 
 @given(posteriors())
-def test_alignment_is_the_best_of_all_paths_that_spell_it(log_probs: np.ndarray) -> None:
+def test_an_alignment_is_the_best_of_all_paths_of_a_labelling(log_probs: np.ndarray) -> None:
     steps, count = log_probs.shape
     best: dict[tuple[int, ...], float] = {}
     for path in itertools.product(range(count), repeat=steps):
@@ -199,7 +199,7 @@ def test_alignment_is_the_best_of_all_paths_that_spell_it(log_probs: np.ndarray)
 
 
 @given(posteriors_without_ties())
-def test_aligning_what_greedy_read_gives_greedy_back(log_probs: np.ndarray) -> None:
+def test_aligning_the_labels_of_greedy_gives_greedy(log_probs: np.ndarray) -> None:
     runs = greedy(log_probs)
     assert align(log_probs, [run.label for run in runs]) == runs
 
@@ -210,7 +210,7 @@ def test_labels_that_do_not_fit_are_refused() -> None:
 
 
 @pytest.mark.parametrize("steps", [0, 1, 5])
-def test_an_alphabet_of_the_blank_alone_reads_nothing(steps: int) -> None:
+def test_an_alphabet_without_labels_reads_nothing(steps: int) -> None:
     blanks = np.zeros((steps, 1))
     assert greedy(blanks) == [] and align(blanks, []) == []
     assert prefix_beam(blanks) == [((), 0.0)]
@@ -221,8 +221,8 @@ def test_an_alphabet_of_one_label_is_read() -> None:
     assert prefix_beam(log_probs)[0][0] == (A, A)
 
 
-def test_a_long_line_of_a_network_that_has_learnt_nothing_is_read() -> None:
-    """With 1,000 labels of about one probability and the blank before them, a run of blanks underflows."""
+def test_a_long_line_of_an_untrained_network_is_read() -> None:
+    """With 1,000 labels of similar probability and the blank slightly above, a run of blanks underflows."""
     scores = np.zeros((800, 1001))
     scores[:, 0] = 0.5
     found = prefix_beam(normalised(scores))

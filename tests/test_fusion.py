@@ -35,7 +35,7 @@ def test_a_mixture_adds_up_to_one_and_recognises_the_language() -> None:
         state = mixture.start
         for character in text:
             state = mixture.step(state, mixture.code(character))[1]
-        # Every token but the start of a line
+        # every token except the start of a line
         assert sum(math.exp(mixture.step(state, token)[0]) for token in range(1, len(mixture.tokens))) == pytest.approx(
             1
         )

@@ -57,9 +57,9 @@ def kneser_ney(lines: list[str], order: int, context: tuple[str, ...], token: st
 def test_a_bigram_model_by_hand() -> None:
     """Lines "ab", "ab": the discounts are 0.5, 1, 1.5, since there are too few counts to estimate them from."""
     model = fit(["ab", "ab"], order=2)
-    # Each of a, b, </s> has one token before it; with <unk> there are four to share the 3 * 0.5 / 3 that is set free.
+    # Each of a, b, </s> follows one token. The freed mass, 3 * 0.5 / 3, is shared by four tokens, as <unk> is one.
     unigram = (1 - 0.5) / 3 + 0.5 / 4
-    assert log_p(model, "b", "a") == pytest.approx(math.log(0.5 * unigram))  # after b came </s> twice: 1 / 2 set free
+    assert log_p(model, "b", "a") == pytest.approx(math.log(0.5 * unigram))  # </s> follows b twice, which frees 1 / 2
     assert log_p(model, "", "a") == pytest.approx(math.log((2 - 1) / 2 + 0.5 * unigram))
     assert log_p(model, "b", UNKNOWN) == pytest.approx(math.log(0.5 * 0.5 / 4))
 

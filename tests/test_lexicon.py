@@ -41,10 +41,10 @@ def test_the_probability_of_a_user_word_by_hand() -> None:
     for character in "zyx":
         log_p, state = model.step(state, model.code(character))
         total += log_p
-    assert math.exp(total) == pytest.approx(0.1 / 2, rel=0.01)  # the model itself has next to nothing
+    assert math.exp(total) == pytest.approx(0.1 / 2, rel=0.01)  # the model alone gives almost nothing
     inner = 0.1 / 2 + 0.9 * math.exp(plain.score("the") - log_after(plain, "the"))
     total = sum(math.log(p) for p in chain(model, "the"))
-    assert math.exp(total) == pytest.approx(inner, rel=1e-4)  # the sum of both ways to write it
+    assert math.exp(total) == pytest.approx(inner, rel=1e-4)  # the sum of both possibilities
 
 
 def test_the_words_of_the_training_text_by_hand() -> None:
@@ -53,14 +53,14 @@ def test_the_words_of_the_training_text_by_hand() -> None:
     assert model.words == {"cat": 4, "can": 1, "car-park": 1}
     reader = with_learned_words(model)
     ca = reader.step(reader.step(reader.start, reader.code("c"))[1], reader.code("a"))[1]
-    assert ca[2] > 0.5  # both characters are as a word's
+    assert ca[2] > 0.5  # both characters fit a word
     p_t = math.exp(log_p(model, "ca", "t"))
     assert math.exp(reader.step(ca, reader.code("t"))[0]) == pytest.approx(ca[2] * 2 / 4 + (1 - ca[2]) * p_t)
     cat = reader.step(ca, reader.code("t"))[1]
     between = sum(math.exp(log_p(model, "cat", token)) for token in (END, " ", "-"))
     p_space = math.exp(log_p(model, "cat", " "))
-    over = cat[2] * p_space / between + (1 - cat[2]) * p_space  # no other word goes on so
+    over = cat[2] * p_space / between + (1 - cat[2]) * p_space  # no other word continues like this
     assert math.exp(reader.step(cat, reader.code(" "))[0]) == pytest.approx(over)
-    assert reader.step(cat, reader.code(" "))[1][1:] == reader.start[1:]  # and another begins
+    assert reader.step(cat, reader.code(" "))[1][1:] == reader.start[1:]  # another word begins
     assert reader.step(cat, reader.code("4"))[1][1] is None
-    assert with_learned_words(fit(["12", "34"], 2)).start == 1  # without words the model itself
+    assert with_learned_words(fit(["12", "34"], 2)).start == 1  # without words it is the model itself

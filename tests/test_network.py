@@ -1,4 +1,4 @@
-"""The whole network: its shapes and its cost for any width, its norm, and that a line does not feel its neighbours."""
+"""The network: shapes and multiply-adds for any width, batch normalisation, independence of the batch."""
 
 import math
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def lines(config: NetworkConfig, *widths: int) -> list[np.ndarray]:
 
 
 def lived_in(network: Network) -> Network:
-    """The network with normalisations as a training may leave them, some scales negative, ready to read."""
+    """The network for inference, with batch normalisations as after a training; some scales are negative."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for value, low, high in (
@@ -60,7 +60,7 @@ def seeded() -> Iterator[None]:
         yield
 
 
-def test_a_line_gives_a_step_for_every_four_columns_begun() -> None:
+def test_four_columns_become_one_step() -> None:
     config = NetworkConfig(channels=(2, 2, 2, 2), hidden=4, layers=1)
     network, widths = Network(config, LABELS).eval(), range(1, 71)
     steps = network(*pad(lines(config, *widths)))[1]
@@ -80,7 +80,7 @@ def test_presets_give_log_probabilities(preset: str) -> None:
 
 
 @pytest.mark.parametrize("folded", [False, True])
-def test_a_line_alone_gives_what_it_gives_among_others(config: NetworkConfig, folded: bool) -> None:
+def test_the_output_of_a_line_does_not_depend_on_its_batch(config: NetworkConfig, folded: bool) -> None:
     network = lived_in(Network(config, LABELS))
     if folded:
         network.for_reading()
@@ -92,15 +92,15 @@ def test_a_line_alone_gives_what_it_gives_among_others(config: NetworkConfig, fo
         torch.testing.assert_close(together[:length, index], alone[:, 0], atol=2e-6, rtol=0)
 
 
-def test_folding_the_normalisation_leaves_the_output(config: NetworkConfig) -> None:
+def test_folding_the_normalisation_keeps_the_output(config: NetworkConfig) -> None:
     network, batch = lived_in(Network(config, LABELS)), pad(lines(config, 50, 7, 131))
     before = network(*batch)[0]
     kept = [module for module in network.for_reading().modules() if isinstance(module, BatchNorm)]
     torch.testing.assert_close(network(*batch)[0], before, atol=1e-4, rtol=0)
-    assert all(bool((norm.weight <= 0).any()) for norm in kept)  # only there may the maximum not change places with it
+    assert all(bool((norm.weight <= 0).any()) for norm in kept)  # only these must not be folded
 
 
-def test_truncation_leaves_the_scores(config: NetworkConfig) -> None:
+def test_truncation_keeps_the_output(config: NetworkConfig) -> None:
     network = Network(config, LABELS).eval()
     columns, steps = network.columns(*pad(lines(config, 50, 131)))
     torch.testing.assert_close(network.scores(columns, steps, 5), network.scores(columns, steps))
@@ -108,7 +108,7 @@ def test_truncation_leaves_the_scores(config: NetworkConfig) -> None:
 
 @pytest.mark.parametrize("columns", [4, 128])
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
-def test_multiply_adds_are_those_torch_counts(config: NetworkConfig, cell: str, columns: int) -> None:
+def test_multiply_adds_equal_those_counted_by_torch(config: NetworkConfig, cell: str, columns: int) -> None:
     config = config.replace({"cell": cell})
     network = Network(config, LABELS).double()  # in float64 each cell is made of products that torch's counter sees
     sequences, lengths = pad(lines(config, columns))
@@ -125,7 +125,7 @@ def process_group(tmp_path: Path) -> Iterator[None]:
 
 
 def normalised(norm: nn.BatchNorm2d, x: Tensor) -> list[Tensor]:
-    """Output and gradients of two training steps, then the running values and the output in reading."""
+    """Output and gradients of two training steps, then the running statistics and the output in inference."""
     results = []
     with torch.enable_grad():
         for batch in (x, 3 * x + 1):
@@ -143,16 +143,16 @@ def check_norm() -> None:
     torch.testing.assert_close(normalised(ours, x), normalised(theirs, x), atol=1e-4, rtol=1e-4)
 
 
-def test_norm_of_one_process_is_torchs() -> None:
+def test_batch_norm_of_one_rank_equals_that_of_torch() -> None:
     check_norm()
 
 
-def test_norm_over_processes_has_the_same_formula(process_group: None) -> None:
+def test_batch_norm_over_ranks_has_the_same_formula(process_group: None) -> None:
     check_norm()
 
 
 @pytest.mark.parametrize("pool", [(2, 1), (2, 2)])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
-def test_maxima_are_those_of_max_pool2d(pool: tuple[int, int], kind: torch.dtype) -> None:
+def test_maxima_equal_max_pool2d(pool: tuple[int, int], kind: torch.dtype) -> None:
     x = torch.randn(2, 3, 6, 8).to(kind)
     assert torch.equal(maxima(x, pool), nn.functional.max_pool2d(x, pool))

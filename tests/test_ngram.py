@@ -16,7 +16,7 @@ def test_a_score_is_the_chain_rule_and_all_lines_add_up_to_one() -> None:
     by_hand = sum(log_p(model, "ab"[:place], token) for place, token in enumerate(("a", "b", END)))
     assert model.score("ab") == pytest.approx(by_hand)
     total = sum(math.exp(model.score("".join(line))) for n in range(9) for line in itertools.product("abx", repeat=n))
-    assert 0.98 < total < 1  # what is left are longer lines
+    assert 0.98 < total < 1  # the rest are longer lines
 
 
 def test_unknown_characters_get_the_token_of_their_look_alike() -> None:

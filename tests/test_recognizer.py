@@ -1,4 +1,4 @@
-"""The reading path with an untrained network: order, places of characters, and that batches change nothing."""
+"""The recogniser with an untrained network: order of the readings, positions of characters, independence of batches."""
 
 import subprocess
 import sys
@@ -38,14 +38,14 @@ def untrained(config: NetworkConfig) -> Model:
     torch.manual_seed(2)
     network = Network(config, labels=6)
     with torch.no_grad():
-        network.output.weight.mul_(100)  # so that it is sure of what it knows nothing of,
+        network.output.weight.mul_(100)  # so that it is certain, though it has learnt nothing,
         lines = pad([extract(normalize_image(picture(500), config.height).pixels, config)])
-        network.output.bias.sub_(network.eval()(*lines)[0].mean((0, 1)))  # and says a bit of everything
+        network.output.bias.sub_(network.eval()(*lines)[0].mean((0, 1)))  # and uses all labels
     return Model(config, Alphabet("abcde"), network.state_dict())
 
 
 def picture(width: int, seed: int = 0) -> Grey:
-    """Strokes at random on grey paper."""
+    """Random strokes on grey paper."""
     rng = np.random.default_rng(seed)
     grey = np.full((60, width), 220, np.uint8)
     for x in rng.integers(5, width - 5, max(1, width // 12)).tolist():
@@ -68,18 +68,18 @@ def same(one: Reading, other: Reading) -> bool:
     )
 
 
-def test_readings_come_in_the_order_of_the_pictures(reader: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readings_come_in_the_order_of_the_lines(reader: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognizer, "LOOKAHEAD", 3)
     widths = np.random.default_rng(1).permutation(np.arange(60, 900, 45)).tolist()
     pictures = [picture(width, seed=width) for width in widths]
     alone = [reader.read(grey) for grey in pictures]
-    assert len({reading.text for reading in alone}) > len(widths) // 2  # they can be told apart
+    assert len({reading.text for reading in alone}) > len(widths) // 2  # most of them differ
     for batch in (1, 2, 5, 100):
         together = list(reader.read_many(iter(pictures), batch))
         assert all(same(*pair) for pair in zip(alone, together, strict=True))
 
 
-def test_pictures_are_taken_as_they_are_needed(reader: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_taken_when_they_are_needed(reader: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognizer, "LOOKAHEAD", 2)
     taken = []
 
@@ -90,13 +90,13 @@ def test_pictures_are_taken_as_they_are_needed(reader: Recognizer, monkeypatch: 
 
     readings = reader.read_many(pictures(), batch=2)
     next(readings)
-    assert 4 <= len(taken) <= 8  # those that are read, and in a thread of their own the next
+    assert 4 <= len(taken) <= 8  # the batch that is read, and the next one
     assert len(list(readings)) == 19
     assert list(reader.read_many([])) == []
 
 
 @pytest.mark.parametrize("decoder", ["greedy", "beam"])
-def test_characters_stand_in_order_within_the_picture(decoder: Decoder) -> None:
+def test_characters_are_in_order_within_the_image(decoder: Decoder) -> None:
     for config in CONFIGS.values():
         reader = Recognizer(untrained(config), decoder)
         for width in (60, 300, 900):
@@ -111,31 +111,31 @@ def test_characters_stand_in_order_within_the_picture(decoder: Decoder) -> None:
             assert places[0] >= 0 and places[-1] <= width
 
 
-def test_a_label_lies_at_its_columns(reader: Recognizer) -> None:
+def test_the_position_of_a_label_by_hand(reader: Recognizer) -> None:
     step = reader.model.config.step
     line = NormalizedImage(np.zeros((48, 100), np.uint8), scale=2.5, offset=-10.0)
     character = reader._character(Label(3, 0.5, first=2, last=4), line, extent=(0, 200))
     assert (character.text, character.confidence) == ("c", 0.5)
     assert (character.left, character.right) == (2 * step * 2.5 - 10, 5 * step * 2.5 - 10)
     character = reader._character(Label(3, 0.5, first=0, last=40), line, extent=(0, 200))
-    assert (character.left, character.right) == (0, 200)  # margins are no part of the picture
+    assert (character.left, character.right) == (0, 200)  # the margins are not part of the image
 
 
 @pytest.mark.parametrize("shape", [(60, 300), (1, 1), (1, 900), (900, 1)])
 @pytest.mark.parametrize("decoder", ["greedy", "beam"])
-def test_an_empty_picture_is_read_like_any(shape: tuple[int, int], decoder: Decoder) -> None:
+def test_an_empty_image_is_read(shape: tuple[int, int], decoder: Decoder) -> None:
     for config in CONFIGS.values():
         reading = Recognizer(untrained(config), decoder).read(np.full(shape, 255, np.uint8))
         assert isinstance(reading, Reading) and len(reading.characters) == len(reading.text)
 
 
-def test_nothing_read_has_no_confidence(reader: Recognizer) -> None:
+def test_an_empty_reading_has_confidence_0(reader: Recognizer) -> None:
     with torch.no_grad():
-        reader.network.output.bias[0] = 1e3  # blanks alone
+        reader.network.output.bias[0] = 1e3  # only blanks
     assert reader.read(picture(200)) == Reading("", 0.0, ())
 
 
-def test_beam_finds_no_less_probable_a_text_than_greedy() -> None:
+def test_the_beam_finds_a_text_at_least_as_probable_as_greedy() -> None:
     model = untrained(CONFIGS["conv"])
     greedy, beam = Recognizer(model), Recognizer(model, "beam")
     for seed in range(5):
@@ -152,7 +152,7 @@ def test_beam_finds_no_less_probable_a_text_than_greedy() -> None:
         assert loss(beam.read(grey).text) <= loss(greedy.read(grey).text) + 1e-4
 
 
-def test_a_saved_model_is_loaded_to_read(tmp_path: Path) -> None:
+def test_a_saved_model_is_loaded(tmp_path: Path) -> None:
     path, model = tmp_path / "tiny.safetensors", untrained(CONFIGS["pixels"])
     rounded = {name: weight.half().float() for name, weight in model.weights.items()}  # as they are in the file
     save_model(path, model)
@@ -171,13 +171,13 @@ def test_pad_by_hand() -> None:
 
 
 def strokes(seed: int = 0) -> list[Stroke]:
-    """Zigzags of a kind, far from the origin, in large units."""
+    """Zigzag strokes far from the origin, in large units."""
     rng = np.random.default_rng(seed)
     steps = np.stack([rng.uniform(5, 30, (4, 12)), np.resize([-90.0, 90.0], (4, 12)) + rng.normal(0, 9, (4, 12))], 2)
     return [3000 + np.array([500.0 * word, 0]) + walk.cumsum(axis=0) for word, walk in enumerate(steps)]
 
 
-def test_a_model_of_strokes_reads_them_whatever_their_units() -> None:
+def test_readings_do_not_depend_on_the_units_of_strokes() -> None:
     config = NetworkConfig(features="strokes", channels=(4, 8), layers=1, hidden=8)
     model = untrained(CONFIGS["conv"])
     torch.manual_seed(1)
@@ -199,7 +199,7 @@ def test_a_model_of_strokes_reads_them_whatever_their_units() -> None:
         reader.read(picture(200))
 
 
-def test_a_model_of_pictures_reads_the_drawing_of_strokes() -> None:
+def test_a_model_for_images_draws_strokes() -> None:
     reader = Recognizer(untrained(CONFIGS["conv"]))
     reading, drawn = reader.read(strokes()), reader.read(draw_ink(strokes()))
     assert reading.text == drawn.text != ""
@@ -211,14 +211,14 @@ def test_a_model_of_pictures_reads_the_drawing_of_strokes() -> None:
 
 
 @pytest.mark.parametrize("decoder", ["greedy", "beam"])
-def test_weights_that_give_no_probabilities_are_told_as_damage(decoder: Decoder) -> None:
+def test_weights_that_give_no_probabilities_are_refused(decoder: Decoder) -> None:
     model = untrained(CONFIGS["conv"])
-    model.weights["front.blocks.0.norm.running_var"].fill_(-1)  # the root of which is no number
+    model.weights["front.blocks.0.norm.running_var"].fill_(-1)  # its root is not a number
     with pytest.raises(BadModel, match="the model: damaged"):
         Recognizer(model, decoder).read(picture(200))
 
 
-def test_a_torch_without_its_private_function_reads_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_private_function_of_torch_float32_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
     reader = Recognizer(untrained(NetworkConfig(channels=(4, 4, 8), layers=1, hidden=8, cell="lstm")))
     assert isinstance(reader.read(picture(200)).text, str)
@@ -248,7 +248,7 @@ def test_what_is_neither_an_image_nor_strokes_is_refused(given: Any, message: st
         reader.read(given)
 
 
-def test_the_pictures_may_come_from_a_generator_that_reads_itself() -> None:
+def test_lines_may_come_from_a_generator_that_reads_itself() -> None:
     reader = Recognizer(untrained(CONFIGS["pixels"]))
     pictures = [picture(100, seed) for seed in range(3)]
 
@@ -267,7 +267,7 @@ def test_the_pictures_may_come_from_a_generator_that_reads_itself() -> None:
     assert found == expected
 
 
-def test_large_pictures_do_not_wait_for_many_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_large_images_are_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognizer, "MAX_PIXELS", 15_000)
     reader, taken = Recognizer(untrained(CONFIGS["pixels"])), []
 
@@ -282,7 +282,7 @@ def test_large_pictures_do_not_wait_for_many_others(monkeypatch: pytest.MonkeyPa
     assert len(list(readings)) == 8
 
 
-def test_the_program_around_it_keeps_its_threads_and_its_objects() -> None:
+def test_the_threads_and_objects_of_the_program_are_left_alone() -> None:
     code = """
 import gc, os, threading, warnings
 import torch

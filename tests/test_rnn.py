@@ -1,4 +1,4 @@
-"""The recurrent layers against their formulas, written out as plain loops, and against torch's own."""
+"""The recurrent layers, compared with their formulas as plain loops and with those of torch."""
 
 import math
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def seeded() -> None:
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activation_is_its_formula(name: Activation) -> None:
+def test_activations_equal_their_formulas(name: Activation) -> None:
     z = np.linspace(-6, 6, 49)
     np.testing.assert_allclose(
         make_activation(name).double()(torch.from_numpy(z)).detach(), FORMULAS[name](z), atol=1e-12
@@ -86,7 +86,7 @@ def test_prelu_learns_its_slope() -> None:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_elman_is_its_recurrence(activation: Activation) -> None:
+def test_elman_equals_its_recurrence(activation: Activation) -> None:
     cell = Elman(F, H, activation).double()
     nn.init.uniform_(cell.input.bias)
     x = noise(9, 2, F)
@@ -99,7 +99,7 @@ def test_elman_is_its_recurrence(activation: Activation) -> None:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_elman_gradient_is_that_of_finite_differences(activation: Activation) -> None:
+def test_elman_gradient_equals_finite_differences(activation: Activation) -> None:
     cell = Elman(2, 3, activation).double()
     names, weights = zip(*cell.named_parameters(), strict=True)
 
@@ -110,7 +110,7 @@ def test_elman_gradient_is_that_of_finite_differences(activation: Activation) ->
     assert torch.autograd.gradcheck(run, (noise(5, 2, 2).requires_grad_(), noise(1, 2, 3).requires_grad_(), *weights))
 
 
-def test_elman_begins_at_zero_and_can_go_on_from_a_state() -> None:
+def test_elman_starts_at_zero_or_at_a_given_state() -> None:
     cell, x = Elman(F, H).double(), noise(6, 2, F)
     whole, last = cell(x)
     assert torch.equal(cell(x, torch.zeros(1, 2, H, dtype=torch.float64))[0], whole)
@@ -128,7 +128,7 @@ def test_elman_stays_in_float32_under_autocast() -> None:
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_deep_elman_is_torchs_rnn(activation: Activation, bidirectional: bool) -> None:
+def test_deep_elman_equals_the_rnn_of_torch(activation: Activation, bidirectional: bool) -> None:
     ours = DeepRNN(config(activation=activation, bidirectional=bidirectional, layers=3), F).double()
     theirs = nn.RNN(F, H, 3, nonlinearity=activation, bidirectional=bidirectional).double()
     with torch.no_grad():
@@ -147,7 +147,7 @@ def test_deep_elman_is_torchs_rnn(activation: Activation, bidirectional: bool) -
     ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)]
 )  # torch has code for each
 @pytest.mark.parametrize("cell", CELLS)
-def test_layer_reads_from_both_ends_of_each_sequence(cell: str, dtype: torch.dtype, tolerance: float) -> None:
+def test_a_layer_reads_each_sequence_from_both_ends(cell: str, dtype: torch.dtype, tolerance: float) -> None:
     layer = Layer(config(cell), F).to(dtype)
     x, lengths = noise(7, 3, F, dtype=dtype), torch.tensor([7, 1, 4])
     outputs = layer(x, lengths).detach().double().numpy()
@@ -169,7 +169,7 @@ def test_reverse_each_by_hand() -> None:
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_sequence_alone_gives_what_it_gives_among_others(cell: str, bidirectional: bool) -> None:
+def test_the_output_of_a_sequence_does_not_depend_on_its_batch(cell: str, bidirectional: bool) -> None:
     network = DeepRNN(config(cell, bidirectional=bidirectional), F).eval()
     x, lengths = noise(9, 4, F, dtype=torch.float32), [6, 9, 1, 8]  # the padding is noise too: it must not matter
     together = network(x, torch.tensor(lengths))
@@ -180,7 +180,7 @@ def test_a_sequence_alone_gives_what_it_gives_among_others(cell: str, bidirectio
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("truncate", [1, 2, 5, 9, 100])
-def test_truncation_leaves_the_values(cell: str, truncate: int) -> None:
+def test_truncation_keeps_the_values(cell: str, truncate: int) -> None:
     network = DeepRNN(config(cell), F).double()
     x, lengths = noise(9, 2, F), torch.tensor([9, 6])
     torch.testing.assert_close(network(x, lengths, truncate), network(x, lengths), atol=1e-12, rtol=0)
@@ -194,7 +194,7 @@ def reach(run: Callable[[Tensor], Tensor], x: Tensor) -> NDArray[np.bool_]:
 
 @pytest.mark.parametrize("truncate", [0, 1, 2, 3, 7, 8])
 @pytest.mark.parametrize("cell", CELLS)
-def test_truncation_cuts_the_gradient_and_nothing_else(cell: str, truncate: int) -> None:
+def test_truncation_cuts_only_the_gradient(cell: str, truncate: int) -> None:
     layer, length = Layer(config(cell), F).double(), 8
     x = noise(length, 1, F)
     ahead = reach(lambda x: layer(x, torch.tensor([length]), truncate)[:, :, :H], x)
@@ -208,8 +208,8 @@ def test_truncation_cuts_the_gradient_and_nothing_else(cell: str, truncate: int)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_truncated_gradient_is_that_of_chunks_begun_with_a_constant_state(cell: str) -> None:
-    """The gradient of the weights, too: summed over the chunks, each begun in the state the one before has left."""
+def test_the_truncated_gradient_equals_that_of_separate_chunks(cell: str) -> None:
+    """The gradient of the weights is the sum over the chunks. Each starts in the final state of the one before."""
     recurrent, x = Layer(config(cell), F).double().forwards, noise(6, 1, F)
     parameters = list(recurrent.parameters())
     gradients = torch.autograd.grad(run_truncated(recurrent, x, 4).square().sum(), parameters)

@@ -47,14 +47,14 @@ def test_a_score_is_the_chain_rule_token_by_token(cell: str) -> None:
     assert model.score("the mat") == pytest.approx(total, abs=1e-4)
 
 
-def test_it_learns(learnt: RecurrentModel) -> None:
+def test_training_lowers_the_perplexity(learnt: RecurrentModel) -> None:
     tokens = sum(len(learnt.tokenizer.encode(line)) for line in LINES[:3])
     nats = -sum(map(learnt.score, LINES[:3])) / tokens
     assert nats < 0.7 * math.log(len(learnt.tokenizer.tokens))
     assert learnt.score("the cat") > learnt.score("tac eht")
 
 
-def test_samples_depend_on_the_seed_and_temperature_alone(learnt: RecurrentModel) -> None:
+def test_samples_depend_only_on_the_seed_and_temperature(learnt: RecurrentModel) -> None:
     assert learnt.sample("the ", 1.0, 3, 40) == learnt.sample("the ", 1.0, 3, 40)
     assert len({learnt.sample("", 1.5, seed, 40) for seed in range(5)}) > 1
     assert learnt.sample("the ", 0, 1, 30) == learnt.sample("the ", 0, 2, 30)
@@ -62,7 +62,7 @@ def test_samples_depend_on_the_seed_and_temperature_alone(learnt: RecurrentModel
 
 
 def test_the_state_is_carried_over_but_not_the_gradient() -> None:
-    """A network that is shown one long stretch in two parts says the same; only the gradient stops between them."""
+    """A text in two parts gives the same output as the whole text; only the gradient stops between them."""
     network = untrained("lstm").network
     tokens = torch.arange(12).remainder(7).unsqueeze(1)
     whole = network(tokens)[0]
@@ -116,7 +116,7 @@ def test_bad_settings_and_texts_are_refused() -> None:
         {"facts": 5},
         {"embedding.weight": torch.zeros(2)},
         {"output.bias": math.nan},
-        {"output.bias": 1e38},  # finite, but the softmax of it is no probability of anything
+        {"output.bias": 1e38},  # finite, but its softmax gives no probabilities
     ],
 )
 def test_a_damaged_file_is_refused(learnt: RecurrentModel, tmp_path: Path, change: dict[str, Any]) -> None:
