@@ -1,6 +1,8 @@
 """Scores of a recogniser on the lines of a dataset: error rates with intervals, and what was misread."""
 
 import itertools
+import logging
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,13 +11,15 @@ from functools import cached_property
 from typing import Any
 
 from inkread.alphabet import normal
-from inkread.data import Dataset, Sample
+from inkread.data import Dataset, Sample, open_dataset
 from inkread.data.samples import read_line_input
 from inkread.errors import BadDataset, InkreadError
 from inkread.evaluation.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.inputs.ink import LineInput
 from inkread.model.recognizer import Reading
 from inkread.pages.reader import LineRecognizer
+
+logger = logging.getLogger("inkread")
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,19 @@ def evaluate(
     if not any(line.words for line in lines):
         raise BadDataset("no line with a text to compare with", path=dataset.name, hint="check its transcriptions")
     return Evaluation(dataset.name, tuple(lines), tuple(inputs.failures), seconds)
+
+
+def evaluate_dataset(dataset: str | os.PathLike[str] | Dataset, recognizer: LineRecognizer) -> Evaluation:
+    """Open a dataset if it is a path, evaluate it, and log which lines were left out; see `inkread.evaluate`."""
+    opened = dataset if isinstance(dataset, Dataset) else open_dataset(os.fspath(dataset))
+    for reason in opened.skipped:
+        logger.info("left out: %s", reason)
+    for note in opened.notes:
+        logger.info("note: %s", note)
+    evaluation = evaluate(recognizer, opened)
+    for _, message in evaluation.failures:
+        logger.error("%s", message)
+    return evaluation
 
 
 class _LineInputs:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from inkread.errors import BadInput
 from inkread.features.image import dark_on_light
 from inkread.inputs.ink import LineInput
+from inkread.pages.readable import Readable, open_pages
 from inkread.pages.regions import Cut, Region, cut_out
 from inkread.pages.segment import find_lines
 
@@ -64,6 +66,17 @@ def detect_layout(name: str, number: int, count: int, line_input: LineInput, is_
         paragraphs=tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph),
         is_page=True,
     )
+
+
+def find_lines_of(x: Readable) -> list[list[Region]]:
+    """The lines on an image of one page; see `inkread.find_lines`."""
+    pages = open_pages(x)
+    page = pages.load(0) if pages.count == 1 else None
+    if page is None:
+        raise BadInput(f"{pages.count} pages", path=pages.name, hint="give one page as an array or a PIL image")
+    if not isinstance(page, np.ndarray):
+        raise BadInput("pen strokes, not a page", path=pages.name, hint="give an image")
+    return find_lines(dark_on_light(page))
 
 
 def _look_like_a_page(regions: Sequence[Region], width: int, height: int) -> bool:
