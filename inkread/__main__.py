@@ -1,4 +1,4 @@
-"""`python -m inkread` is `inkread`."""
+"""`python -m inkread` runs the same program as `inkread`."""
 
 from inkread.cli import main
 

@@ -1,4 +1,4 @@
-"""Files written completely or not at all, so that nothing the user had is lost."""
+"""Write files completely or not at all, so that no file of the user is lost."""
 
 import contextlib
 import errno
@@ -10,24 +10,26 @@ from inkread.errors import CannotWrite
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all: beside its place, and then moved there. Raises CannotWrite.
+    """Write a file completely or not at all: to a temporary file in the same folder, which is then renamed.
 
-    A symbolic link stays, and what it points to is written; a file that was there keeps its permissions; into a pipe
-    or a device such as /dev/stdout the data is written directly.
+    The target of a symbolic link is replaced, not the link. A file that is replaced keeps its permissions. Data for a
+    pipe or a device such as /dev/stdout is written directly. Raises CannotWrite.
     """
     try:
         if _is_stream(path):
-            with open(path, "ab") as stream:  # what stdout was redirected to may hold something
+            with open(path, "ab") as stream:  # stdout may be redirected to a file that has contents
                 stream.write(data)
         else:
             _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
-        cure = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
-        raise CannotWrite(f"{path}: cannot be written ({error.strerror}); {cure}") from error
+        hint = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
+        raise CannotWrite(f"cannot be written ({error.strerror})", path=path, hint=hint) from error
 
 
 def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}")  # short: the name may be as long as names can be
+    temporary = path.with_name(
+        f".{path.name[:40]}.{os.getpid()}"
+    )  # cut, as the name may have the greatest possible length
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -36,27 +38,29 @@ def _replace(path: Path, data: bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
-    except BaseException:  # Ctrl-C, too
+    except BaseException:  # also KeyboardInterrupt
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
 
 
 def check_writable(path: Path) -> None:
-    """Raise CannotWrite now instead of after an hour of work."""
+    """Raise CannotWrite if a file cannot be written. Called before the work whose result is written to it."""
     folder = Path(os.path.realpath(path)).parent
     if _is_stream(path):
         writable = os.access(path, os.W_OK)
     elif not folder.is_dir():
-        raise CannotWrite(f"{path}: there is no folder {folder if path.is_symlink() else path.parent}; make it first")
+        missing = folder if path.is_symlink() else path.parent
+        raise CannotWrite(f"there is no folder {missing}", path=path, hint="make it first")
     else:
         writable = os.access(folder, os.W_OK)
     if not writable:
-        raise CannotWrite(f"{path}: no permission to write there; change the folder's mode, or name another one")
+        hint = "change the permissions of the folder, or give another one"
+        raise CannotWrite("no permission to write there", path=path, hint=hint)
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether the path is a pipe or device, or leads to an open file as /dev/stdout does: it cannot be replaced."""
+    """Is the path a pipe, a device or an open file such as /dev/stdout, which cannot be replaced?"""
     if os.path.abspath(path).startswith(("/dev/fd/", "/dev/std", "/proc/")):
         return True
     with contextlib.suppress(OSError, ValueError):
@@ -66,6 +70,6 @@ def _is_stream(path: Path) -> bool:
 
 
 def check_new(path: Path) -> None:
-    """Raise CannotWrite for a file that exists, as it may be hours of work."""
+    """Raise CannotWrite for a file that exists, since hours of work may have gone into it."""
     if path.exists():
         raise CannotWrite(f"{path} exists; give --force to overwrite it, or another --out")

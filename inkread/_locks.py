@@ -1,6 +1,6 @@
-"""A file locked by one process, and temporary folders that are removed even if their process was killed.
+"""Files locked by one process, and temporary folders that are removed even if their process was killed.
 
-The operating system holds the lock, and releases it when the process ends, however that happens.
+The locks are those of the operating system, which releases them when the process ends for any reason.
 """
 
 import errno
@@ -18,7 +18,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-PREFIX, LOCK = "inkread-training-", "inkread.lock"  # of temporary folders: how their names begin, and a file in each
+PREFIX = "inkread-training-"  # the names of temporary folders begin with it
+LOCK = "inkread.lock"  # a file in each temporary folder, locked while the folder is in use
 
 
 class Locked(Exception):
@@ -27,34 +28,41 @@ class Locked(Exception):
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock on a file, which is made, and removed at the end. Raises Locked at once, and OSError."""
+    """Create and lock a file, and remove it at the end. Raises Locked if another process has it, without waiting, and
+    OSError.
+    """
     file = _lock(path)
     try:
         yield
     finally:
-        _let_go(file, path)
+        _unlock(file, path)
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A temporary folder for this user alone, removed at the end. Folders of processes that were killed are removed."""
+    """Yield a temporary folder that only this user can read, and remove it at the end. Folders that were left by killed
+    processes are removed as well.
+    """
     remove_stale_folders()
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         try:
             file = _lock(folder / LOCK)
             break
-        except (Locked, FileNotFoundError):  # another process has just taken it for a stale one
+        except (
+            Locked,
+            FileNotFoundError,
+        ):  # another process took the new folder for a stale one, as it had no lock yet
             continue
     try:
         yield folder
     finally:
-        _let_go(file, folder / LOCK)
+        _unlock(file, folder / LOCK)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_stale_folders() -> None:
-    """Remove the folders of `private_folder` whose process is gone: this user's own, with a lock that nobody holds."""
+    """Remove those folders of `private_folder` that belong to this user and whose lock no process holds."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError, Locked):
             facts = folder.lstat()
@@ -62,12 +70,12 @@ def remove_stale_folders() -> None:
             if stat.S_ISDIR(facts.st_mode) and ours and stat.S_ISREG((folder / LOCK).lstat().st_mode):
                 file = _lock(folder / LOCK, os.O_RDWR)
                 if file is not None:
-                    _let_go(file, folder / LOCK)
+                    _unlock(file, folder / LOCK)
                     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int | None:
-    """Open and lock a file, without waiting; None where the drive has no locks. Raises Locked, and OSError."""
+    """Open and lock a file, without waiting. None if the file system has no locks. Raises Locked and OSError."""
     while True:
         file = os.open(path, flags, 0o666)
         try:
@@ -79,10 +87,11 @@ def _lock(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int | None:
         except BaseException:
             os.close(file)
             raise
-        os.close(file)  # who held the lock has removed this file: lock the new one
+        os.close(file)  # the process that held the lock has removed this file: lock a new one
 
 
 def _lock_open(file: int) -> bool:
+    """Lock an open file. False if the file system has no locks. Raises Locked and OSError."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
@@ -98,16 +107,16 @@ def _lock_open(file: int) -> bool:
 
 
 def _is_at(file: int, path: Path) -> bool:
-    """Is this open file the one that the path names?"""
+    """Does the path lead to this open file?"""
     try:
         return os.path.samestat(os.fstat(file), os.stat(path))
     except FileNotFoundError:
         return False
 
 
-def _let_go(file: int | None, path: Path) -> None:
-    """Remove a lock file and release the lock, in this order where the system can, so that no one locks it between."""
-    if file is not None and sys.platform == "win32":  # cannot remove an open file
+def _unlock(file: int | None, path: Path) -> None:
+    """Remove a lock file and release its lock; in this order, so that no process can lock it in between."""
+    if file is not None and sys.platform == "win32":  # cannot remove a file that is open
         os.close(file)
     with suppress(OSError):
         path.unlink()

@@ -1,18 +1,21 @@
-"""Names of files as text. On Unix a name is any bytes, and Python holds those that are not UTF-8 as half characters."""
+"""Names of files as printable text.
+
+On Unix a name is any sequence of bytes. Python represents bytes that are not UTF-8 as surrogates, which cannot be printed.
+"""
 
 import unicodedata
 
 
 def printable(text: str) -> str:
-    """The text with each half character (a surrogate) as its escape: "caf\\udce9.png" -> r"caf\\udce9.png".
+    """Replace each surrogate by its escape: "caf\\udce9.png" -> r"caf\\udce9.png".
 
-    It can then be written in UTF-8. In JSON the escape means the same character, so that the name stays exact.
+    The result can be written in UTF-8. In JSON the escape means the same surrogate, so the name is preserved.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def one_line(text: str) -> str:
-    """The same with line ends, tabs and other control characters as their escapes, too: "a\\tb" -> r"a\\tb"."""
+    """Also replace line ends, tabs and other control characters by their escapes: "a\\tb" -> r"a\\tb"."""
     return "".join(map(_visible, text))
 
 

@@ -57,9 +57,9 @@ def test_a_recurrent_model_scores_and_samples_only(letters: Path, model: Path, t
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["predict", LINE, "--words", "names.txt", "--lm", "none"], "--words goes with a language model", 2),
-        (["predict", LINE, "--words", "names.txt", "--decoder", "greedy"], "takes no language model", 2),
-        (["predict", LINE, "--lm", "english", "--decoder", "greedy"], "takes no language model", 2),
+        (["predict", LINE, "--words", "names.txt", "--lm", "none"], "--words needs a language model", 2),
+        (["predict", LINE, "--words", "names.txt", "--decoder", "greedy"], "uses no language model", 2),
+        (["predict", LINE, "--lm", "english", "--decoder", "greedy"], "uses no language model", 2),
         (["eval", SAMPLE, "--lm", "klingon"], "klingon: no such language model; installed:", 1),
         (["predict", LINE, "--lm", "nowhere.arpa"], "nowhere.arpa: no such language model file", 1),
         (["lm", "train", "nowhere.txt", "--out", "a.lm.safetensors"], "nowhere.txt: cannot be read", 1),

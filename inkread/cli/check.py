@@ -9,11 +9,7 @@ import click
 
 from inkread.cli.display import print_line, print_notes, progress_bar
 from inkread.cli.options import json_option
-from inkread.config import (
-    DEFAULT_MODEL,
-    PRESETS,
-    STROKE_MODEL,
-)
+from inkread.config import DEFAULT_MODEL, PRESETS, STROKE_MODEL
 
 if TYPE_CHECKING:
     from inkread.inputs.ink import LineInput
@@ -21,17 +17,17 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("dataset")
-@click.option("--model", metavar="NAME|FILE", help="Check that this model can read the lines and learn from them.")
+@click.option("--model", metavar="NAME|FILE", help="Check that this model can read and learn the lines.")
 @json_option
 def command(dataset: str, model: str | None, as_json: bool) -> None:
-    """Check a dataset before an hour of training is spent on it.
+    """Check a dataset before training on it.
 
-    Counts lines, writers and characters, and names every file that is missing or unreadable, every text with a
-    character that --model lacks, and every text too long for CTC at its picture's width. Exit code 1 if there is
-    any such problem.
+    Counts lines, writers and characters, and lists problems: each file that is missing or unreadable, each text with
+    a character that is not in the alphabet of --model, and each text that is too long for the width of its image
+    (CTC). The exit code is 1 if there is a problem.
 
-    Without --model, characters that the default model lacks are listed as notes, which do not change the exit code:
-    `inkread train --from` adds them to the model's alphabet.
+    Without --model, characters that the default model does not know are notes, which do not change the exit code:
+    `inkread train --from` adds them to the alphabet.
 
     \b
     Examples:
@@ -54,6 +50,7 @@ def command(dataset: str, model: str | None, as_json: bool) -> None:
         defaults = {name: set(describe_model(shipped[name])["alphabet"]) for name in sorted(used & shipped.keys())}
 
     def count_steps(writing: "LineInput") -> int:
+        """The steps that the network has for a line: they limit the length of its text."""
         config = loaded.config if loaded else PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
         return config.steps(columns_of(normalize(writing, config)).shape[1])
 

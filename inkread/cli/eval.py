@@ -15,7 +15,9 @@ from inkread.cli.options import decoder_option, json_option, lm_option, load_rec
 from inkread.errors import BadInput
 
 if TYPE_CHECKING:
-    pass
+    from inkread.evaluate.lines import Evaluation
+
+VISIBLE = {"": "(nothing)", " ": "␣"}  # how the table of confusions shows what cannot be seen
 
 
 @click.command("eval")
@@ -26,13 +28,17 @@ if TYPE_CHECKING:
 @words_option
 @json_option
 @click.option(
-    "--errors", type=click.IntRange(min=0), default=0, metavar="N", help="Show the N worst lines, and what is confused."
+    "--errors",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Print the N worst lines, and the most frequent errors.",
 )
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="Write a page to look through.",
+    help="Write a report with the error rates, the most frequent errors and the worst lines with their images.",
 )
 def command(
     dataset: str,
@@ -47,15 +53,16 @@ def command(
     """Measure the error rate on lines with known text.
 
     DATASET is PATH or PATH:SPLIT. PATH is a table (.tsv, .csv) or JSON Lines (.jsonl) with a header or keys such as
-    file, text, writer and split; a folder with such a table; a folder of pictures NAME.png with texts NAME.gt.txt;
+    file, text, writer and split; a folder with such a table; a folder of images NAME.png with texts NAME.gt.txt;
     pages with ALTO or PAGE XML; pen strokes with their text as InkML, UNIPEN or JSON Lines; or IAM or IAM-OnDB as they
-    are distributed. SPLIT chooses the lines of that split, for example dev.
+    are distributed. SPLIT selects the lines of that split, for example dev.
 
-    Gives the character and the word error rate (CER, WER) with a 95 % bootstrap interval, and the lines read a second.
+    Prints the character and the word error rate (CER, WER) with a 95 % bootstrap interval, and the speed in lines per
+    second.
 
-    Of pages with ALTO or PAGE the lines are cut out as outlined there. Then the pages are read as `predict` does, and
-    scored again: how many lines are found (precision, recall and F1 of baselines that match to a quarter of the line
-    distance), and the CER of each whole page in reading order.
+    For pages with ALTO or PAGE XML, the lines are cut out along the outlines given there. Then the whole pages are
+    read as by `predict` and scored: precision, recall and F1 of the lines found, whose baselines must match to a
+    quarter of the line distance; and the CER of each page in reading order.
 
     \b
     Examples:
@@ -76,8 +83,8 @@ def command(
     with progress_bar("reading", len(opened.samples)) as tick:
         try:
             evaluation = measure(recognizer, opened, tick)
-        except BadInput as error:  # the model reads no such lines
-            raise BadInput(f"{dataset}: {error}") from error
+        except BadInput as error:  # images for a model of pen strokes
+            raise BadInput(error.problem, path=dataset, hint=error.hint) from error
     pages = pages_of(opened)
     scores = None
     failures: dict[str, str] = {}  # by page
@@ -101,15 +108,19 @@ def command(
         if scores:
             print_line(str(scores))
         if errors:
-            visible = {"": "(nothing)", " ": "␣"}
-            for line in evaluation.worst(errors):
-                print_line(f"\n{one_line(line.id)}  CER {100 * line.rate:.0f} %")
-                print_line(f"  written  {line.written}\n  read     {line.read}")
-            print_line("\nwritten → read, times")
-            for written, read, times in evaluation.confusions(errors):
-                print_line(f"  {visible.get(written, written)} → {visible.get(read, read)}  {times}")
+            _print_errors(evaluation, errors)
     if report is not None:
         write_report(evaluation, opened, report, f"{name} on {opened.name}", scores)
         click.echo(f"wrote {one_line(str(report))}", err=True)
     if evaluation.failures or failures:
         sys.exit(1)
+
+
+def _print_errors(evaluation: "Evaluation", count: int) -> None:
+    """Print the worst lines, and the most frequent errors."""
+    for line in evaluation.worst(count):
+        print_line(f"\n{one_line(line.id)}  CER {100 * line.rate:.0f} %")
+        print_line(f"  written  {line.written}\n  read     {line.read}")
+    print_line("\nwritten → read, times")
+    for written, read, times in evaluation.confusions(count):
+        print_line(f"  {VISIBLE.get(written, written)} → {VISIBLE.get(read, read)}  {times}")

@@ -15,46 +15,50 @@ if TYPE_CHECKING:
 model_option = click.option(
     "--model",
     metavar="NAME|FILE",
-    help=f"A model that ships, or a file; else {DEFAULT_MODEL} for pictures and {STROKE_MODEL} for pen strokes.",
+    help=f"An included model, or a file. By default {DEFAULT_MODEL} for images and {STROKE_MODEL} for pen strokes.",
 )
 decoder_option = click.option(
     "--decoder",
     type=click.Choice(["greedy", "beam"]),
-    help="greedy takes the likeliest letter at each step, without a language model; beam weighs all spellings.",
+    help="greedy takes the most likely character at each step, without a language model; beam compares whole texts. "
+    "By default beam with a language model, and greedy without one.",
 )
 lm_option = click.option(
     "--lm",
     metavar="NAME,...|FILE",
-    help="Language models to read along with: english, french, files, or none; if not given, the model's own.",
+    help="Language models for decoding: names such as english,french, files, or none. By default those that the model "
+    "names.",
 )
 words_option = click.option(
     "--words",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Words of your own that may always be read, one a line; - for standard input.",
+    help="A file of additional words that are likely, one per line; - for standard input.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
 def is_given(option: str) -> bool:
-    """Whether the user gave this option of the running command, even with its default value."""
+    """Did the user give this option of the running command, even with its default value?"""
     return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def load_recognizers(model: str | None, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizers":
+    """What reads with the models that the options name. Raises UsageError if the options contradict each other."""
     if decoder == "greedy" and (words or lm not in (None, NO_LM)):
-        raise click.UsageError("--decoder greedy takes no language model: leave one of them out")
+        raise click.UsageError("--decoder greedy uses no language model: leave one of them out")
     if words and lm == NO_LM:
-        raise click.UsageError(f"--words goes with a language model: leave --lm {NO_LM} out")
+        raise click.UsageError(f"--words needs a language model: leave --lm {NO_LM} out")
     from inkread.lm.text import read_words
     from inkread.model.recognizer import Recognizers
 
-    gc.freeze()  # the collector need not look through all of torch with every line
+    gc.freeze()  # or each collection of garbage would go through all objects of torch
     own = read_words(words) if words else ()
     return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, cast("Decoder | None", decoder), lm, own)
 
 
 def name_and_value(setting: str) -> tuple[str, str]:
+    """The two parts of an argument of --set: "cell=gru" -> ("cell", "gru")."""
     name, equals, value = setting.partition("=")
     if not equals:
         raise click.UsageError(f"--set {setting}: write NAME=VALUE")
