@@ -27,9 +27,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(
-        f".{path.name[:40]}.{os.getpid()}"
-    )  # cut, as the name may have the greatest possible length
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}")  # not longer than names can be
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -72,4 +70,4 @@ def _is_stream(path: Path) -> bool:
 def check_new(path: Path) -> None:
     """Raise CannotWrite for a file that exists, since hours of work may have gone into it."""
     if path.exists():
-        raise CannotWrite(f"{path} exists; give --force to overwrite it, or another --out")
+        raise CannotWrite("exists", path=path, hint="give --force to overwrite it, or another --out")

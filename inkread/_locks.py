@@ -49,11 +49,8 @@ def private_folder() -> Iterator[Path]:
         try:
             file = _lock(folder / LOCK)
             break
-        except (
-            Locked,
-            FileNotFoundError,
-        ):  # another process took the new folder for a stale one, as it had no lock yet
-            continue
+        except (Locked, FileNotFoundError):
+            continue  # another process took the new folder for a stale one, as it had no lock yet
     try:
         yield folder
     finally:

@@ -1,6 +1,7 @@
 """Names of files as printable text.
 
-On Unix a name is any sequence of bytes. Python represents bytes that are not UTF-8 as surrogates, which cannot be printed.
+On Unix a name is any sequence of bytes. Python represents bytes that are not UTF-8 as surrogates, which cannot be
+printed.
 """
 
 import unicodedata

@@ -216,7 +216,7 @@ def test_every_format_can_go_into_a_folder(model: Path, pages: Path, tmp_path: P
         read = done("predict", LINE, pages, "--model", model, "--json").stdout
         assert files[0].read_text("utf-8") + files[1].read_text("utf-8") == read
     files[0].write_text("corrected by hand")
-    assert refused(*command) == f"Error: {files[0]} exists; give --force to overwrite it, or another --out"
+    assert refused(*command) == f"Error: {files[0]}: exists; give --force to overwrite it, or another --out"
     assert files[0].read_text() == "corrected by hand"
     done(*command, "--force")
     assert files[0].read_text() != "corrected by hand"
