@@ -15,7 +15,7 @@ from inkread.cli.options import decoder_option, json_option, lm_option, load_rec
 from inkread.errors import BadInput
 
 if TYPE_CHECKING:
-    from inkread.evaluate.lines import Evaluation
+    from inkread.evaluation.lines import Evaluation
 
 VISIBLE = {"": "(nothing)", " ": "␣"}  # how the table of confusions shows what cannot be seen
 
