@@ -6,7 +6,7 @@ if at least three quarters of each are within a quarter of the line distance of 
 other, and the best matches are taken first. So a line that is cut in two, or two lines joined into one, do not match.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ STEPS = 200  # points of a baseline that are compared: one every 5 to 10 pixels 
 # This only saves time: baselines farther apart have no points within the tolerance.
 MAX_DISTANCE = 2.0
 SINGLE_LINE_DISTANCE = 0.1  # of its length: the line distance of a page with a single line
+
+Failed = Callable[[str, Exception], None]  # takes the name of a page, and the error
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def score_pages(
     recognizer: LineRecognizer,
     dataset: Dataset,
     progress: Callable[[int, int], None] | None = None,
-    failed: Callable[[str, Exception], None] | None = None,
+    failed: Failed | None = None,
 ) -> PageScores:
     """Find and read the lines of every page of the dataset.
 
@@ -131,41 +133,45 @@ def score_pages(
     left out. `failed` is called with the name of a page and an unexpected error; without it the error is raised.
     """
     pages = pages_of(dataset)
-
-    def layouts() -> Iterator[PageLayout]:
-        for path, number in pages:
-            try:
-                picture = open_images(path)[number]
-            except (BadInput, IndexError):
-                continue
-            try:
-                yield detect_layout(str(path), number + 1, 1, picture, is_page=True)
-            except Exception as error:
-                if not failed:
-                    raise
-                failed(str(path), error)
-
-    unread = (lambda layout, error: failed(layout.name, error)) if failed else None
+    layout_failed = (lambda layout, error: failed(layout.name, error)) if failed else None
     scores: list[PageScore] = []
-    for layout, readings in read_layouts(recognizer, layouts(), unread):
+    for layout, readings in read_layouts(recognizer, _layouts(pages, failed), layout_failed):
         samples = pages[Path(layout.name), layout.number - 1]
-        regions = [sample.region.fitted(*layout.size) for sample in samples if sample.region]
-        written = "\n".join(normal(sample.text) for sample in samples)
-        read = "\n".join(normal(reading.text) for reading in readings)
-        scores.append(
-            PageScore(
-                id=f"{Path(layout.name).stem}#{layout.number}",
-                writer=samples[0].writer,
-                true=len(regions),
-                found=len(layout.regions),
-                matched=len(match_lines(regions, layout.regions)),
-                characters=len(written),
-                edits=edit_distance(written, read),
-            )
-        )
+        scores.append(_score(layout, samples, [reading.text for reading in readings]))
         if progress:
             progress(len(scores), len(pages))
     return PageScores(tuple(scores))
+
+
+def _layouts(pages: Iterable[tuple[Path, int]], failed: Failed | None) -> Iterator[PageLayout]:
+    """The layout of each page, given by its file and its number in it, without the pages that cannot be read."""
+    for path, number in pages:
+        try:
+            image = open_images(path)[number]
+        except (BadInput, IndexError):
+            continue
+        try:
+            yield detect_layout(str(path), number + 1, 1, image, is_page=True)
+        except Exception as error:
+            if not failed:
+                raise
+            failed(str(path), error)
+
+
+def _score(layout: PageLayout, samples: Sequence[Sample], texts: Sequence[str]) -> PageScore:
+    """The score of a page: its layout and the texts read, compared with the samples, in reading order."""
+    regions = [sample.region.fitted(*layout.size) for sample in samples if sample.region]
+    written = "\n".join(normal(sample.text) for sample in samples)
+    read = "\n".join(map(normal, texts))
+    return PageScore(
+        id=f"{Path(layout.name).stem}#{layout.number}",
+        writer=samples[0].writer,
+        true=len(regions),
+        found=len(layout.regions),
+        matched=len(match_lines(regions, layout.regions)),
+        characters=len(written),
+        edits=edit_distance(written, read),
+    )
 
 
 def match_lines(true: Sequence[Region], found: Sequence[Region]) -> list[tuple[int, int]]:

@@ -114,28 +114,28 @@ def _resampled(darkness: Floats, size: tuple[int, int], matrix: tuple[float, ...
 
 def _shrink(grey: GreyImage) -> tuple[tuple[int, int, int, int], GreyImage]:
     """The box (left, top, right, bottom) around the ink, and the image in it with at most WORKING_HEIGHT rows."""
-    picture = Image.fromarray(grey)
-    coarse = _darkness(shrink_to_height(picture, WORKING_HEIGHT // 2))
+    image = Image.fromarray(grey)
+    coarse = _darkness(shrink_to_height(image, WORKING_HEIGHT // 2))
     inked = coarse > INK
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     if not len(rows):
-        return (0, 0, picture.width, picture.height), shrink_to_height(picture, WORKING_HEIGHT)
-    factor_x, factor_y = picture.width / coarse.shape[1], picture.height / coarse.shape[0]
+        return (0, 0, image.width, image.height), shrink_to_height(image, WORKING_HEIGHT)
+    factor_x, factor_y = image.width / coarse.shape[1], image.height / coarse.shape[0]
     box = (
         max(0, int((columns[0] - 2) * factor_x)),
         max(0, int((rows[0] - 2) * factor_y)),
-        min(picture.width, int((columns[-1] + 3) * factor_x) + 1),
-        min(picture.height, int((rows[-1] + 3) * factor_y) + 1),
+        min(image.width, int((columns[-1] + 3) * factor_x) + 1),
+        min(image.height, int((rows[-1] + 3) * factor_y) + 1),
     )
-    return box, shrink_to_height(picture.crop(box), WORKING_HEIGHT)
+    return box, shrink_to_height(image.crop(box), WORKING_HEIGHT)
 
 
-def shrink_to_height(picture: Image.Image, height: int) -> GreyImage:
+def shrink_to_height(image: Image.Image, height: int) -> GreyImage:
     """The image, reduced to `height` rows if it has more."""
-    if picture.height > height:
-        width = max(1, round(picture.width * height / picture.height))
-        picture = picture.resize((width, height), Image.Resampling.BOX)
-    return np.asarray(picture)
+    if image.height > height:
+        width = max(1, round(image.width * height / image.height))
+        image = image.resize((width, height), Image.Resampling.BOX)
+    return np.asarray(image)
 
 
 def _darkness(grey: GreyImage) -> Floats:
@@ -156,9 +156,9 @@ def _darkness(grey: GreyImage) -> Floats:
 
 def _bright_on_dark(grey: GreyImage) -> bool:
     """Whether the strokes are brighter than the paper, as chalk is: strokes cover less of the image than paper."""
-    picture = Image.fromarray(shrink_to_height(Image.fromarray(grey), WORKING_HEIGHT // 3))
-    around = picture.filter(ImageFilter.BoxBlur(max(1, picture.height // 5)))
-    detail = np.asarray(picture, np.float32) - np.asarray(around, np.float32)
+    image = Image.fromarray(shrink_to_height(Image.fromarray(grey), WORKING_HEIGHT // 3))
+    around = image.filter(ImageFilter.BoxBlur(max(1, image.height // 5)))
+    detail = np.asarray(image, np.float32) - np.asarray(around, np.float32)
     deviation = float(detail.std())
     return deviation > 2 and float((detail * detail * detail).mean()) > 0.5 * deviation**3  # skewed to bright
 
