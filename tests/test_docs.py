@@ -92,6 +92,9 @@ def test_the_commands_of_a_guide_print_what_is_shown(page: Path) -> None:
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
 def test_the_python_of_a_guide_prints_what_its_comments_say(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command, _ in examples(page):
+        if command.startswith("inkread export"):  # the block reads the file
+            CliRunner().invoke(main, shlex.split(command)[1:])
     names: dict[str, object] = {}  # the blocks of a page go on with one another
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         exec(block, names)

@@ -23,6 +23,7 @@ COMMANDS = (
     "check",
     "render",
     "lm",
+    "export",
 )  # each is `command` in the module of its name
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C has stopped: 128 + SIGINT
 

@@ -5,6 +5,7 @@
 ONNX Runtime starts in a fraction of the time that torch takes, and needs neither torch nor a GPU.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from inkread.config import NetworkConfig
 from inkread.errors import BadModel
+from inkread.features import PREPROCESSING
 from inkread.features.extract import feature_size
+from inkread.model.checkpoint import Model
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -30,6 +33,24 @@ ACTIVATIONS = {
     "tanh": ("Tanh", None), "logistic": ("Sigmoid", None), "relu": ("Relu", None), "softplus": ("Softplus", None),
     "elu": ("Elu", 1.0), "leaky_relu": ("LeakyRelu", 0.01), "prelu": ("LeakyRelu", None),
 }  # fmt: skip
+
+
+def export(model: Model) -> bytes:
+    """The content of an ONNX file; its metadata holds the alphabet, the network's settings and the facts as JSON.
+
+    Raises BadModel if the weights do not fit, or ONNX has no such recurrent cell.
+    """
+    state = model.network().state_dict()
+    metadata = {
+        "alphabet": model.alphabet.characters,
+        "network": json.dumps(model.config.to_dict()),
+        "preprocessing": str(PREPROCESSING),
+        "facts": json.dumps(model.facts, ensure_ascii=False),
+    }
+    weights = {name: value.numpy() for name, value in state.items()}
+    converted = convert(model.config, weights, model.alphabet.size, metadata)
+    content: bytes = converted.SerializeToString()
+    return content
 
 
 def can_be_converted(config: NetworkConfig) -> bool:
@@ -92,7 +113,7 @@ class _Graph:
         return name
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node; -> the name of its first output."""
+        """Add a node and return the name of its output."""
         output = output or f"value{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
@@ -159,7 +180,7 @@ def _block(graph: _Graph, name: str, x: str, stride: int, pool: tuple[int, int])
     scale = gain / np.sqrt(variance + EPSILON)
     shift = bias - mean * scale
     size = kernel.shape[-1]
-    shape = {"kernel_shape": [size, size], "strides": [stride, stride], "pads": [size // 2] * 4}
+    shape: dict[str, Any] = {"kernel_shape": [size, size], "strides": [stride, stride], "pads": [size // 2] * 4}
     folded = pool == (1, 1) or bool((scale > 0).all())
     if folded:
         kernel = kernel * scale[:, None, None, None]
@@ -179,7 +200,11 @@ def _path_convolutions(graph: _Graph, steps: str) -> str:
     x = _padded(graph, graph.add("Transpose", "columns", perm=[0, 2, 1]))  # (B, F, T1)
     for name in ("first", "second"):
         kernel, bias = graph.weight(f"front.{name}.weight"), graph.weight(f"front.{name}.bias")
-        shape = {"kernel_shape": [kernel.shape[-1]], "strides": [2], "pads": [kernel.shape[-1] // 2] * 2}
+        shape: dict[str, Any] = {
+            "kernel_shape": [kernel.shape[-1]],
+            "strides": [2],
+            "pads": [kernel.shape[-1] // 2] * 2,
+        }
         x = graph.add("Relu", graph.add("Conv", x, graph.floats(kernel), graph.floats(bias), **shape))
         if name == "first":
             mask = _mask(graph, x, 2, graph.add("Mul", steps, graph.integers(2)))
