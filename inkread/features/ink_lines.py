@@ -12,7 +12,7 @@ from inkread.inputs.ink import Stroke
 
 NEIGHBOURS = 5  # strokes of a line, nearest from side to side, that another stroke is compared with
 # Strokes of a line, and lines, that a stroke is compared with: the last ones. Otherwise the time would grow with the
-# square of the number of strokes, and no writer goes back further.
+# square of the number of strokes.
 RECENT_STROKES, RECENT_LINES = 200, 20
 # Typical heights of a stroke. A new line begins more than NEW_LINE_DOWN below, and more than NEW_LINE_LEFT to the left
 # of the right end of the line before. A stroke more than FAR above or below its line may belong to another one.

@@ -10,7 +10,7 @@ from inkread.features.image import GreyImage
 from inkread.features.ink_lines import typical_x_height
 from inkread.inputs.ink import Stroke
 
-X_HEIGHT = 22  # pixels of the x-height in a drawing, about that of a scan at 200 dpi
+X_HEIGHT = 22  # pixels of the x-height in a drawing: about that of a page scanned or drawn at 200 dpi
 PEN_WIDTH = 3.0  # pixels: that of a usual pen at this scale
 BORDER = 2.0  # pixels around the ink
 SUPERSAMPLING = 4  # strokes are drawn this many times larger and then averaged down, for smooth edges

@@ -20,8 +20,7 @@ NAME = "UNIPEN"
 UNITS = ("TEXT", "LINE", "WORD", "CHARACTER")  # what a .SEGMENT may be, the largest first
 
 # Providers (the first folder of the ink) that number .PEN_DOWN and .PEN_UP components together. All others number
-# .PEN_DOWN only. Found by comparing labels and ink of the distribution, as the definition leaves it open. Components
-# without points are never counted.
+# .PEN_DOWN only. Components without points are never counted.
 _NUMBER_BOTH = {"abm", "cea", "ceb", "cec", "hpp", "lex", "nic", "pri", "sta", "ugi"}
 
 # .SEGMENT WORD 3-5,7 GOOD "text". Possessive quantifiers (++) keep the time linear, whatever the file holds.
