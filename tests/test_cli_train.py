@@ -50,7 +50,7 @@ def test_the_default_is_thirty_minutes(few: Path, tmp_path: Path, monkeypatch: p
     assert [(config.minutes, config.epochs) for config in trained] == [(30, 0), (30, 0), (0, 3), (0, 2)]
 
 
-def test_training_on_from_a_model_adds_its_characters(few: Path, model: Path, tmp_path: Path) -> None:
+def test_fine_tuning_adds_new_characters(few: Path, model: Path, tmp_path: Path) -> None:
     dataset = shutil.copytree(few, tmp_path / "lines")
     (dataset / "01-scan.gt.txt").write_text("Œ ﬁ ẞ", encoding="utf-8")
     brief = ("--epochs", 1, "--set", "evaluations=1", "--set", "precision=float32")
@@ -131,7 +131,7 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("shelf")
-def test_what_training_refuses(
+def test_wrong_options_of_train(
     few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -181,7 +181,7 @@ def test_file_names_that_are_not_utf_8(few: Path, model: Path, tmp_path: Path) -
     assert (facts["trained_on"], facts["dev"], facts["lines"]) == (["caf\ufffd"], "caf\ufffd", 4)
 
 
-def test_lines_that_cannot_be_learnt_from(few: Path, tmp_path: Path) -> None:
+def test_lines_that_cannot_be_trained_on(few: Path, tmp_path: Path) -> None:
     dataset = shutil.copytree(few, tmp_path / "lines")
     pictures = sorted(dataset.glob("*.png"))
     pictures[0].write_bytes(b"")
@@ -194,7 +194,7 @@ def test_lines_that_cannot_be_learnt_from(few: Path, tmp_path: Path) -> None:
     assert "\nError: no line of the dataset can be used; `inkread check` tells why" in result.stderr
 
 
-def test_a_loss_that_is_no_number(few: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number(few: Path, tmp_path: Path) -> None:
     settings = ("--set", "learning_rate=1e30", "--set", "clip=0", "--epochs", 9)
     line = refused("train", few, *TINY, *settings, "--out", tmp_path / "m.safetensors")
     assert re.search(r"the loss is (nan|inf) at step \d; try --set learning_rate=3e\+29$", line)

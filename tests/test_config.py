@@ -1,4 +1,4 @@
-"""Settings: what they take, what they refuse, and that every refusal tells the cure."""
+"""Settings: what they accept, what they refuse, and that every error names the remedy."""
 
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,14 @@ def test_a_value_becomes_its_settings_own_type(name: str, value: Any, expected: 
         ("loss", "mse", "ctc, frames"),
     ],
 )
-def test_a_bad_value_names_its_setting_and_the_cure(name: str, value: Any, cure: str) -> None:
+def test_a_wrong_value_is_refused_with_the_remedy(name: str, value: Any, cure: str) -> None:
     with pytest.raises(BadConfig) as caught:
         configure(NetworkConfig(), TrainingConfig(), {name: value})
     message = str(caught.value)
     assert name in message and cure in message and "\n" not in message
 
 
-def test_a_misspelt_setting_is_refused_with_the_names_there_are() -> None:
+def test_an_unknown_setting_is_refused_with_the_known_names() -> None:
     for change in (
         lambda: configure(NetworkConfig(), TrainingConfig(), {"hiden": 2}),
         lambda: NetworkConfig().replace({"hiden": 2}),

@@ -37,7 +37,7 @@ def test_ctc_is_the_sum_over_all_paths(steps: int, classes: int, labels: list[in
     assert ctc_loss(log_probs, torch.tensor([steps]), [labels]).item() == pytest.approx(expected, rel=1e-10)
 
 
-def test_ctc_of_a_batch_is_the_sum_of_its_lines_whatever_stands_beyond_their_ends() -> None:
+def test_ctc_of_a_batch_is_the_sum_of_its_lines_without_padding() -> None:
     log_probs, steps = random_log_probs(6, 3, 4), torch.tensor([6, 3, 5])
     labels = [[1, 2, 3], [1], [2, 2]]
     alone = [ctc_loss(log_probs[:n, i : i + 1], torch.tensor([n]), [labels[i]]) for i, n in enumerate(steps.tolist())]
@@ -55,14 +55,14 @@ def test_ctc_gradient_is_that_of_finite_differences() -> None:
     )
 
 
-def test_ctc_of_a_line_too_long_for_its_steps_teaches_nothing() -> None:
+def test_ctc_of_a_text_too_long_for_its_steps_is_zero() -> None:
     log_probs = random_log_probs(2, 1, 3).requires_grad_()
     loss = ctc_loss(log_probs, torch.tensor([2]), [[1, 1]])  # needs a blank between: 3 steps
     loss.backward()
     assert loss.item() == 0 and log_probs.grad is not None and not log_probs.grad.any()
 
 
-def test_disagreement_is_the_mean_of_both_divergences_up_to_each_end() -> None:
+def test_consistency_loss_is_the_mean_of_both_divergences() -> None:
     first, second = random_log_probs(5, 2, 4), random_log_probs(5, 3, 4)[:, 1:]
     expected = 0.0
     for line, end in enumerate((5, 3)):
@@ -73,7 +73,7 @@ def test_disagreement_is_the_mean_of_both_divergences_up_to_each_end() -> None:
     assert consistency_loss(torch.cat([first, first], dim=1), steps).item() == pytest.approx(0, abs=1e-12)
 
 
-def test_views_that_disagree_come_nearer() -> None:
+def test_the_consistency_loss_brings_copies_closer() -> None:
     scores = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
     steps = torch.tensor([5])
     before = consistency_loss(scores.log_softmax(2), steps)
@@ -83,7 +83,7 @@ def test_views_that_disagree_come_nearer() -> None:
         assert consistency_loss((scores - 0.1 * scores.grad).log_softmax(2), steps) < before
 
 
-def test_what_is_hidden_is_a_share_of_each_line_in_runs() -> None:
+def test_the_time_mask_covers_a_share_of_each_line_in_runs() -> None:
     torch.manual_seed(0)
     seen = time_mask(torch.ones(1003, 50, 2))
     assert seen.shape == (1003, 50, 2) and torch.equal(seen[..., 0], seen[..., 1])

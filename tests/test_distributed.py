@@ -1,4 +1,4 @@
-"""Two processes that train together: they share what they have in private, and none is waited for in silence."""
+"""Data-parallel workers: they exchange values in private, and no process waits for ever for another."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def fail(workers: Workers, folder: Path) -> None:
     raise BadInput("no luck")
 
 
-def test_what_the_second_process_is_told_and_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_are_exchanged_with_the_second_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its work comes with its arguments: the command line and the environment of this program are not its own."""
     monkeypatch.setattr(sys, "argv", ["a program of the user's", "train"])
     before = dict(os.environ)
@@ -59,7 +59,7 @@ def own_listening_addresses() -> set[str]:
     return {row[1].split(":")[0] for row in rows if row[3] == "0A" and row[9] in own}
 
 
-def test_the_last_words_of_a_second_process_that_fails() -> None:
+def test_the_error_of_a_second_process_is_reported() -> None:
     with (
         pytest.raises(TrainingFailed, match=r"second process of this training ended \(no luck\)"),
         start_workers(2, fail) as (
@@ -71,9 +71,7 @@ def test_the_last_words_of_a_second_process_that_fails() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script")
-def test_a_second_process_that_dies_before_it_has_met_the_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_second_process_that_ends_before_it_connects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dies = tmp_path / "python"
     dies.write_text("#!/bin/sh\necho 'Error: no memory left' >&2\nexit 3\n")
     dies.chmod(0o755)
@@ -84,9 +82,7 @@ def test_a_second_process_that_dies_before_it_has_met_the_first(
     assert time.monotonic() - began < distributed.CONNECT_TIMEOUT.total_seconds() / 2
 
 
-def test_a_second_process_that_does_not_come_is_not_waited_for_for_ever(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_waiting_for_a_connection_has_a_time_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(distributed, "CONNECT_TIMEOUT", timedelta(seconds=0.1))
     with pytest.raises(RuntimeError, match="did not connect"):
         distributed._connect(Workers(0, 2), tmp_path)

@@ -13,7 +13,7 @@ from inkread.training.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (4, 6, 20), (3, 20, 6)])
-def test_orthogonal_keeps_the_directions_and_evens_out_their_strength(shape: tuple[int, int, int]) -> None:
+def test_orthogonal_keeps_the_directions_and_equalises_singular_values(shape: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
     left, _, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     strengths = torch.logspace(0, -2, left.shape[2]).expand(shape[0], -1)  # from 1 down to 0.01
@@ -24,11 +24,11 @@ def test_orthogonal_keeps_the_directions_and_evens_out_their_strength(shape: tup
     assert (seen - torch.diag_embed(evened)).abs().max() < 1e-4
 
 
-def test_orthogonal_of_nothing_is_nothing() -> None:
+def test_orthogonal_of_zeros_is_zero() -> None:
     assert not orthogonal(torch.zeros(2, 3, 5)).any()
 
 
-def test_adam_is_torch_s() -> None:
+def test_adam_agrees_with_torch() -> None:
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(5, 3))
     other = weight.detach().clone()
@@ -63,7 +63,7 @@ def test_every_gate_and_convolution_takes_a_step_of_the_same_size(cell: str) -> 
         assert strengths.median() > 0.6 and strengths.max() < 1.3, name
 
 
-def test_what_has_no_gradient_stays_and_weights_decay() -> None:
+def test_weights_decay_and_those_without_a_gradient_stay() -> None:
     config = NetworkConfig(features="pixels", cell="elman", layers=1, hidden=4)
     network = Network(config, labels=3)
     optimizer = Muon(network, config, TrainingConfig(learning_rate=0.1, weight_decay=0.5), False, Workers())

@@ -1,4 +1,4 @@
-"""Training that can be trusted: it learns, goes on after a kill as if nothing had been, and processes agree."""
+"""Training: it learns, continues after a kill as if nothing had happened, and two processes give the results of one."""
 
 import json
 import os
@@ -112,13 +112,13 @@ def test_it_learns_to_read_pen_strokes(tmp_path: Path) -> None:
     assert middles == sorted(middles)
 
 
-def test_a_network_of_strokes_leaves_pictures_out(strokes: Path, tmp_path: Path) -> None:
+def test_a_network_for_pen_strokes_cannot_use_images(strokes: Path, tmp_path: Path) -> None:
     config = TINY.replace({"features": "strokes", "channels": "4,4"})
     with pytest.raises(BadDataset, match="no line of the dataset can be used"):
         learn(strokes, tmp_path / "m.safetensors", config)
 
 
-def test_what_is_shown_and_written(strokes: Path, tmp_path: Path) -> None:
+def test_progress_log_and_model_agree(strokes: Path, tmp_path: Path) -> None:
     cer, steps = learn(strokes, tmp_path / "m.safetensors", evaluations=2)
     rows = [json.loads(row) for row in (tmp_path / "m.log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [6, 12] and steps[-1].share == 1
@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_losses(strokes: Path, tmp_path: Path) -> N
     assert first == again != other
 
 
-def test_the_blend_is_of_the_start_and_of_what_was_learned(strokes: Path, tmp_path: Path) -> None:
+def test_the_saved_weights_are_interpolated_with_the_initial_ones(strokes: Path, tmp_path: Path) -> None:
     learn(strokes, tmp_path / "start.safetensors")
     start = load_model(str(tmp_path / "start.safetensors"))
     samples = open_dataset(str(strokes)).samples
@@ -214,7 +214,7 @@ def test_resuming_gives_the_losses_of_an_unbroken_run(
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
 
 
-def test_what_can_not_be_resumed_is_told_before_the_lines_are_read(strokes: Path, tmp_path: Path) -> None:
+def test_a_wrong_checkpoint_is_refused_before_the_lines_are_prepared(strokes: Path, tmp_path: Path) -> None:
     out, samples = tmp_path / "m.safetensors", open_dataset(str(strokes)).samples
 
     def stop(step: Progress) -> None:
@@ -287,7 +287,7 @@ def test_a_batch_of_one_line_is_for_one_process(strokes: Path, tmp_path: Path, m
         run_worker(job, Workers(1, 2), tmp_path)
 
 
-def test_a_program_that_trains_finds_itself_as_before(
+def test_training_restores_the_state_of_the_program(
     strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a second process, which must not run the program once more."""
@@ -319,7 +319,9 @@ def command(*arguments: object) -> list[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is not of Windows")
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
-def test_a_training_that_is_killed(strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+def test_a_killed_training_can_be_resumed(
+    strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
     """A real process, ended in mid-training: what it left is whole, it goes on from there, and no folders stay."""
     out, temporary = tmp_path / "m.safetensors", tmp_path / "temporary"
     temporary.mkdir()
