@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.prepare import parser_of, report, seeded, split_of
+from inkread.data.prepare import parser_of, read_label_files, report, seeded, split_of
 from inkread.errors import BadInput
 from inkread.inputs.ink import Stroke
 from inkread.inputs.unipen import read_segments, writer_name
@@ -105,7 +105,7 @@ def main() -> None:
     texts = Texts.read(options.text)
     writers: dict[str, dict[str, list[tuple[Stroke, ...]]]] = defaultdict(lambda: defaultdict(list))
     with Pool() as pool:
-        for found in pool.imap(read_letters, sorted(options.raw.glob("data/*/**/*.dat")), chunksize=20):
+        for found in read_label_files(pool, read_letters, sorted(options.raw.glob("data/*/**/*.dat")), options.raw):
             for writer, character, strokes in found:
                 writers[writer][character].append(strokes)
         tasks = list(complete(writers).items())

@@ -11,7 +11,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from multiprocessing import Pool
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from inkread.data.prepare import parser_of, report, seeded, split_of
+from inkread.data.prepare import parser_of, read_label_files, report, seeded, split_of
 from inkread.errors import BadInput
 from inkread.features.ink import baseline_and_x_height
 from inkread.inputs.ink import Stroke
@@ -57,6 +57,10 @@ class Segment:
     provider: str
     file: str
     strokes: list[Stroke]
+
+    @cached_property
+    def baseline_and_x_height(self) -> tuple[float, float]:
+        return baseline_and_x_height(self.strokes)
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def running_lines(words: Sequence[tuple[Segment, WordInk]], body: float) -> Iter
     for segment, _ in [*words, (None, None)]:
         if segment is not None:
             xs = np.concatenate([stroke[:, 0] for stroke in segment.strokes])
-            left, right, baseline = float(xs.min()), float(xs.max()), baseline_and_x_height(segment.strokes)[0]
+            left, right, baseline = float(xs.min()), float(xs.max()), segment.baseline_and_x_height[0]
             joins = (
                 line
                 and line[-1][0].file == segment.file
@@ -201,10 +205,10 @@ def lines_of(
     for segment in long:
         by_provider[segment.provider].append(segment)
     for provider, examples in sorted(by_provider.items()):
-        body = float(np.median([baseline_and_x_height(segment.strokes)[1] for segment in examples]))
+        body = float(np.median([segment.baseline_and_x_height[1] for segment in examples]))
         pitch = float(np.median([width(segment.strokes) / len(segment.text) for segment in examples]))
         scaled = [
-            (segment, scale_word(segment.text, segment.strokes, body))
+            (segment, scale_word(segment.text, segment.strokes, body, segment.baseline_and_x_height))
             for segment in words
             if segment.provider == provider and is_one_line(segment, body, pitch)
         ]
@@ -255,7 +259,7 @@ def main() -> None:
     files = [file for file in files if file.relative_to(options.raw).parts[2] not in GERMAN]
     writers: dict[str, list[Segment]] = defaultdict(list)
     with Pool() as pool:
-        for segments in pool.imap(partial(read_file, root=options.raw), files, chunksize=20):
+        for segments in read_label_files(pool, partial(read_file, root=options.raw), files, options.raw):
             for segment in segments:
                 writers[segment.writer].append(segment)
         donors: dict[str, list[dict[str, list[WordInk]]]] = {"train": [], "dev": []}

@@ -1,11 +1,11 @@
 """Datasets: every format becomes samples. docs/formats.md shows each format.
 
-A new format is one new module with two functions, and one row in FORMATS.
+A new format is one new module with a NAME and the functions `recognizes` and `read`, and one row in FORMATS.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from inkread._names import printable
 from inkread.data import iam, iam_ondb, ink_files, manifest, page_xml, transcriptions
@@ -15,24 +15,17 @@ from inkread.errors import BadDataset
 __all__ = ["FORMATS", "Dataset", "Format", "Sample", "open_dataset"]
 
 
-@dataclass(frozen=True)
-class Format:
-    """A dataset format. `read` yields samples, reasons for lines that are left out, and notes."""
+class Format(Protocol):
+    """A module that reads a dataset format."""
 
-    name: str  # for the message about a folder in which no format is recognised
-    recognises: Callable[[Path], bool]  # a file or folder that exists
-    read: Callable[[Path], Iterable[Entry]]
+    NAME: str  # for the message about a folder in which no format is recognised
+
+    def recognizes(self, path: Path, /) -> bool: ...
+    def read(self, path: Path, /) -> Iterator[Entry]: ...
 
 
 # The first format that recognises a path reads it.
-FORMATS = (
-    Format("IAM's lines.txt", iam.recognises, iam.read),
-    Format("IAM-OnDB's lineStrokes and ascii", iam_ondb.recognises, iam_ondb.read),
-    Format("a manifest (.tsv, .csv, .jsonl)", manifest.recognises, manifest.read),
-    Format("images with .gt.txt", transcriptions.recognises, transcriptions.read),
-    Format("InkML, UNIPEN's data and include", ink_files.recognises, ink_files.read),
-    Format("ALTO or PAGE XML", page_xml.recognises, page_xml.read),
-)
+FORMATS: tuple[Format, ...] = (iam, iam_ondb, manifest, transcriptions, ink_files, page_xml)
 
 
 def open_dataset(spec: str) -> Dataset:
@@ -73,12 +66,12 @@ def _format_of(path: Path) -> Format:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise BadDataset("an image, not a dataset", path=path, hint="give its folder, or the table with its text")
     for candidate in FORMATS:
-        if candidate.recognises(path):
+        if candidate.recognizes(path):
             return candidate
     if path.is_dir():
-        names = ", ".join(row.name for row in FORMATS)
+        names = ", ".join(row.NAME for row in FORMATS)
         raise BadDataset("no dataset in this folder", path=path, hint=f"inkread looked for {names}")
-    return Format("a table", manifest.recognises, manifest.read)  # whatever its name ends with
+    return manifest  # a table, whatever its name ends with
 
 
 def _of_split(path: Path, samples: list[Sample], split: str) -> list[Sample]:

@@ -8,11 +8,12 @@ from inkread.data._reading import read_text
 from inkread.data.samples import Sample
 from inkread.errors import BadDataset
 
+NAME = "IAM's lines.txt"
 LINES = ("ascii/lines.txt", "lines.txt")
 ID = re.compile(r"[a-z]\d\d-\d{3}[a-z]?(-\d\d)?")  # of a form, as a01-000u, or of a line, as a01-000u-00
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """A folder with lines.txt or ascii/lines.txt."""
     return _lines_file(path) is not None
 

@@ -8,8 +8,10 @@ from inkread.data._reading import files_below
 from inkread.data.iam import join_tokens, read_splits
 from inkread.data.samples import Sample, Skipped
 
+NAME = "IAM-OnDB's lineStrokes and ascii"
 
-def recognises(path: Path) -> bool:
+
+def recognizes(path: Path) -> bool:
     """A folder with lineStrokes/ and ascii/."""
     return (path / "lineStrokes").is_dir() and (path / "ascii").is_dir()
 

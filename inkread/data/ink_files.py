@@ -8,10 +8,11 @@ from inkread.data.samples import Sample, Skipped
 from inkread.errors import BadDataset, BadInput
 from inkread.inputs import read_inks
 
+NAME = "InkML, UNIPEN's data and include"
 INKML, UNIPEN = ".inkml", ".dat"
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """One .inkml or .dat file, a folder with data/ and include/ (UNIPEN), or one with .inkml files in it or below."""
     return path.suffix.lower() in (INKML, UNIPEN) or _is_unipen(path) or (path.is_dir() and any_below(path, INKML))
 

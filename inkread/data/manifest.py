@@ -16,6 +16,7 @@ from inkread.data.samples import IMAGE_SUFFIXES, JSON_SUFFIXES, Sample, clean_te
 from inkread.errors import BadDataset
 from inkread.pages.regions import Points, Region
 
+NAME = "a manifest (.tsv, .csv, .jsonl)"
 FILE_SUFFIXES = (".tsv", ".csv", ".txt", *JSON_SUFFIXES)
 FOLDER_SUFFIXES = (".tsv", ".csv", ".jsonl", ".ndjson")  # .txt and .json in a folder may be something else
 # Other names of the columns. If a table has several of them, the first one counts.
@@ -30,7 +31,7 @@ COLUMNS = {
 Row = tuple[str, str, str, str, str]  # id, file, writer, split, text
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """A table, or a folder that contains one."""
     return bool(_manifests_in(path)) if path.is_dir() else path.suffix.lower() in FILE_SUFFIXES
 

@@ -15,11 +15,12 @@ from inkread.data.samples import IMAGE_SUFFIXES, Note, Sample, Skipped, clean_te
 from inkread.errors import BadDataset
 from inkread.pages.regions import Points, Region
 
+NAME = "ALTO or PAGE XML"
 IMAGE_FOLDERS = ("jpg", "jpeg", "png", "tif", "tiff", "img", "image", "images", "pictures", "scans")
 ALTO, PAGE = "alto", "PcGts"  # the root elements
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """One .xml file, or a folder with .xml files in it or below."""
     return any_below(path, ".xml") if path.is_dir() else path.suffix.lower() == ".xml"
 

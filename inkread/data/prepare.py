@@ -2,9 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
+from multiprocessing.pool import Pool
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -12,6 +14,8 @@ from PIL import Image
 from inkread.features.image import shrink_to_height
 
 TALLEST = 96  # pixels; more than a network sees
+
+Result = TypeVar("Result")
 
 
 def parser_of(description: str | None, raw: str = "raw") -> argparse.ArgumentParser:
@@ -27,6 +31,18 @@ def report(facts: str, counts: Mapping[str, object], expected: Mapping[str, obje
     print(f"{facts}: {dict(counts)}")
     if expected is not None and counts != expected:
         sys.exit(f"unexpected counts; expected {expected}; are the raw files the same?")
+
+
+def read_label_files(pool: Pool, read: Callable[[Path], Result], files: Sequence[Path], raw: Path) -> list[Result]:
+    """What `read` returns for each of UNIPEN's label files, in their order.
+
+    Up to five of them, data/1a/app/x.dat, data/1b/app/x.dat and so on, label the same ink. They are read one after
+    another, so that the ink is parsed only once.
+    """
+    order = sorted(range(len(files)), key=lambda index: files[index].relative_to(raw).parts[2:])
+    results = pool.imap(read, [files[index] for index in order], chunksize=20)
+    found = dict(zip(order, results, strict=True))
+    return [found[index] for index in range(len(files))]
 
 
 def save_image(file: Path, grey: np.ndarray) -> None:

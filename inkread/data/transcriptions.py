@@ -6,10 +6,11 @@ from pathlib import Path
 from inkread.data._reading import any_below, files_below, read_text
 from inkread.data.samples import IMAGE_SUFFIXES, Sample
 
+NAME = "images with .gt.txt"
 ENDING = ".gt.txt"
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """A folder with a NAME.gt.txt in it or below."""
     return path.is_dir() and any_below(path, ENDING)
 

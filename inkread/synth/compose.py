@@ -41,13 +41,15 @@ class WordInk:
 # ---- words and letters in body heights
 
 
-def scale_word(text: str, strokes: Sequence[Stroke], usual: float) -> WordInk:
+def scale_word(
+    text: str, strokes: Sequence[Stroke], usual: float, measured: tuple[float, float] | None = None
+) -> WordInk:
     """A word with its baseline at y = 0, scaled to body heights.
 
     `usual` is the median height of the writer's small letters. It is trusted more than the estimate on this one word,
-    which is rough for a short one.
+    which is rough for a short one. `measured` is the result of `baseline_and_x_height` where it is known.
     """
-    baseline, x_height = baseline_and_x_height(strokes)
+    baseline, x_height = measured or baseline_and_x_height(strokes)
     scale = 1 / (usual * float(np.clip(x_height / usual, 0.7, 1.4)) ** OWN_SIZE)
     left = min(float(stroke[:, 0].min()) for stroke in strokes)
     return WordInk(text, [(stroke - [left, baseline]) * scale for stroke in strokes])
