@@ -62,7 +62,12 @@ def link(path: Path, target: Path) -> None:
 
 
 def pip(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=True, env=plain_environment())
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment without PYTHONPATH and the like: it may lead to the checkout."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def needed(requirements: list[str]) -> set[str]:
@@ -80,9 +85,10 @@ def needed(requirements: list[str]) -> set[str]:
 
 def run(*command: str | Path) -> str:
     """What a command prints, run in another folder, where the checkout cannot be imported from."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     folder = Path(command[0]).parent
-    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        command, cwd=folder, env=plain_environment(), check=True, capture_output=True, text=True
+    ).stdout
 
 
 def test_it_is_one_package_with_the_models_that_may_be_shipped(wheel: Path) -> None:
