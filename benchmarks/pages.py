@@ -31,9 +31,10 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.data import Dataset, open_dataset
 from inkread.data.prepare import split_of
+from inkread.document.elements import Points
 from inkread.evaluation.pages import PageScore, PageScores, match_lines, pages_of
 from inkread.inputs import open_images
-from inkread.pages.regions import Points, Region
+from inkread.pages.regions import Region
 from inkread.pages.segment import find_lines
 
 

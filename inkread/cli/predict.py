@@ -18,6 +18,7 @@ from inkread.errors import BadInput, CannotWrite, InkreadError, explain_failure
 
 if TYPE_CHECKING:
     from inkread.pages.layout import PageLayout
+    from inkread.pages.reader import Reader
 
 
 @click.command("predict")
@@ -92,7 +93,7 @@ def command(
       inkread predict letter.png --words names.txt
       cat line.png | inkread predict - --json
     """
-    if as_json and format_name not in (None, "json"):
+    if as_json and format_name and FORMATS[format_name].for_pages:
         raise click.UsageError("--json and --format contradict each other: give one of them")
     format_name = "json" if as_json else format_name or "text"
     output_format = FORMATS[format_name]
@@ -101,34 +102,41 @@ def command(
         _check_overlay(overlay, files[0])
     if out:
         _check_out(files, out, output_format, force)
-    writer = _Writer(output_format, out, overlay, several=len(files) > 1)
-    from inkread.pages.reader import Reader, place_of
-
-    failures: dict[str, InkreadError] = {}  # by file
-
-    def failed(name: str, error: InkreadError) -> None:
-        failures[name] = error
-        note(f"Error: {error}")
+    from inkread.pages.reader import Reader
 
     reader = Reader(load_recognizers(model, decoder, lm, words))
-    whole_pages = True if output_format.for_pages or overlay else page
-    shown = 0 if sys.stdout.isatty() else len(files)  # on a terminal, the text itself shows the progress
+    writer = _Writer(output_format, out, overlay, several=len(files) > 1)
+    failed = _read_files(reader, files, True if output_format.for_pages or overlay else page, writer)
+    if failed:
+        if len(files) > 1:
+            note(f"{failed} of {len(files)} files could not be read")
+        sys.exit(1)
+
+
+def _read_files(reader: "Reader", files: tuple[str, ...], page: bool | None, writer: "_Writer") -> int:
+    """Read and write all files, and report those that cannot be read; return their number."""
+    from inkread.pages.reader import place_of
+
+    failures: set[str] = set()  # names of files
     finished: set[str] = set()
+
+    def failed(name: str, error: InkreadError) -> None:
+        failures.add(name)
+        note(f"Error: {error}")
+
+    shown = 0 if sys.stdout.isatty() else len(files)  # on a terminal, the text itself shows the progress
     with progress_bar("reading", shown) as tick:
-        for layout, read in reader.read_many(files, page=whole_pages, failed=failed, check=writer.check):
+        for layout, read in reader.read_many(files, page=page, failed=failed, check=writer.check):
             try:
                 writer.add(layout, read)
             except Exception as error:
-                if isinstance(error, CannotWrite) and not out:
-                    raise  # no other file could be written either
+                if isinstance(error, CannotWrite) and not writer.out:
+                    raise  # nothing else could be written either
                 failed(layout.name, explain_failure(error, place_of(layout)))
             if layout.number == layout.count:
                 finished.add(layout.name)
-            tick(len(finished | failures.keys()), len(files))
-    if failures:
-        if len(files) > 1:
-            note(f"{len(failures)} of {len(files)} files could not be read")
-        sys.exit(1)
+            tick(len(finished | failures), len(files))
+    return len(failures)
 
 
 def _check_options(

@@ -13,8 +13,9 @@ import numpy as np
 from inkread._files import write_atomic
 from inkread.data._reading import read_text
 from inkread.data.samples import IMAGE_SUFFIXES, JSON_SUFFIXES, Sample, clean_text
+from inkread.document.elements import Points
 from inkread.errors import BadDataset
-from inkread.pages.regions import Points, Region
+from inkread.pages.regions import Region
 
 NAME = "a manifest (.tsv, .csv, .jsonl)"
 FILE_SUFFIXES = (".tsv", ".csv", ".txt", *JSON_SUFFIXES)

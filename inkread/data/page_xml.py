@@ -12,8 +12,9 @@ import numpy as np
 
 from inkread.data._reading import any_below, files_below
 from inkread.data.samples import IMAGE_SUFFIXES, Note, Sample, Skipped, clean_text
+from inkread.document.elements import Points
 from inkread.errors import BadDataset
-from inkread.pages.regions import Points, Region
+from inkread.pages.regions import Region
 
 NAME = "ALTO or PAGE XML"
 IMAGE_FOLDERS = ("jpg", "jpeg", "png", "tif", "tiff", "img", "image", "images", "pictures", "scans")

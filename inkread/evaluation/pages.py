@@ -15,12 +15,13 @@ import numpy as np
 
 from inkread.alphabet import normal
 from inkread.data import Dataset, Sample
+from inkread.document.elements import Points
 from inkread.errors import BadInput
 from inkread.evaluation.metrics import bootstrap_interval, edit_distance
 from inkread.inputs import open_images
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.reader import LineRecognizer, read_layouts
-from inkread.pages.regions import Points, Region
+from inkread.pages.regions import Region
 
 TOLERANCE = 0.25  # of the line distance: how far apart matching baselines may be, as in READ-BAD
 MIN_SHARE = 0.75  # of each baseline that must be within the tolerance of the other

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from inkread.document.elements import Points as Points  # the type of a region's polygon, for those who make one
+from inkread.document.elements import Points
 from inkread.errors import BadInput
 
 Floats = NDArray[np.float64]
