@@ -1,9 +1,12 @@
 """Documents read with a recognizer that reads "ab c" everywhere."""
 
+import io
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,12 @@ def test_all_pages_of_a_file_are_read(reader: Reader, tmp_path: Path) -> None:
     document = reader.read(tmp_path / "two.tif")
     assert document.name == str(tmp_path / "two.tif")
     assert [(page.number, len(page.lines)) for page in document.pages] == [(1, 2), (2, 3)]
+
+
+def test_standard_input_is_read_once(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(SCANS[0].read_bytes())))
+    document = reader.read("-")
+    assert (document.name, document.text) == ("-", "ab c")
 
 
 def test_an_image_of_a_line_has_one_line_that_fills_it(reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""A picture of a page with the lines that were found and the words that were read."""
+"""An image of a page with the lines that were found and the words that were read."""
 
 import functools
 import importlib.resources
@@ -21,9 +21,9 @@ LABEL_MARGIN = 2  # pixels left and right of the text
 PAGE_PER_STROKE = 1000  # a page of so many pixels, on its longer side, gets lines one pixel wide
 
 
-def draw_overlay(picture: NDArray[np.uint8], page: Page) -> Image.Image:
-    """The picture of the page, (H, W) or (H, W, 3), with outlines and baselines, and above each word its text."""
-    image = Image.fromarray(picture).convert("RGB")
+def draw_overlay(page_image: NDArray[np.uint8], page: Page) -> Image.Image:
+    """The image of the page, (H, W) or (H, W, 3), with outlines and baselines, and above each word its text."""
+    image = Image.fromarray(page_image).convert("RGB")
     draw = ImageDraw.Draw(image)
     width = max(1, round(max(page.width, page.height) / PAGE_PER_STROKE))
     coloured = list(zip(page.lines, itertools.cycle(COLOURS)))

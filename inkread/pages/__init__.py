@@ -1,0 +1,1 @@
+"""A page becomes lines, and a document is read."""

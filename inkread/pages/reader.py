@@ -55,8 +55,7 @@ class Reader:
         Whether an image is a page or a single line is detected unless `page` says it. Raises BadInput for an input
         that cannot be read.
         """
-        pages = open_pages(x)
-        return Document(pages.name, tuple(read for _, read in self.read_many([x], page=page)))
+        return Document(name_of(x), tuple(read for _, read in self.read_many([x], page=page)))
 
     def read_line(self, x: Readable) -> Line:
         """Read an input as one single line. Raises BadInput if it has several pages."""
