@@ -38,10 +38,6 @@ class Alphabet:
         """The text of labels, none of them the blank."""
         return "".join(self.characters[label - 1] for label in labels)
 
-    def lacks(self, text: str) -> set[str]:
-        """The characters of a text that are not in the alphabet."""
-        return set(normal(text)) - set(self.characters)
-
 
 def normal(text: str) -> str:
     """Text in Unicode's composed form (NFC), so that é is one character however it was typed."""

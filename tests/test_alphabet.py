@@ -18,14 +18,12 @@ def test_what_is_encoded_is_decoded(texts: list[str]) -> None:
         labels = alphabet.encode(text)
         assert alphabet.decode(labels) == normal(text)
         assert all(BLANK < label < alphabet.size for label in labels)
-        assert not alphabet.lacks(text)
 
 
 def test_labels_by_hand() -> None:
     alphabet = Alphabet.of(["cab", "é"])
     assert alphabet.characters == "abcé" and alphabet.size == 5
     assert alphabet.encode("bé") == [2, 4]
-    assert alphabet.lacks("deb") == {"d", "e"}
     with pytest.raises(KeyError):
         alphabet.encode("x")
 
@@ -36,7 +34,6 @@ def test_an_accent_is_one_character_however_it_was_typed() -> None:
     alphabet = Alphabet.of([decomposed])
     assert alphabet.characters == composed
     assert alphabet.encode(decomposed) == alphabet.encode(composed) == [1]
-    assert not alphabet.lacks(decomposed)
 
 
 def test_a_base_keeps_its_labels() -> None:

@@ -26,7 +26,7 @@ def test_check(few: Path, model: Path, tmp_path: Path) -> None:
     assert asked.exit_code == 1 and len(json.loads(asked.stdout)["problems"]) == 3
 
 
-def test_characters_that_the_default_model_lacks_are_notes(few: Path, shelf: Path, tmp_path: Path) -> None:
+def test_characters_missing_in_the_default_model_are_notes(few: Path, shelf: Path, tmp_path: Path) -> None:
     assert "note: " not in done("check", few).stdout
     dataset = shutil.copytree(few, tmp_path / "lines")
     (dataset / "03-scan.gt.txt").write_text("日本", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What would stop or spoil a training."""
+"""`inkread check` finds what would stop or spoil a training."""
 
 import json
 from pathlib import Path
@@ -21,10 +21,10 @@ def test_check_names_every_problem(tmp_path: Path) -> None:
         open_dataset(str(tmp_path)), set("ab "), lambda picture: picture.shape[1] // 4, lambda *done: seen.append(done)
     )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    told = {problem.where: problem.what for problem in report.problems}
+    found = {problem.where: problem.what for problem in report.problems}
     assert [problem.where for problem in report.problems] == ["narrow.png", "gone.png", "cut.png", "gone.png"]
-    assert "needs 5 steps" in told["narrow.png"] and "give 4" in told["narrow.png"], "b-b needs a blank between"
-    assert "cut short" in told["cut.png"]
+    assert "needs 5 steps" in found["narrow.png"] and "give 4" in found["narrow.png"], "b-b needs a blank between"
+    assert "cut short" in found["cut.png"]
     assert "no 'é' (U+00E9)" in report.problems[1].what and "no such file" in report.problems[3].what
     assert (report.lines, report.characters, report.writers) == (4, 12, 2)
     assert report.alphabet == {" ": 1, "a": 5, "b": 5, "é": 1}
@@ -42,7 +42,7 @@ def test_check_names_a_missing_page_once(tmp_path: Path) -> None:
     assert problem.where == "x/l and 2 more" and "no such file" in problem.what
 
 
-def test_check_is_content_with_a_good_dataset(tmp_path: Path) -> None:
+def test_a_good_dataset_has_no_problems(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "a.gt.txt").write_text("ab")
     report = check_dataset(open_dataset(str(tmp_path)), set("ab"), lambda picture: 2)
