@@ -85,6 +85,7 @@ def load(
     lm: str | None = None,
     words: Sequence[str] = (),
     decoder: "Decoder | None" = None,
+    device: str = "cpu",
 ) -> "Reader":
     """Load a model, and return a reader of documents.
 
@@ -94,12 +95,13 @@ def load(
         model names.
     words: your own words that may always be read, such as names.
     decoder: "greedy" (without a language model) or "beam".
+    device: "cpu", or a GPU by its name in torch, such as "cuda", "cuda:1" or "mps".
 
     Raises BadModel for a model that is missing or damaged, and BadConfig for other wrong arguments.
     """
     from inkread.pages.reader import load_reader
 
-    return load_reader(model, lm=lm, words=words, decoder=decoder)
+    return load_reader(model, lm=lm, words=words, decoder=decoder, device=device)
 
 
 def read(
@@ -109,9 +111,10 @@ def read(
     lm: str | None = None,
     words: Sequence[str] = (),
     decoder: "Decoder | None" = None,
+    device: str = "cpu",
 ) -> "Document":
     """Read one document: `load` with these arguments, then `Reader.read`. To read several, call `load` only once."""
-    return load(model, lm=lm, words=words, decoder=decoder).read(x)
+    return load(model, lm=lm, words=words, decoder=decoder, device=device).read(x)
 
 
 def find_lines(x: "Readable") -> "list[list[Region]]":
@@ -142,6 +145,7 @@ def evaluate(
     lm: str | None = None,
     words: Sequence[str] = (),
     decoder: "Decoder | None" = None,
+    device: str = "cpu",
 ) -> "Evaluation":
     """Read the lines of a dataset, and compare them with their texts.
 
@@ -150,7 +154,7 @@ def evaluate(
     """
     from inkread.evaluation.lines import evaluate_dataset
 
-    return evaluate_dataset(dataset, load(model, lm=lm, words=words, decoder=decoder).recognizer)
+    return evaluate_dataset(dataset, load(model, lm=lm, words=words, decoder=decoder, device=device).recognizer)
 
 
 def train(

@@ -160,6 +160,12 @@ def test_a_missing_model_is_reported_when_it_is_loaded() -> None:
 # ---- lines
 
 
+@pytest.mark.parametrize("device", ["tpu", "cuda:99", "nothing at all"])
+def test_a_device_that_is_missing_is_reported(device: str) -> None:
+    with pytest.raises(inkread.BadConfig, match="device"):
+        inkread.load(device=device)
+
+
 def test_lines_are_found_on_images_of_all_kinds() -> None:
     page = page_of(5, gap=100)
     found = inkread.find_lines(page)

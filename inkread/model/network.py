@@ -136,7 +136,7 @@ class ConvFront(nn.Module):
         steps = (lengths + 3) // 4
         x = functional.pad(x, (0, 0, 0, -x.shape[1] % 4)).transpose(1, 2).unsqueeze(1)  # (B, 1, H, W)
         x = x.contiguous(memory_format=torch.channels_last)
-        mask = torch.arange(x.shape[3]) < (4 * steps).unsqueeze(1)  # (B, W)
+        mask = torch.arange(x.shape[3], device=x.device) < (4 * steps).unsqueeze(1)  # (B, W)
         for block in self.blocks:
             mask = mask[:, :: block.shrink]
             x = block(x, mask[:, None, None])
@@ -159,7 +159,7 @@ class PathFront(nn.Module):
         steps = (lengths + 3) // 4
         x = functional.pad(x, (0, 0, 0, -x.shape[1] % 4)).transpose(1, 2)  # (B, F, T0)
         x = functional.relu(self.first(x))  # (B, first, 2T)
-        mask = torch.arange(x.shape[2]) < (2 * steps).unsqueeze(1)  # (B, 2T), see Block
+        mask = torch.arange(x.shape[2], device=x.device) < (2 * steps).unsqueeze(1)  # (B, 2T), see Block
         x = x * mask.unsqueeze(1).to(x.dtype)
         return functional.relu(self.second(x)).permute(2, 0, 1), steps  # (T, B, second)
 

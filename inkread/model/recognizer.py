@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inkread._threads import available_cpus
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.document.elements import Character
-from inkread.errors import BadInput, BadModel
+from inkread.errors import BadConfig, BadInput, BadModel
 from inkread.features.extract import NormalizedLine, columns_of, extract, normalize, source_x
 from inkread.inputs.ink import LineInput
 from inkread.lm.files import load_language_models
@@ -56,34 +56,48 @@ class Reading:
 class Recognizer:
     """Reads lines with one model. With a language model, the decoder is always the beam search.
 
-    A model for images also reads pen strokes: it draws them first.
+    A model for images also reads pen strokes: it draws them first. `device` is "cpu", or the name of a device of torch
+    such as "cuda", "cuda:1" or "mps".
     """
 
-    def __init__(self, model: Model, decoder: Decoder | None = None, language: LanguageModel | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        decoder: Decoder | None = None,
+        language: LanguageModel | None = None,
+        device: str = "cpu",
+    ) -> None:
         self.model = model
         self.decoder: Decoder = "beam" if language else decoder or "greedy"
         self.scorer = Fusion(language, model.alphabet) if language else None
-        self.network = model.network().for_reading()
+        self.device = find_device(device)
+        self.network = model.network().for_reading().to(self.device)
         self.pool = ThreadPoolExecutor(available_cpus(), initializer=_use_one_thread)
 
     @classmethod
     def load(
-        cls, name: str, decoder: Decoder | None = None, lm: str | None = None, words: Sequence[str] = ()
+        cls,
+        name: str,
+        decoder: Decoder | None = None,
+        lm: str | None = None,
+        words: Sequence[str] = (),
+        device: str = "cpu",
     ) -> "Recognizer":
         """The recogniser with the model of that name or path.
 
         lm: the language models to decode with, names or paths separated by commas, or "none"; by default those that the
         model file names. words: words of the user that may always be read. The greedy decoder, which is the default
-        without a language model, uses neither. Raises BadModel, and BadInput for words without a language model.
+        without a language model, uses neither. Raises BadModel, BadInput for words without a language model, and
+        BadConfig for a device that is not available.
         """
         model = load_model(name)
         named = model.facts.get("lm", NO_LM) if lm is None else lm
         if decoder == "greedy" or named == NO_LM:
             if words:
                 raise BadInput("names no language model, which your own words need", path=name, hint="add --lm english")
-            return cls(model, decoder)
+            return cls(model, decoder, device=device)
         language = load_language_models(named)
-        return cls(model, decoder, with_user_words(language, words) if words else language)
+        return cls(model, decoder, with_user_words(language, words) if words else language, device)
 
     def read(self, line: LineInput) -> Reading:
         """Read one line: its image, (H, W) uint8, 0 = black, or its pen strokes.
@@ -137,8 +151,9 @@ class Recognizer:
     def scores(self, lines: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """The log-probabilities (T, C) of each normalised line (rows, W). Raises BadModel if they are not finite."""
         columns, lengths = pad([extract(line, self.model.config) for line in lines])  # (B, T0, F), (B,)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16()):
-            log_probs, steps = self.network(columns, lengths)  # (T, B, C), (B,)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16()):
+            log_probs, steps = self.network(columns.to(self.device), lengths.to(self.device))  # (T, B, C), (B,)
+        log_probs = log_probs.cpu()
         scores = [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
         if not all(np.isfinite(of_line).all() for of_line in scores):
             problem = "damaged: its weights give no probabilities"
@@ -153,7 +168,7 @@ class Recognizer:
         """Whether to compute in bfloat16: on a CPU that supports it, an LSTM behind convolutions is twice as fast."""
         # Not all versions of torch have a public function for this. Without the private one, compute in float32.
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        return self.model.config.cell == "lstm" and supported()
+        return self.device.type == "cpu" and self.model.config.cell == "lstm" and supported()
 
     def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, extent: tuple[float, float]) -> Reading:
         beam = self.decoder == "beam"
@@ -176,7 +191,7 @@ class Recognizer:
 class Recognizers:
     """Reads images with one model and pen strokes with another. Each is loaded when it is needed for the first time.
 
-    `decoder`, `lm` and `words` are those of Recognizer.load.
+    `decoder`, `lm`, `words` and `device` are those of Recognizer.load.
     """
 
     def __init__(
@@ -186,9 +201,10 @@ class Recognizers:
         decoder: Decoder | None = None,
         lm: str | None = None,
         words: Sequence[str] = (),
+        device: str = "cpu",
     ) -> None:
         self.images, self.strokes = images, strokes
-        self.load = partial(Recognizer.load, decoder=decoder, lm=lm, words=words)
+        self.load = partial(Recognizer.load, decoder=decoder, lm=lm, words=words, device=device)
         self.loaded: dict[str, Recognizer] = {}  # by the name of the model
 
     def read_many(self, lines: Iterable[LineInput]) -> Iterator[Reading]:
@@ -198,6 +214,18 @@ class Recognizers:
             if name not in self.loaded:
                 self.loaded[name] = self.load(name)
             yield from self.loaded[name].read_many(group)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of torch with that name. Raises BadConfig if there is no such device."""
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise BadConfig(f"device={name!r}: no such device", hint='give "cpu", "cuda", "cuda:1" or "mps"') from error
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= counts.get(device.type, 0):
+        raise BadConfig(f"device={name!r}: not available on this machine", hint='use "cpu"')
+    return device
 
 
 def _use_one_thread() -> None:

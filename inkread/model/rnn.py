@@ -49,7 +49,7 @@ class Elman(nn.Module):
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x (T, B, F), h_0 (1, B, H) or None for 0 -> h_1..h_T (T, B, H), h_T (1, B, H)."""
         # Always in float32: bfloat16 makes these many small products slower.
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             driven = self.input(x.to(self.input.weight.dtype))  # (T, B, H), W x_t + b for all t at once
             h = driven.new_zeros(driven.shape[1:]) if state is None else state[0]  # (B, H)
             transposed = self.recurrent.weight.t()
@@ -88,9 +88,9 @@ def run_truncated(cell: nn.Module, x: Tensor, truncate: int) -> Tensor:
 
 def reverse_each(x: Tensor, lengths: Tensor) -> Tensor:
     """x (T, B, F) with the first lengths[b] steps of each sequence b in reverse order; the padding stays in place."""
-    steps = torch.arange(len(x)).unsqueeze(1)  # (T, 1)
+    steps = torch.arange(len(x), device=x.device).unsqueeze(1)  # (T, 1)
     index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
-    return x[index, torch.arange(x.shape[1])]
+    return x[index, torch.arange(x.shape[1], device=x.device)]
 
 
 class Layer(nn.Module):

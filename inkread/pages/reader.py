@@ -16,7 +16,7 @@ from inkread.config import DEFAULT_MODEL, STROKE_MODEL
 from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
 from inkread.errors import BadConfig, BadInput, BadModel, InkreadError, explain_failure
 from inkread.inputs.ink import LineInput
-from inkread.model.recognizer import Decoder, Reading, Recognizers, mean_confidence
+from inkread.model.recognizer import Decoder, Reading, Recognizers, find_device, mean_confidence
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.readable import Readable, name_of, open_pages
 from inkread.pages.regions import Cut, Region
@@ -276,14 +276,20 @@ def _words(reading: Reading, begin: float, end: float) -> Iterator[tuple[Word, f
 
 
 def load_reader(
-    model: str | None = None, *, lm: str | None = None, words: Sequence[str] = (), decoder: Decoder | None = None
+    model: str | None = None,
+    *,
+    lm: str | None = None,
+    words: Sequence[str] = (),
+    decoder: Decoder | None = None,
+    device: str = "cpu",
 ) -> Reader:
     """A Reader with models by name or path; see `inkread.load`."""
     if decoder not in (None, *get_args(Decoder)):
         raise BadConfig(f"decoder={decoder!r}", hint=f"give {' or '.join(map(repr, get_args(Decoder)))}")
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         raise BadConfig(f"words={words!r}", hint="give a list of words")
-    recognizers = Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, decoder, lm, words)
+    find_device(device)  # now, so that a wrong name is reported at once
+    recognizers = Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, decoder, lm, words, device)
     if model:
         recognizers.loaded[model] = recognizers.load(model)  # now, so that a wrong name is reported at once
     return Reader(recognizers)
