@@ -6,10 +6,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inkread.inputs.ink import Stroke
+from inkread.errors import BadInput
+from inkread.inputs import read_inks
+from inkread.inputs.ink import Ink, Stroke
 
 IAM = Path(__file__).parents[2] / "data" / "iam-ondb" / "lineStrokes"
 needs_iam = pytest.mark.skipif(not IAM.is_dir(), reason="IAM-OnDB is not available")
+
+
+def only(text: str) -> Ink:
+    """The one ink in a file with this content."""
+    (ink,) = read_inks(text.encode(), name="a.ink")
+    return ink
+
+
+def points(ink: Ink) -> list[list[list[float]]]:
+    return [stroke.tolist() for stroke in ink.strokes]
+
+
+def refused(text: str) -> BadInput:
+    """The error for a file with this content."""
+    with pytest.raises(BadInput) as caught:
+        read_inks(text.encode(), name="a.ink")
+    assert "\n" not in str(caught.value) and caught.value.path == "a.ink" and caught.value.hint
+    return caught.value
 
 
 def zigzag(bottoms: Sequence[float], top: float = -10.0) -> Stroke:

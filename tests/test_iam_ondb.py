@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ink_samples import only, refused
 
-from inkread.errors import BadInput
 from inkread.inputs import read_inks
-from inkread.inputs.ink import Ink
 
 DATA = Path(__file__).parents[2] / "data"  # the data sets, unpacked; see datasets/README.md
 IAM = """<?xml version="1.0" encoding="ISO-8859-1"?>
@@ -22,24 +21,6 @@ IAM = """<?xml version="1.0" encoding="ISO-8859-1"?>
   </StrokeSet>
 </WhiteboardCaptureSession>
 """
-
-
-def only(text: str) -> Ink:
-    """The one ink in a file with this content."""
-    (ink,) = read_inks(text.encode(), name="a.ink")
-    return ink
-
-
-def points(ink: Ink) -> list[list[list[float]]]:
-    return [stroke.tolist() for stroke in ink.strokes]
-
-
-def refused(text: str) -> BadInput:
-    """The error for a file with this content."""
-    with pytest.raises(BadInput) as caught:
-        read_inks(text.encode(), name="a.ink")
-    assert "\n" not in str(caught.value) and caught.value.path == "a.ink" and caught.value.hint
-    return caught.value
 
 
 def test_strokes_and_points_are_read() -> None:

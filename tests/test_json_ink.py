@@ -4,29 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from ink_samples import only, points, refused
 
-from inkread.errors import BadInput
 from inkread.inputs import read_inks
 from inkread.inputs.ink import Ink
 from inkread.inputs.json_ink import to_json_line
-
-
-def only(text: str) -> Ink:
-    """The one ink in a file with this content."""
-    (ink,) = read_inks(text.encode(), name="a.ink")
-    return ink
-
-
-def points(ink: Ink) -> list[list[list[float]]]:
-    return [stroke.tolist() for stroke in ink.strokes]
-
-
-def refused(text: str) -> BadInput:
-    """The error for a file with this content."""
-    with pytest.raises(BadInput) as caught:
-        read_inks(text.encode(), name="a.ink")
-    assert "\n" not in str(caught.value) and caught.value.path == "a.ink" and caught.value.hint
-    return caught.value
 
 
 def test_a_line_that_is_written_is_read_again() -> None:
