@@ -24,7 +24,7 @@ FOLDERS = ("docs", "datasets", "models", "benchmarks", "experiments")
 PAGES = [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in sorted(ROOT.glob(f"{name}/**/*.md")))]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]  # their examples are run
 TAKES_LONG = re.compile(r"--minutes \d+")
-SHORT = "--epochs 1"
+SHORT = "--epochs 1 --set precision=float32 --set evaluations=1"  # auto would first measure the speed of both
 
 needs_model = pytest.mark.skipif(
     DEFAULT_MODEL not in shipped_models(), reason="the shipped model is not in models/ yet"
@@ -70,6 +70,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my-lines" / "lines.tsv").write_text("\n".join(rows), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "1")  # quicker for so few lines
+    monkeypatch.setattr("inkread.training.loop.TRIAL_COLUMNS", 32)  # measuring the speed of bfloat16 takes long
 
 
 @needs_model
