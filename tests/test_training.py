@@ -177,7 +177,9 @@ def test_one_new_character_in_ten_lines_costs_nothing(tmp_path: Path) -> None:
     learned, others = samples[:10], samples[10:]
     learned = (replace(learned[0], text=learned[0].text + "ß"), *learned[1:])
     out = tmp_path / "own.safetensors"
-    settings = TrainingConfig(epochs=3, batch=5, learning_rate=2e-3, ema=0.9, photographed=0.0, evaluations=1)
+    settings = TrainingConfig(
+        epochs=3, batch=5, learning_rate=2e-3, ema=0.9, photographed=0.0, precision="float32", evaluations=1
+    )
     train(learned, learned, out, model.config, settings, start=model)
     assert load_model(str(out)).alphabet.characters == model.alphabet.characters + "ß"
     before, after = (
