@@ -129,10 +129,7 @@ def training_display(out: Path) -> Iterator[tuple[Callable[["Progress"], None], 
     On a terminal this is a table that is updated in place; otherwise a line for each evaluation.
     """
     if not (sys.stderr.isatty() and is_first_process()):
-        yield (
-            (lambda progress: note(_as_line(progress)) if progress.cer is not None else None),
-            lambda done, total: None,
-        )
+        yield _print_evaluation, lambda done, total: None
         return
     from rich.console import Console
     from rich.live import Live
