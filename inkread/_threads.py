@@ -11,7 +11,8 @@ from pathlib import Path
 def available_cpus(processes: int = 1) -> int:
     """The number of CPUs that each of `processes` equal processes may use, at least 1.
 
-    The limits are the CPU affinity, the quota of a container, and OMP_NUM_THREADS, which applies to each process.
+    The limits are the CPU affinity, the quota of a container, and OMP_NUM_THREADS, which applies to each process and
+    is what `--threads` sets.
     """
     if hasattr(os, "process_cpu_count"):  # Python 3.13
         cpus = os.process_cpu_count() or 1
@@ -22,6 +23,14 @@ def available_cpus(processes: int = 1) -> int:
     shared = math.ceil(min(cpus, container_quota())) // processes
     threads = re.match(r"\s*(\d+)", os.environ.get("OMP_NUM_THREADS", ""))  # "4" or, for nested threads, "4,2"
     return max(1, min(shared, int(threads[1])) if threads and int(threads[1]) else shared)
+
+
+def limit_threads(count: int) -> None:
+    """Use at most so many CPUs, in this process and in those that it starts; under torchrun, in each of its processes.
+
+    OpenMP and OpenBLAS read the variable once, so this must come before the first import of numpy or torch.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(count)
 
 
 def container_quota(root: Path = Path("/")) -> float:

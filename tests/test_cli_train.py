@@ -138,6 +138,13 @@ def test_wrong_options_of_train(
     assert message in refused("train", few, "--out", "m.safetensors", *arguments.split(), code=code)
 
 
+def test_a_limit_of_threads_comes_before_torch(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    done("train", few, "--out", tmp_path / "m.safetensors", "--threads", 1, "--dry-run")
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert "--threads" in refused("train", few, "--out", tmp_path / "m.safetensors", "--threads", 0, code=2)
+
+
 def test_a_dry_run_prints_the_settings_and_their_origins(few: Path, model: Path, tmp_path: Path) -> None:
     config, out = tmp_path / "settings.toml", tmp_path / "m.safetensors"
     config.write_text("batch = 5\nema = 0.5\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inkread import _threads
-from inkread._threads import available_cpus, container_quota
+from inkread._threads import available_cpus, container_quota, limit_threads
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +41,14 @@ def test_threads_set_by_the_user(monkeypatch: pytest.MonkeyPatch, threads: str, 
 def test_the_quota_of_a_container(monkeypatch: pytest.MonkeyPatch, quota: float, expected: int) -> None:
     monkeypatch.setattr(_threads, "container_quota", lambda: quota)
     assert available_cpus() == expected
+
+
+def test_a_limit_holds_here_and_in_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as torchrun sets it, for example
+    limit_threads(6)
+    assert (available_cpus(), available_cpus(2), os.environ["OMP_NUM_THREADS"]) == (6, 4, "6")
+    limit_threads(100)
+    assert available_cpus() == 8
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no CPU affinity on this system")

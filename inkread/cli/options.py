@@ -1,12 +1,14 @@
 """The options that several commands share."""
 
 import gc
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 from click.core import ParameterSource
 
+from inkread._threads import limit_threads
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 
 if TYPE_CHECKING:
@@ -34,6 +36,39 @@ words_option = click.option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A file of additional words that are likely, one per line; - for standard input.",
+)
+
+
+def _check_device(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
+        raise click.BadParameter(f"{name}: must be auto, cpu, cuda, cuda:1 or mps")
+    return name
+
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    callback=_check_device,
+    metavar="auto|cpu|cuda|cuda:N|mps",
+    help="Where the network is computed: on the CPU, or on a GPU (mps on a Mac). auto, the default, uses a GPU if "
+    "there is one.",
+)
+
+
+def _limit_threads(context: click.Context, parameter: click.Parameter, count: int | None) -> None:
+    if count is not None:
+        limit_threads(count)
+
+
+# The limit applies before the command imports numpy and torch; the command itself gets no argument.
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    expose_value=False,
+    callback=_limit_threads,
+    help="Use at most N CPU cores. By default all that this process may use: its CPU affinity, the limit of its "
+    "container and OMP_NUM_THREADS are respected.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 

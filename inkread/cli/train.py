@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from inkread.cli.display import counted, note, print_line, training_display
-from inkread.cli.options import name_and_value
+from inkread.cli.options import name_and_value, threads_option
 from inkread.config import PRESETS, NetworkConfig, TrainingConfig, format_value
 
 
@@ -49,6 +49,7 @@ def _list_of_settings() -> str:
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a setting, e.g. cell=gru; can be repeated."
 )
+@threads_option
 @click.option("--dry-run", is_flag=True, help="Print the settings and where each comes from, without training.")
 def command(
     datasets: tuple[str, ...],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inkread._threads import available_cpus
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.document.elements import Character
-from inkread.errors import BadConfig, BadInput, BadModel
+from inkread.errors import BadInput, BadModel
 from inkread.features.extract import NormalizedLine, columns_of, extract, normalize, source_x
 from inkread.inputs.ink import LineInput
 from inkread.lm.files import load_language_models
@@ -24,6 +24,7 @@ from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
 from inkread.model.checkpoint import Model, load_model
 from inkread.model.decoder import Label, align, greedy, prefix_beam
+from inkread.model.device import find_device
 from inkread.model.network import pad
 
 Decoder = Literal["greedy", "beam"]
@@ -214,18 +215,6 @@ class Recognizers:
             if name not in self.loaded:
                 self.loaded[name] = self.load(name)
             yield from self.loaded[name].read_many(group)
-
-
-def find_device(name: str) -> torch.device:
-    """The device of torch with that name. Raises BadConfig if there is no such device."""
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise BadConfig(f"device={name!r}: no such device", hint='give "cpu", "cuda", "cuda:1" or "mps"') from error
-    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if (device.index or 0) >= counts.get(device.type, 0):
-        raise BadConfig(f"device={name!r}: not available on this machine", hint='use "cpu"')
-    return device
 
 
 def _use_one_thread() -> None:

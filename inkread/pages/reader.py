@@ -16,7 +16,8 @@ from inkread.config import DEFAULT_MODEL, STROKE_MODEL
 from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
 from inkread.errors import BadConfig, BadInput, BadModel, InkreadError, explain_failure
 from inkread.inputs.ink import LineInput
-from inkread.model.recognizer import Decoder, Reading, Recognizers, find_device, mean_confidence
+from inkread.model.device import find_device
+from inkread.model.recognizer import Decoder, Reading, Recognizers, mean_confidence
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.readable import Readable, name_of, open_pages
 from inkread.pages.regions import Cut, Region
