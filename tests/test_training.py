@@ -119,10 +119,11 @@ def test_a_network_for_pen_strokes_cannot_use_images(strokes: Path, tmp_path: Pa
 
 
 def test_progress_log_and_model_agree(strokes: Path, tmp_path: Path) -> None:
-    cer, steps = learn(strokes, tmp_path / "m.safetensors", evaluations=2)
+    cer, steps = learn(strokes, tmp_path / "m.safetensors", evaluations=2, clip=0.5)
     rows = [json.loads(row) for row in (tmp_path / "m.log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [6, 12] and steps[-1].share == 1
     assert min(row["cer"] for row in rows) == pytest.approx(cer, abs=1e-6)
+    assert all(row["clipped"] == min(row["norm"], 0.5) for row in rows) and any(row["norm"] > 0.5 for row in rows)
     model = load_model(str(tmp_path / "m.safetensors"))
     assert model.config == TINY and model.alphabet.characters == "io"
     assert model.facts["dev_cer"] == pytest.approx(cer, abs=1e-5) and model.facts["training"]["epochs"] == 2

@@ -198,8 +198,9 @@ def _as_line(progress: "Progress") -> str:
     """The result of an evaluation on one line."""
     return (
         f"{progress.minutes:.1f} min ({progress.share:.0%})  epoch {progress.epoch + 1}  loss {progress.loss:.3f}  "
-        f"CER {100 * (progress.cer or 0):.2f} %  best {100 * (progress.best or 0):.2f} %  norm {progress.norm:.2f}  "
-        f"scaled {progress.scaled:.0%}  {progress.lines_per_second:.1f} lines/s"
+        f"CER {100 * (progress.cer or 0):.2f} %  best {100 * (progress.best or 0):.2f} %  "
+        f"gradient norm {progress.norm:.2f}, clipped {progress.clipped:.2f} ({progress.scaled:.0%} of steps)  "
+        f"{progress.lines_per_second:.1f} lines/s"
     )
 
 

@@ -77,7 +77,8 @@ class Progress:
     minutes: float
     share: float  # of the training that is done, 0..1
     loss: float  # nats per character, moving average
-    norm: float  # of the gradient, before scaling
+    norm: float  # of the gradient, before clipping
+    clipped: float  # norm of the gradient after clipping, at most τ
     scaled: float  # share of steps whose gradient was scaled, moving average
     learning_rate: float
     lines_per_second: float
@@ -241,6 +242,7 @@ class Trainer:
             loss = self.forward_backward(members, epoch)
             loss, state.seconds = self._sum_gradients(loss, time.monotonic() - began)
             norm, scaled = scale_gradient(list(self.network.parameters()), training.clip)
+            clipped = training.clip if scaled else norm
             if not math.isfinite(loss + norm):  # before it reaches the weights
                 lower = f"try --set learning_rate={training.learning_rate / 3:.1g}"
                 raise TrainingFailed(f"the loss is {loss} at step {state.step}", hint=lower)
@@ -256,7 +258,7 @@ class Trainer:
             speed = (state.samples - first_sample) / max(state.seconds - first_second, 1e-9)
             progress = Progress(
                 state.step, epoch, state.samples, state.seconds / 60, share,
-                state.loss, norm, state.scaled, learning_rate, speed,
+                state.loss, norm, clipped, state.scaled, learning_rate, speed,
             )  # fmt: skip
 
             evaluate = share >= 1 or int(share * training.evaluations) > state.evaluations
