@@ -1,14 +1,18 @@
 """`inkread train`: train a model."""
 
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from inkread.cli.display import counted, note, print_line, training_display
+from inkread.cli.display import counted, is_first_process, note, print_line, training_display
 from inkread.cli.options import name_and_value, threads_option
 from inkread.config import PRESETS, NetworkConfig, TrainingConfig, format_value
+
+if TYPE_CHECKING:
+    from inkread.training.loop import Progress
 
 
 def _list_of_settings() -> str:
@@ -50,6 +54,13 @@ def _list_of_settings() -> str:
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a setting, e.g. cell=gru; can be repeated."
 )
 @threads_option
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="Plot loss, error rate, gradient norms, learning rate and speed, during and after the training.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the settings and where each comes from, without training.")
 def command(
     datasets: tuple[str, ...],
@@ -63,13 +74,14 @@ def command(
     resume: bool,
     config: Path | None,
     settings: tuple[str, ...],
+    report_file: Path | None,
     dry_run: bool,
 ) -> None:
     """Train a model on lines with known text.
 
     A new model is trained, or with --from an existing one is fine-tuned. NAME.safetensors contains the weights with
     the lowest error rate on the validation lines. NAME.log.jsonl contains one line per evaluation. A training that was
-    stopped continues with --resume.
+    stopped continues with --resume. The page of --report can be opened while the training runs, and refreshes itself.
 
     \b
     Presets:
@@ -86,6 +98,7 @@ def command(
       inkread train my-lines --from latin --out mine.safetensors --minutes 10
       inkread train more-lines --from latin --set hidden=256 --out larger.safetensors --minutes 600
       inkread train lines.tsv --preset elman --set activation=relu --set truncate=50 --out elman.safetensors
+      inkread train my-lines --from latin --out mine.safetensors --report mine.html
       inkread train my-lines --from latin --out mine.safetensors --dry-run
       torchrun --nproc-per-node 2 -m inkread train lines.tsv --out model.safetensors
     """
@@ -97,6 +110,7 @@ def command(
 
     from inkread.training.finetune import plan_training, run_plan
     from inkread.training.loop import keep_freed_memory
+    from inkread.training.report import training_report
     from inkread.training.resume import checkpoint_of
 
     plan = plan_training(
@@ -109,7 +123,16 @@ def command(
         return
     keep_freed_memory()
     try:
-        with training_display(out) as (report, loading):
+        with ExitStack() as stack:
+            display, loading = stack.enter_context(training_display(out))
+            reports = [display]
+            if report_file and is_first_process():
+                reports.append(stack.enter_context(training_report(report_file, plan, resume)))
+
+            def report(progress: "Progress") -> None:
+                for show in reports:
+                    show(progress)
+
             result = run_plan(plan, resume=resume, overwrite=force, report=report, loading=loading)
     except (KeyboardInterrupt, SystemExit):
         if checkpoint_of(out).exists():

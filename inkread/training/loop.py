@@ -50,6 +50,7 @@ from inkread.training.resume import (
     checkpoint_of,
     identity,
     load_checkpoint,
+    log_of,
     save_checkpoint,
 )
 from inkread.training.warm_start import copy_weights
@@ -105,7 +106,7 @@ class Job:
 
     @property
     def log(self) -> Path:
-        return self.out.with_suffix(".log.jsonl")
+        return log_of(self.out)
 
     @cached_property
     def alphabet(self) -> Alphabet:

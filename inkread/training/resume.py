@@ -35,6 +35,11 @@ def checkpoint_of(out: Path) -> Path:
     return out.with_suffix(".checkpoint")
 
 
+def log_of(out: Path) -> Path:
+    """The log of the training that writes the model `out`: a line of JSON for each evaluation."""
+    return out.with_suffix(".log.jsonl")
+
+
 def identity(
     config: NetworkConfig, training: TrainingConfig, alphabet: str, samples: tuple[Sample, ...], dev: tuple[Sample, ...]
 ) -> dict[str, Any]:
