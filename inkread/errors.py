@@ -2,6 +2,7 @@
 
 InkreadError            the base class: catch it to catch them all
 ├── BadInput            an image, pen strokes or a text that cannot be read
+│   └── NothingToRead   a folder, a pattern or a list without any documents
 ├── BadDataset          a dataset that cannot be found, recognised or used
 ├── BadModel            a model file that is missing, damaged or of another kind
 ├── BadConfig           settings that do not exist or contradict each other
@@ -35,6 +36,10 @@ class InkreadError(Exception):
 
 class BadInput(InkreadError):
     """An image, pen strokes or a text that cannot be read."""
+
+
+class NothingToRead(BadInput):
+    """A folder, a pattern or a list without any documents."""
 
 
 class BadDataset(InkreadError):

@@ -35,6 +35,45 @@ def test_several_pictures_give_a_table(shelf: Path) -> None:
     assert done("predict", *files).stdout == "".join(f"{file}\t{text}" for file, text in zip(files, alone, strict=True))
 
 
+def test_a_folder_gives_a_table_of_its_documents(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    (folder / "b").mkdir(parents=True)
+    for name, file in zip(("page2.png", "page10.png", "b/c.png"), sorted(SAMPLE.glob("*.png")), strict=False):
+        shutil.copy(file, folder / name)
+    for name in ("page2.xml", "song.mp3", ".hidden.png"):
+        (folder / name).write_text("<alto/>")
+    result = done("predict", folder, "--model", model)
+    files = [folder / "b" / "c.png", folder / "page2.png", folder / "page10.png"]
+    assert result.stdout == done("predict", *files, "--model", model).stdout
+    assert result.stderr == "skipped 2 files that are not documents (.mp3 1, .xml 1), 1 hidden\n"
+    (tmp_path / "list.txt").write_text("".join(f"{file}\n" for file in files))
+    for several in (folder / "**" / "*.png", f"@{tmp_path / 'list.txt'}"):
+        again = done("predict", several, "--model", model)
+        assert again.stdout == result.stdout and not again.stderr
+    result = run("predict", folder / "*.gif", files[0], "--model", model)
+    assert (result.exit_code, result.stdout) == (1, done("predict", files[0], "--model", model).stdout)
+    assert result.stderr.splitlines() == [
+        f"Error: {folder / '*.gif'}: no file matches this pattern; check it",
+        "1 of 2 files could not be read",
+    ]
+
+
+def test_some_pages_of_a_file(model: Path, pages: Path, tmp_path: Path) -> None:
+    common = ("--model", model)
+    rows = done("predict", pages, *common).stdout.splitlines()
+    assert done("predict", f"{pages}#2-", *common).stdout.splitlines() == rows[1:]
+    assert done("predict", f"{pages}#2", *common).stdout.splitlines() == [rows[1].partition("\t")[2]]
+    objects = done("predict", f"{pages}#2-3", "--json", *common).stdout.splitlines()
+    assert [json.loads(row)["page"] for row in objects] == [2, 3]
+    assert f"{pages}: 3 pages, but page 4 is wanted" in refused("predict", f"{pages}#2-4", *common)
+    xml = done("predict", f"{pages}#2-3", *common, "--format", "alto").stdout
+    assert len(re.findall(r'<Page .*PHYSICAL_IMG_NR="([23])"', xml)) == 2
+    assert "2 pages, but --format page takes one" in refused("predict", f"{pages}#2-3", *common, "--format", "page")
+    assert "<Page" in done("predict", f"{pages}#2", *common, "--format", "page").stdout
+    done("predict", f"{pages}#2", *common, "--overlay", tmp_path / "seen.png")
+    assert open_images(tmp_path / "seen.png")[0].shape == open_images(pages)[1].shape
+
+
 def test_every_page_of_a_tiff_is_read(model: Path, tmp_path: Path) -> None:
     first, second = (Image.fromarray(open_images(file)[0]) for file in sorted(SAMPLE.glob("*.png"))[:2])
     first.save(tmp_path / "two.tif", save_all=True, append_images=[second])
@@ -75,7 +114,7 @@ def spoilt(folder: Path) -> dict[str, Path]:
     for wrong, content in contents.items():
         if content is not None:
             files[wrong].write_bytes(content)
-    return {**files, "a folder": folder}
+    return files
 
 
 def png_header(width: int, height: int) -> bytes:

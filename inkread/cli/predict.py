@@ -17,6 +17,7 @@ from inkread.document.elements import Document, Page
 from inkread.errors import BadInput, CannotWrite, InkreadError, explain_failure
 
 if TYPE_CHECKING:
+    from inkread.inputs.collect import Input
     from inkread.pages.layout import PageLayout
     from inkread.pages.reader import Reader
 
@@ -69,6 +70,10 @@ def command(
     or pages, each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF. Each page is written as soon
     as it has been read, in UTF-8.
 
+    FILE may also be a folder, which is read with all folders below it; pages of a file, as scan.pdf#3, scan.pdf#3-7 or
+    scan.pdf#5-; a pattern such as "scans/*.png"; or @list.txt, a file with one path per line (@- for standard input).
+    In a folder, hidden files and what is not a document by the ending of its name are skipped and counted.
+
     FILE is a PNG, JPEG, JPEG 2000, TIFF, BMP, GIF, WebP, PPM or PDF, with dark ink on light paper or the reverse, or a
     file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON. `-` is standard input. Pen strokes are recognised from
     the path of the pen, or from a drawing of it if --model is a model of images.
@@ -89,6 +94,8 @@ def command(
       inkread predict letter.jpg --format alto > letter.xml
       inkread predict notes.inkml
       inkread predict scans/*.png > texts.tsv
+      inkread predict scan.pdf#3-7
+      inkread predict notes > texts.tsv
       inkread predict scans/*.jpg --format alto --out texts
       inkread predict letter.png --words names.txt
       cat line.png | inkread predict - --json
@@ -97,23 +104,45 @@ def command(
         raise click.UsageError("--json and --format contradict each other: give one of them")
     format_name = "json" if as_json else format_name or "text"
     output_format = FORMATS[format_name]
-    _check_options(files, page, words, format_name, out, overlay)
+    if str(words) == "-" and {"-", "@-"} & {*files}:
+        raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
+    inputs, failed = _find_inputs(files, out)
+    names = tuple(found.path for found in inputs)
+    _check_options(names, page, format_name, out, overlay)
     if overlay:
-        _check_overlay(overlay, files[0])
+        _check_overlay(overlay, names[0])
     if out:
-        _check_out(files, out, output_format, force)
+        _check_out(names, out, output_format, force)
     from inkread.pages.reader import Reader
 
     reader = Reader(load_recognizers(model, decoder, lm, words))
-    writer = _Writer(output_format, out, overlay, several=len(files) > 1)
-    failed = _read_files(reader, files, True if output_format.for_pages or overlay else page, writer)
+    writer = _Writer(output_format, out, overlay, several=len(inputs) > 1)
+    count = len(inputs) + failed
+    failed += _read_files(reader, inputs, True if output_format.for_pages or overlay else page, writer)
     if failed:
-        if len(files) > 1:
-            note(f"{failed} of {len(files)} files could not be read")
+        if count > 1:
+            note(f"{failed} of {count} files could not be read")
         sys.exit(1)
 
 
-def _read_files(reader: "Reader", files: tuple[str, ...], page: bool | None, writer: "_Writer") -> int:
+def _find_inputs(files: tuple[str, ...], out: Path | None) -> tuple[list["Input"], int]:
+    """The documents that the arguments name, and the number of arguments that lead to none, which are reported.
+
+    Exits where there is nothing to read.
+    """
+    from inkread.inputs.collect import collect
+
+    found = collect(files, leave_out=out)
+    if skipped := str(found.skipped):
+        note(skipped)
+    for problem in found.problems:
+        note(f"Error: {problem}")
+    if not found.inputs:
+        sys.exit(1)
+    return found.inputs, len(found.problems)
+
+
+def _read_files(reader: "Reader", inputs: list["Input"], page: bool | None, writer: "_Writer") -> int:
     """Read and write all files, and report those that cannot be read; return their number."""
     from inkread.pages.reader import place_of
 
@@ -124,25 +153,24 @@ def _read_files(reader: "Reader", files: tuple[str, ...], page: bool | None, wri
         failures.add(name)
         note(f"Error: {error}")
 
-    shown = 0 if sys.stdout.isatty() else len(files)  # on a terminal, the text itself shows the progress
+    shown = 0 if sys.stdout.isatty() else len(inputs)  # on a terminal, the text itself shows the progress
     with progress_bar("reading", shown) as tick:
-        for layout, read in reader.read_many(files, page=page, failed=failed, check=writer.check):
+        for layout, read in reader.read_many(inputs, page=page, failed=failed, check=writer.check):
             try:
                 writer.add(layout, read)
             except Exception as error:
                 if isinstance(error, CannotWrite) and not writer.out:
                     raise  # nothing else could be written either
                 failed(layout.name, explain_failure(error, place_of(layout)))
-            if layout.number == layout.count:
+            if layout.number == layout.numbers[-1]:
                 finished.add(layout.name)
-            tick(len(finished | failures), len(files))
+            tick(len(finished | failures), len(inputs))
     return len(failures)
 
 
 def _check_options(
     files: tuple[str, ...],
     page: bool | None,
-    words: Path | None,
     format_name: str,
     out: Path | None,
     overlay: Path | None,
@@ -155,8 +183,6 @@ def _check_options(
         )
     if positions and len(files) > 1 and (overlay or not out):
         raise click.UsageError("several files: --overlay takes one" if overlay else "several files: name --out FOLDER")
-    if str(words) == "-" and "-" in files:
-        raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
 
 
 def _out_file(name: str, out: Path, output_format: Format) -> Path:
@@ -202,9 +228,9 @@ class _Writer:
 
     def check(self, layout: "PageLayout") -> None:
         """Raise BadInput for a page that cannot be written in this format."""
-        if layout.count > 1 and self.format.one_page:
-            problem = f"{layout.count} pages, but --format page takes one"
-            raise BadInput(problem, path=layout.name, hint="take --format alto")
+        if len(layout.numbers) > 1 and self.format.one_page:
+            problem = f"{len(layout.numbers)} pages, but --format page takes one"
+            raise BadInput(problem, path=layout.name, hint=f"take --format alto, or one page as {layout.name}#1")
         if not layout.is_page and (self.format.for_pages or self.overlay):
             problem, hint = "pen strokes, not a page", "leave --format and --overlay out"
             raise BadInput(problem, path=layout.name, hint=hint)
@@ -216,10 +242,10 @@ class _Writer:
         if self.streams:
             self._print(layout, page)
             return
-        if layout.number == 1:
+        if layout.number == layout.numbers[0]:
             self.pages = []
         self.pages.append(page)
-        if len(self.pages) == layout.count:  # else a page is still to come, or one could not be read
+        if len(self.pages) == len(layout.numbers):  # else a page is still to come, or one could not be read
             self._write(Document(layout.name, tuple(self.pages)))
 
     def _write(self, document: Document) -> None:
@@ -231,7 +257,7 @@ class _Writer:
             print_line(text.rstrip("\n"))
 
     def _print(self, layout: "PageLayout", page: Page) -> None:
-        if self.format is FORMATS["text"] and (self.several or layout.count > 1):
+        if self.format is FORMATS["text"] and (self.several or len(layout.numbers) > 1):
             name = one_line(layout.name) + (f"#{layout.number}" if layout.count > 1 else "")
             text = "".join(f"{name}\t{line.text}\n" for line in page.lines)
         else:
@@ -243,7 +269,7 @@ class _Writer:
         from inkread.document.overlay import draw_overlay
 
         if self.overlay and layout.in_color:
-            suffix = f"-{layout.number}" if layout.count > 1 else ""
+            suffix = f"-{layout.number}" if len(layout.numbers) > 1 else ""
             buffer = BytesIO()
             draw_overlay(layout.in_color(), page).save(buffer, "PNG")
             write_atomic(self.overlay.with_stem(self.overlay.stem + suffix), buffer.getvalue())

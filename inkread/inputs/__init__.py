@@ -1,7 +1,8 @@
 """Files of any kind become images or pen strokes, page by page.
 
-The formats are detected by the first bytes of a file. A new format is one new module with a NAME, a function
-`recognizes` and a function `read`, and one row in a table below.
+The formats are detected by the first bytes of a file. Only in folders (`collect`), the endings of names decide what is
+read. A new format is one new module with NAME, SUFFIXES, a function `recognizes` and a function `read`, and one row in
+a table below.
 """
 
 from collections.abc import Iterator
@@ -20,18 +21,24 @@ __all__ = ["Images", "Inks", "Source", "is_ink", "open_images", "open_input", "o
 
 
 class InkFormat(Protocol):
-    """A module that reads a format of pen strokes."""
+    """A module that reads a format of pen strokes.
+
+    SUFFIXES are the endings of names, in lower case, by which files of the format are recognised in a folder. There are
+    none for a format whose ending has other uses as well, such as .json: its files must be named themselves.
+    """
 
     NAME: str
+    SUFFIXES: tuple[str, ...]
 
     def recognizes(self, start: bytes, /) -> bool: ...
     def read(self, source: Source, whole: bool, /) -> list[Ink]: ...
 
 
 class ImageFormat(Protocol):
-    """A module that reads a format of images."""
+    """A module that reads a format of images; SUFFIXES as for pen strokes."""
 
     NAME: str
+    SUFFIXES: tuple[str, ...]
 
     def recognizes(self, start: bytes, /) -> bool: ...
     def read(self, source: Source, /) -> Images: ...
@@ -39,6 +46,8 @@ class ImageFormat(Protocol):
 
 INK_FORMATS: tuple[InkFormat, ...] = (inkml, iam_ondb, unipen, json_ink)
 IMAGE_FORMATS: tuple[ImageFormat, ...] = (pdf, images)
+INK_SUFFIXES = frozenset(suffix for form in INK_FORMATS for suffix in form.SUFFIXES)
+IMAGE_SUFFIXES = frozenset(suffix for form in IMAGE_FORMATS for suffix in form.SUFFIXES)
 
 # HEIC, the format of photos on many phones, by the brands of ISO/IEC 23008-12, annex B, behind the box "ftyp".
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")

@@ -11,6 +11,7 @@ from inkread.inputs.ink import Ink
 from inkread.inputs.source import Source
 
 NAME = "IAM-OnDB's XML"
+SUFFIXES: tuple[str, ...] = ()  # .xml is also the ending of ALTO and PAGE files, which lie beside images
 
 
 def recognizes(start: bytes) -> bool:

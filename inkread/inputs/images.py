@@ -15,6 +15,9 @@ from inkread.errors import BadInput
 from inkread.inputs.source import Source
 
 NAME = "PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG 2000, PBM, PGM, PPM"
+SUFFIXES: tuple[str, ...] = tuple(
+    ".png .jpg .jpeg .jpe .jfif .tif .tiff .bmp .webp .gif .jp2 .j2k .jpf .jpx .j2c .jpc .pbm .pgm .ppm .pnm".split()
+)
 
 # Pillow reads some forty formats more. They are left out because one of them starts Ghostscript, a large program that
 # runs code from the file, and the others are not tested.

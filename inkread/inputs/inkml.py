@@ -14,6 +14,7 @@ from inkread.inputs.ink import MAX_POINTS, Ink, Stroke
 from inkread.inputs.source import Source
 
 NAME = "InkML"
+SUFFIXES: tuple[str, ...] = (".inkml",)
 
 # The types of annotations that hold a transcription. The Recommendation defines none, so each tool has its own.
 _TEXT_TYPES = ("truth", "transcription", "label", "text")

@@ -13,6 +13,7 @@ from inkread.inputs.ink import Ink, Stroke
 from inkread.inputs.source import Source, text_start
 
 NAME = "JSON"
+SUFFIXES: tuple[str, ...] = ()  # .json may be anything, also what `inkread predict` has written
 _EXAMPLE = 'write {"strokes": [[[x, y], [x, y], ...], ...], "text": "..."}'
 
 

@@ -11,6 +11,7 @@ from inkread.inputs.images import Images, check_size, decoding
 from inkread.inputs.source import Source
 
 NAME = "PDF"
+SUFFIXES: tuple[str, ...] = (".pdf",)
 DPI = 200  # pixels per inch: A4 is then 1654 x 2339 pixels, and a letter such as n about 20 pixels high
 POINTS_PER_INCH = 72  # the unit of lengths in a PDF
 HEADER_BYTES = 1024  # readers accept the header "%PDF-" anywhere among these first bytes (PDF 1.7, appendix H)

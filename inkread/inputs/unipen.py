@@ -17,6 +17,7 @@ from inkread.inputs.ink import MAX_POINTS, Ink, Stroke
 from inkread.inputs.source import Source, file_version, open_source, text_start
 
 NAME = "UNIPEN"
+SUFFIXES: tuple[str, ...] = ()  # .dat may be anything
 UNITS = ("TEXT", "LINE", "WORD", "CHARACTER")  # what a .SEGMENT may be, the largest first
 
 # Providers (the first folder of the ink) that number .PEN_DOWN and .PEN_UP components together. All others number

@@ -39,6 +39,12 @@ class PageLayout:
     paragraphs: tuple[int, ...] = ()  # the number of each line's paragraph, from 1
     is_page: bool = False  # a whole page, not a single line
     in_color: Callable[[], NDArray[np.uint8]] | None = None  # reads the page again, (H, W, 3), or (H, W) if it is grey
+    wanted: range | None = None  # the numbers of the pages of this file that are to be read; None for all
+
+    @property
+    def numbers(self) -> range:
+        """The numbers, from 1, of the pages of this file that are to be read."""
+        return self.wanted or range(1, self.count + 1)
 
 
 def detect_layout(name: str, number: int, count: int, line_input: LineInput, is_page: bool | None = None) -> PageLayout:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from PIL import Image
 from inkread.errors import BadInput
 from inkread.features.ink_lines import split_lines
 from inkread.inputs import Images, open_input
+from inkread.inputs.collect import Input
 from inkread.inputs.images import check_size, to_array
 from inkread.inputs.ink import LineInput, Stroke
 
@@ -34,14 +35,18 @@ class Pages:
     count: int
     load: Callable[[int], LineInput]  # the image (H, W) uint8 or the strokes of page 0, 1, ...
     in_color: Callable[[int], Grey] | None = None  # of an image: the same page as (H, W, 3), or (H, W) if it is grey
+    wanted: range | None = None  # the numbers, from 1, of the pages that are to be read; None for all
 
 
-def open_pages(readable: Readable, split: bool = True) -> Pages:
+def open_pages(readable: Readable | Input, split: bool = True) -> Pages:
     """The pages of what is read. Without `split`, the strokes on a page count as one line.
 
     Raises BadInput for what is not accepted, and for a file that is missing, damaged or of another kind.
     """
     name = name_of(readable)
+    if isinstance(readable, Input):
+        pages = _open_file(name, readable.path, split)
+        return replace(pages, wanted=readable.pages(pages.count))
     if isinstance(readable, str | os.PathLike):
         return _open_file(name, name, split)
     if isinstance(readable, bytes):
@@ -55,6 +60,8 @@ def open_pages(readable: Readable, split: bool = True) -> Pages:
 
 def name_of(readable: object) -> str:
     """The path of a file as it was given; for what is in memory a name in angle brackets."""
+    if isinstance(readable, Input):
+        return readable.path
     if isinstance(readable, str | os.PathLike):
         return os.fsdecode(readable)
     kinds = ((bytes, "bytes"), (Image.Image, "image"), (np.ndarray, "array"), (Sequence, "strokes"))

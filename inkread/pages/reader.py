@@ -15,6 +15,7 @@ from inkread._names import one_line
 from inkread.config import DEFAULT_MODEL, STROKE_MODEL
 from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
 from inkread.errors import BadConfig, BadInput, BadModel, InkreadError, explain_failure
+from inkread.inputs.collect import Input
 from inkread.inputs.ink import LineInput
 from inkread.model.device import find_device
 from inkread.model.recognizer import Decoder, Reading, Recognizers, mean_confidence
@@ -69,7 +70,7 @@ class Reader:
 
     def read_many(
         self,
-        inputs: Iterable[Readable],
+        inputs: Iterable[Readable | Input],
         *,
         page: bool | None = None,
         failed: Failed | None = None,
@@ -87,7 +88,7 @@ class Reader:
             yield layout, to_page(layout, readings)
 
     def _layouts(
-        self, inputs: Iterable[Readable], page: bool | None, failed: Failed | None, check: Check | None
+        self, inputs: Iterable[Readable | Input], page: bool | None, failed: Failed | None, check: Check | None
     ) -> Iterator[PageLayout]:
         for x in inputs:
             try:
@@ -103,12 +104,13 @@ class Reader:
                 failed(name, explain_failure(error, _place(name)))
 
 
-def find_layouts(x: Readable, page: bool | None = None) -> Iterator[PageLayout]:
+def find_layouts(x: Readable | Input, page: bool | None = None) -> Iterator[PageLayout]:
     """The layout of each page of an input. Raises BadInput when it, or its next page, cannot be read."""
     pages = open_pages(x)
-    for index in range(pages.count):
-        layout = detect_layout(pages.name, index + 1, pages.count, pages.load(index), page)
-        yield replace(layout, in_color=partial(pages.in_color, index) if pages.in_color else None)
+    for number in pages.wanted or range(1, pages.count + 1):
+        layout = detect_layout(pages.name, number, pages.count, pages.load(number - 1), page)
+        in_color = partial(pages.in_color, number - 1) if pages.in_color else None
+        yield replace(layout, in_color=in_color, wanted=pages.wanted)
 
 
 def read_layouts(
