@@ -19,6 +19,22 @@ HEAD = """\
 # Commands
 
 This page is made from the help texts of the program by `docs/make_cli.py`. `inkread COMMAND --help` shows the same.
+
+## Exit codes
+
+Every command ends with one of these codes. They are part of the interface, and stay the same from version to version.
+
+| code | meaning | examples |
+|---|---|---|
+| 0 | success | everything was read, also if there is no handwriting on a page |
+| 1 | an error, or some of the inputs failed | a damaged image; no such file; no such model; `check` found a problem |
+| 2 | wrong usage | an option, a setting or a combination of them that does not exist |
+| 3 | nothing to read | no documents in a folder, no file that matches a pattern, no lines in a dataset |
+| 4 | an output cannot be written | no permission, a full disk, a closed pipe; a file that exists, without `--force` |
+| 130 | interrupted | Ctrl-C |
+
+With several inputs, each failure is one line on standard error, and the others are read. The code is then 1, or 4 if an
+output could not be written. It is 3 only if there was nothing to read at all.
 """
 
 

@@ -2,8 +2,9 @@
 
 InkreadError            the base class: catch it to catch them all
 ├── BadInput            an image, pen strokes or a text that cannot be read
-│   └── NothingToRead   a folder, a pattern or a list without any documents
+│   └── NothingToRead   a folder, a pattern or a list without any documents; a text without words
 ├── BadDataset          a dataset that cannot be found, recognised or used
+│   └── EmptyDataset    a folder without a dataset, or a dataset without any line of text
 ├── BadModel            a model file that is missing, damaged or of another kind
 ├── BadConfig           settings that do not exist or contradict each other
 ├── CannotWrite         an output that cannot be written
@@ -21,8 +22,8 @@ class InkreadError(Exception):
     >>> str(BadDataset("no text", path="lines.tsv", line=3, hint="fill in the column 'text'"))
     "lines.tsv, line 3: no text; fill in the column 'text'"
 
-    The command line prints the text on one line and exits with code 1. Programs use the attributes `problem`, `path`
-    (str or None), `line` (counted from 1, or None) and `hint` (str or None).
+    The command line prints the text on one line, and inkread/cli/exit_codes.py says with which code it exits. Programs
+    use the attributes `problem`, `path` (str or None), `line` (counted from 1, or None) and `hint` (str or None).
     """
 
     def __init__(
@@ -39,11 +40,15 @@ class BadInput(InkreadError):
 
 
 class NothingToRead(BadInput):
-    """A folder, a pattern or a list without any documents."""
+    """A folder, a pattern or a list without any documents; a text without words."""
 
 
 class BadDataset(InkreadError):
     """A dataset that cannot be found, recognised or used."""
+
+
+class EmptyDataset(BadDataset):
+    """A folder without a dataset, or a dataset without any line of text."""
 
 
 class BadModel(InkreadError):

@@ -3,16 +3,21 @@
 import errno
 import itertools
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from commands import LINE, SAMPLE, python, refused, run
+from commands import INKS, LINE, ROOT, SAMPLE, python, refused, run
+from PIL import Image
 
+from inkread import cli
 from inkread._threads import wait_passively
-from inkread.cli import COMMANDS, display
+from inkread.cli import COMMANDS, display, exit_codes
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -59,7 +64,7 @@ assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 def test_datasets_without_lines(model: Path, tmp_path: Path) -> None:
     for command in (("eval", "--model", model), ("check",), ("train", "--out", tmp_path / "m.safetensors")):
-        assert "no dataset in this folder" in refused(*command, tmp_path)
+        assert "no dataset in this folder" in refused(*command, tmp_path, code=3)
         assert "01-scan.png: an image, not a dataset" in refused(*command, LINE)
         assert "no such file or folder" in refused(*command, tmp_path / "lost")
         assert "no split 'dev'; it has no splits" in refused(*command, f"{SAMPLE}:dev")
@@ -111,12 +116,101 @@ print(*sys.modules, file=sys.stderr)
     assert "inkread.cli" in imported and not {"torch", "numpy", "rich", "PIL", "importlib.metadata"} & set(imported)
 
 
-def test_a_closed_pipe_behind_stdout() -> None:
+@pytest.mark.parametrize("arguments", [("check", SAMPLE), ("predict", LINE, LINE)], ids=lambda arguments: arguments[0])
+def test_a_closed_pipe_behind_stdout(model: Path, arguments: tuple[object, ...]) -> None:
     end, start = os.pipe()
     os.close(end)
-    result = python("-m", "inkread", "check", SAMPLE, stdout=start)
+    result = python("-m", "inkread", *arguments, "--model", model, stdout=start)
     os.close(start)
-    assert (result.returncode, result.stderr) == (1, "")
+    assert (result.returncode, result.stderr) == (4, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders, and no SIGINT")
+def test_ctrl_c_ends_at_once_and_quietly(model: Path, tmp_path: Path) -> None:
+    """While a command reads, here from a pipe in which nothing comes."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "inkread", "predict", str(pipe), "--model", str(model)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process, open(pipe, "wb"):  # waits until the command opens it
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_the_exit_codes_are_documented() -> None:
+    codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
+    rows = re.findall(r"^ {2,}(\d+) {2,}\w", cli.main.help or "", re.MULTILINE)
+    assert sorted(map(int, rows)) == sorted(codes) == [0, 1, 2, 3, 4, 130]
+    reference = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", reference, re.MULTILINE)] == sorted(codes)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("predict FILE", 0),
+        ("predict blank.png", 0),  # no handwriting on a page is a result
+        ("predict lost.png", 1),
+        ("predict bad.png FILE", 1),
+        ("predict empty FILE", 1),
+        ("predict empty bad.png", 1),
+        ("predict empty lost.txt#3", 1),
+        ("predict FILE#2", 1),
+        ("predict FILE#0", 1),
+        ("predict FILE --line --format alto", 2),
+        ("predict empty", 3),
+        ("predict empty/*.png", 3),
+        ("predict @empty.txt empty", 3),
+        ("predict FILE --out bad.png", 2),
+        ("predict FILE --out bad.png/texts", 4),
+        ("predict FILE --out full", 4),  # has the text already
+        ("predict FILE lost.png --out taken --force", 4),
+        ("eval few", 0),
+        ("eval lost", 1),
+        ("eval few:dev", 1),
+        ("eval few --report", 2),
+        ("eval empty", 3),
+        ("eval no-text.tsv", 3),
+        ("eval few --report lost/errors.html", 4),
+        ("check few", 0),
+        ("check lost.tsv", 1),
+        ("check missing.tsv", 1),
+        ("check", 2),
+        ("check empty", 3),
+        ("train lost --out a.safetensors", 1),
+        ("train few --set layers=none --out a.safetensors", 2),
+        ("train empty --out a.safetensors", 3),
+        ("train few --out lost/a.safetensors", 4),
+        ("lm train empty.txt --out a.arpa", 3),
+        ("lm score empty.txt", 3),
+        ("lm train text.txt --out lost/a.arpa", 4),
+        ("render a.json -o a.png", 0),
+        ("render bad.png -o a.png", 1),
+        ("render a.json -o a.jpg", 2),
+        ("render a.json -o lost/a.png", 4),
+        ("export lost.safetensors -o a.onnx", 1),
+        ("export MODEL -o lost/a.onnx", 4),
+    ],
+)
+def test_exit_codes(
+    model: Path, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("empty", "full", "taken/01-scan.txt"):
+        Path(folder).mkdir(parents=True)
+    texts = {"full/01-scan.txt": "", "empty/a.docx": "", "empty.txt": "", "text.txt": "a text", "bad.png": "no image"}
+    tables = {"no-text.tsv": "file\ttext\nbad.png\t\n", "missing.tsv": "file\ttext\nlost.png\ta\n"}
+    for name, text in {**texts, **tables, "a.json": INKS["a.json"]}.items():
+        Path(name).write_text(text)
+    Image.new("L", (400, 600), 255).save("blank.png")
+    shutil.copytree(few, "few")
+    words = [word.replace("FILE", str(LINE)).replace("MODEL", str(model)) for word in command.split()]
+    with_model = words[0] in ("predict", "eval", "check")
+    result = run(*words, *(("--model", model) if with_model else ()))
+    assert result.exit_code == code, result.output
+    if code and words[0] != "check":  # which prints the problems of a dataset on stdout
+        assert result.stderr.splitlines()[-1].startswith(("Error: ", "1 of 2 ", "2 of 2 "))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
@@ -124,4 +218,4 @@ def test_a_full_disk_behind_stdout() -> None:
     with open("/dev/full", "w") as full:
         result = python("-m", "inkread", "check", SAMPLE, stdout=full)
     assert result.stderr == "Error: <stdout>: cannot be written (No space left on device); free some space\n"
-    assert result.returncode == 1
+    assert result.returncode == 4

@@ -12,6 +12,7 @@ import click
 from inkread import __version__
 from inkread._names import one_line
 from inkread._threads import wait_passively
+from inkread.cli import exit_codes
 from inkread.cli.display import log_to_stderr, write_utf8
 from inkread.errors import InkreadError
 
@@ -25,11 +26,10 @@ COMMANDS = (
     "lm",
     "export",
 )  # each is `command` in the module of its name
-INTERRUPTED = 130  # the exit code of a program that Ctrl-C has stopped: 128 + SIGINT
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used. Their errors are one line on stderr and exit code 1."""
+    """A group whose commands are imported when they are used. Their errors are one line on stderr, and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -45,9 +45,10 @@ class LazyGroup(click.Group):
             with log_to_stderr():
                 return super().invoke(ctx)
         except InkreadError as error:
-            raise click.ClickException(str(error)) from error
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(exit_codes.of_error(error))
         except BrokenPipeError:
-            raise  # click exits quietly
+            raise  # of stderr: click exits quietly
         except OSError as error:  # one that no function expects, for example no folder for temporary files
             message = f"{error.filename or 'inkread'}: {error.strerror or error}"
             raise click.ClickException(one_line(message)) from error
@@ -59,7 +60,7 @@ class LazyGroup(click.Group):
                 "not enough memory; use smaller images, or for training --set batch=4 or --preset small"
             ) from error
         except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
+            ctx.exit(exit_codes.INTERRUPTED)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -78,7 +79,9 @@ def main() -> None:
     Exit codes:
       0    success
       1    an error, or some of the inputs failed
-      2    wrong usage of the command
+      2    wrong usage: an option or setting that does not exist or contradicts another
+      3    nothing to read: no document, line or text was found
+      4    an output cannot be written, or exists
       130  interrupted with Ctrl-C
 
     \b

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inkread._names import one_line
+from inkread.cli.exit_codes import NOT_WRITABLE
 from inkread.errors import CannotWrite, explain_failure
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def print_line(text: str) -> None:
         # Discard what is still buffered, or Python reports a second error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # the other end was closed, as in `inkread predict ... | head`
-            sys.exit(1)
+            sys.exit(NOT_WRITABLE)
         raise CannotWrite(f"cannot be written ({error.strerror})", path="<stdout>", hint="free some space") from error
 
 

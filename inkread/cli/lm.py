@@ -10,7 +10,7 @@ import click
 from inkread._files import check_writable
 from inkread.cli.display import note, print_line, progress_bar
 from inkread.cli.options import is_given, json_option, name_and_value
-from inkread.errors import BadInput
+from inkread.errors import NothingToRead
 
 if TYPE_CHECKING:
     from inkread.lm.ngram import NgramModel
@@ -85,7 +85,7 @@ def lm_train(
     lines = [line for path in texts for line in lines_of(read_text(path))]
     if not lines:
         names = ", ".join(map(str, texts))
-        raise BadInput("no text to learn from", path=names, hint="give files with lines of text")
+        raise NothingToRead("no text to learn from", path=names, hint="give files with lines of text")
     facts = {"trained_on": [path.name for path in texts], "characters": sum(map(len, lines))}
     if kind == "rnn":
         from inkread.model.rnnlm import RnnConfig
@@ -140,7 +140,7 @@ def lm_score(file: Path, lm: str, as_json: bool) -> None:
 
     lines = list(lines_of(read_text(file)))
     if not lines:
-        raise BadInput("has no text to score", path=file)
+        raise NothingToRead("has no text to score", path=file, hint="give lines of text")
     model = _load(lm)
     scores = [model.score(line) for line in lines]
     bits = -sum(scores) / math.log(2) / sum(len(line) + 1 for line in lines)

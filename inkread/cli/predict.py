@@ -10,6 +10,7 @@ import click
 
 from inkread._files import check_new, check_writable, write_atomic
 from inkread._names import one_line
+from inkread.cli import exit_codes
 from inkread.cli.display import note, print_line, progress_bar
 from inkread.cli.options import decoder_option, lm_option, load_recognizers, model_option, words_option
 from inkread.document import FORMATS, Format
@@ -78,7 +79,8 @@ def command(
     file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON. `-` is standard input. Pen strokes are recognised from
     the path of the pen, or from a drawing of it if --model is a model of images.
 
-    A file that cannot be read is reported, the others are still read, and the exit code is 1.
+    A file that cannot be read is reported, the others are still read, and the exit code is 1. Without any document
+    in the folders or lists, it is 3.
 
     --format json writes one object per line of writing: file, page, text, confidence and the characters, each with
     text, confidence, left and right, in pixels or in the units of the strokes. Lines of a page also have the number of
@@ -106,7 +108,7 @@ def command(
     output_format = FORMATS[format_name]
     if str(words) == "-" and {"-", "@-"} & {*files}:
         raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
-    inputs, failed = _find_inputs(files, out)
+    inputs, problems = _find_inputs(files, out)
     names = tuple(found.path for found in inputs)
     _check_options(names, page, format_name, out, overlay)
     if overlay:
@@ -117,18 +119,17 @@ def command(
 
     reader = Reader(load_recognizers(model, decoder, lm, words))
     writer = _Writer(output_format, out, overlay, several=len(inputs) > 1)
-    count = len(inputs) + failed
-    failed += _read_files(reader, inputs, True if output_format.for_pages or overlay else page, writer)
-    if failed:
-        if count > 1:
-            note(f"{failed} of {count} files could not be read")
-        sys.exit(1)
+    failures = _read_files(reader, inputs, True if output_format.for_pages or overlay else page, writer)
+    failed, count = len(problems) + len(failures), len(problems) + len(inputs)
+    if failed and count > 1:
+        note(f"{failed} of {count} files could not be read")
+    sys.exit(exit_codes.of_batch([*problems, *failures.values()], anything_found=True))
 
 
-def _find_inputs(files: tuple[str, ...], out: Path | None) -> tuple[list["Input"], int]:
-    """The documents that the arguments name, and the number of arguments that lead to none, which are reported.
+def _find_inputs(files: tuple[str, ...], out: Path | None) -> tuple[list["Input"], list[BadInput]]:
+    """The documents that the arguments name, and why some arguments lead to none, which is reported.
 
-    Exits where there is nothing to read.
+    Exits where there is no document.
     """
     from inkread.inputs.collect import collect
 
@@ -138,19 +139,21 @@ def _find_inputs(files: tuple[str, ...], out: Path | None) -> tuple[list["Input"
     for problem in found.problems:
         note(f"Error: {problem}")
     if not found.inputs:
-        sys.exit(1)
-    return found.inputs, len(found.problems)
+        sys.exit(exit_codes.of_batch(found.problems, anything_found=False))
+    return found.inputs, found.problems
 
 
-def _read_files(reader: "Reader", inputs: list["Input"], page: bool | None, writer: "_Writer") -> int:
-    """Read and write all files, and report those that cannot be read; return their number."""
+def _read_files(
+    reader: "Reader", inputs: list["Input"], page: bool | None, writer: "_Writer"
+) -> dict[str, InkreadError]:
+    """Read and write all files, and report those that cannot be read; return their names with the last error."""
     from inkread.pages.reader import place_of
 
-    failures: set[str] = set()  # names of files
+    failures: dict[str, InkreadError] = {}  # by the names of files
     finished: set[str] = set()
 
     def failed(name: str, error: InkreadError) -> None:
-        failures.add(name)
+        failures[name] = error
         note(f"Error: {error}")
 
     shown = 0 if sys.stdout.isatty() else len(inputs)  # on a terminal, the text itself shows the progress
@@ -164,8 +167,8 @@ def _read_files(reader: "Reader", inputs: list["Input"], page: bool | None, writ
                 failed(layout.name, explain_failure(error, place_of(layout)))
             if layout.number == layout.numbers[-1]:
                 finished.add(layout.name)
-            tick(len(finished | failures), len(inputs))
-    return len(failures)
+            tick(len(finished | failures.keys()), len(inputs))
+    return failures
 
 
 def _check_options(

@@ -10,7 +10,7 @@ from typing import Protocol
 from inkread._names import printable
 from inkread.data import iam, iam_ondb, ink_files, manifest, page_xml, transcriptions
 from inkread.data.samples import IMAGE_SUFFIXES, Dataset, Entry, Note, Sample, Skipped, clean_sample, unusable
-from inkread.errors import BadDataset
+from inkread.errors import BadDataset, EmptyDataset
 
 __all__ = ["FORMATS", "Dataset", "Format", "Sample", "open_dataset"]
 
@@ -47,7 +47,7 @@ def open_dataset(spec: str) -> Dataset:
     skipped += [f"{sample.id}: {reason}" for sample in samples if (reason := unusable(sample))]
     used = tuple(sample for sample in samples if not unusable(sample))
     if not used:
-        raise BadDataset("no line with a text in it", path=spec, hint="check that the transcriptions are there")
+        raise EmptyDataset("no line with a text in it", path=spec, hint="check that the transcriptions are there")
     notes = tuple(printable(entry.text) for entry in entries if isinstance(entry, Note))
     return Dataset(printable(spec), used, tuple(skipped), notes)
 
@@ -70,7 +70,7 @@ def _format_of(path: Path) -> Format:
             return candidate
     if path.is_dir():
         names = ", ".join(row.NAME for row in FORMATS)
-        raise BadDataset("no dataset in this folder", path=path, hint=f"inkread looked for {names}")
+        raise EmptyDataset("no dataset in this folder", path=path, hint=f"inkread looked for {names}")
     return manifest  # a table, whatever its name ends with
 
 

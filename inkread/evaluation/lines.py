@@ -13,7 +13,7 @@ from typing import Any
 from inkread.alphabet import normal
 from inkread.data import Dataset, Sample, open_dataset
 from inkread.data.samples import read_line_input
-from inkread.errors import BadDataset, InkreadError
+from inkread.errors import BadDataset, EmptyDataset, InkreadError
 from inkread.evaluation.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.inputs.ink import LineInput
 from inkread.model.recognizer import Reading
@@ -198,7 +198,7 @@ def evaluate(
         problem = f"none of its {total} lines can be read; the first: {inputs.failures[0][1]}"
         raise BadDataset(problem, path=dataset.name)
     if not any(line.words for line in lines):
-        raise BadDataset("no line with a text to compare with", path=dataset.name, hint="check its transcriptions")
+        raise EmptyDataset("no line with a text to compare with", path=dataset.name, hint="check its transcriptions")
     return Evaluation(dataset.name, tuple(lines), tuple(inputs.failures), seconds)
 
 
