@@ -33,5 +33,5 @@ def test_eval_scores_what_can_be_read(few: Path, model: Path, tmp_path: Path) ->
 def test_a_report_that_cannot_be_written_is_told_before_the_work(few: Path, tmp_path: Path) -> None:
     """No model is looked for yet."""
     lost = tmp_path / "lost" / "report.html"
-    assert f"{lost}: there is no folder" in refused("eval", few, "--report", lost, "--model", "none")
+    assert f"{lost}: there is no folder" in refused("eval", few, "--report", lost, "--model", "none", code=4)
     assert "is a directory" in refused("eval", few, "--report", tmp_path, "--model", "none", code=2)

@@ -255,7 +255,7 @@ def test_every_format_can_go_into_a_folder(model: Path, pages: Path, tmp_path: P
         read = done("predict", LINE, pages, "--model", model, "--json").stdout
         assert files[0].read_text("utf-8") + files[1].read_text("utf-8") == read
     files[0].write_text("corrected by hand")
-    assert refused(*command) == f"Error: {files[0]}: exists; give --force to overwrite it, or another --out"
+    assert refused(*command, code=4) == f"Error: {files[0]}: exists; give --force to overwrite it, or another --out"
     assert files[0].read_text() == "corrected by hand"
     done(*command, "--force")
     assert files[0].read_text() != "corrected by hand"
@@ -269,10 +269,12 @@ def test_a_file_that_cannot_be_written_does_not_stop_the_others(
         shutil.copy(LINE, name)
     Path("out/a.txt").mkdir(parents=True)
     result = run("predict", "a.png", "b.png", "--model", model, "--out", "out", "--force")
-    assert result.exit_code == 1 and Path("out/b.txt").is_file()
+    assert result.exit_code == 4 and Path("out/b.txt").is_file()
     assert "Error: a.png: out/a.txt: cannot be written" in result.stderr
     Path("file").touch()
-    assert "file/out: the folder cannot be made" in refused("predict", "a.png", "--model", model, "--out", "file/out")
+    assert "file/out: the folder cannot be made" in refused(
+        "predict", "a.png", "--model", model, "--out", "file/out", code=4
+    )
 
 
 def test_an_overlay_of_every_page(model: Path, pages: Path, tmp_path: Path) -> None:
@@ -282,7 +284,9 @@ def test_an_overlay_of_every_page(model: Path, pages: Path, tmp_path: Path) -> N
     assert not (tmp_path / "seen.png").exists()
     shutil.copy(LINE, tmp_path / "own.png")
     own = tmp_path / "own.png"
-    assert f"{own}: would overwrite the page itself" in refused("predict", own, "--model", model, "--overlay", own)
+    assert f"{own}: would overwrite the page itself" in refused(
+        "predict", own, "--model", model, "--overlay", own, code=4
+    )
 
 
 def test_an_overlay_is_as_colourful_as_the_page(model: Path, tmp_path: Path) -> None:

@@ -31,6 +31,6 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     assert "2 inks, one per line" in refused("render", tmp_path / "two.jsonl", "-o", out)
     assert "an image, not pen strokes" in refused("render", LINE, "-o", out)
     assert "no such file" in refused("render", tmp_path / "none.inkml", "-o", out)
-    assert "there is no folder" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "no" / "a.png")
+    assert "there is no folder" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "no" / "a.png", code=4)
     assert "must end in .png" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "a.jpg", code=2)
     assert not out.exists()

@@ -29,7 +29,7 @@ def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.log.jsonl", "m.safetensors"]
     facts = load_model(str(out)).facts
     assert (facts["lines"], facts["training"]["minutes"], facts["training"]["epochs"]) == (4, 0.0001, 0)
-    existing = refused("train", few, *TINY, "--epochs", 1, "--out", out)
+    existing = refused("train", few, *TINY, "--epochs", 1, "--out", out, code=4)
     assert existing == f"Error: {out}: exists; give --force to overwrite it, or another --out"
     both = done("train", few, *TINY, "--minutes", 60, "--epochs", 1, "--out", out, "--force")
     assert both.stderr.endswith("% on 4 training lines\n")
@@ -103,9 +103,9 @@ def test_settings_from_a_file(few: Path, tmp_path: Path) -> None:
     assert load_model(str(out)).config == NetworkConfig(layers=1, hidden=8, channels=(8, 8, 8), cell="gru")
     config.write_text("hidden = 16\nlayers 1\n")
     out.unlink()
-    broken = refused("train", few, "--config", config, "--out", out)
+    broken = refused("train", few, "--config", config, "--out", out, code=2)
     assert "settings.toml: " in broken and "(at line 2, column 8)" in broken
-    assert "lost.toml: No such file" in refused("train", few, "--config", tmp_path / "lost.toml", "--out", out)
+    assert "lost.toml: No such file" in refused("train", few, "--config", tmp_path / "lost.toml", "--out", out, code=2)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_full_disk(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     out = tmp_path / "m.safetensors"
     out.write_bytes(b"the old one")
     monkeypatch.setattr("os.replace", full)
-    line = refused("train", few, *TINY, "--epochs", 1, "--out", out, "--force")
+    line = refused("train", few, *TINY, "--epochs", 1, "--out", out, "--force", code=4)
     assert line == f"Error: {out}: cannot be written (No space left on device); free some space"
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"the old one"]
 
@@ -224,7 +224,7 @@ def test_a_full_disk(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_stopped_training_is_not_overwritten(few: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "m.checkpoint"
     checkpoint.write_bytes(b"hours of work")
-    line = refused("train", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    line = refused("train", few, *TINY, "--epochs", 1, "--out", tmp_path / "m.safetensors", code=4)
     assert line.startswith(f"Error: {checkpoint}: belongs to a training that was stopped; continue it with --resume")
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"hours of work"]
 

@@ -103,7 +103,7 @@ def test_export_refuses_to_overwrite(tmp_path: Path) -> None:
     out = tmp_path / "x.onnx"
     out.write_bytes(b"")
     done = CliRunner().invoke(main, ["export", DEFAULT_MODEL, "-o", str(out)])
-    assert done.exit_code == 1 and "--force" in done.output
+    assert done.exit_code == 4 and "--force" in done.output
 
 
 def test_what_onnx_lacks_is_refused() -> None:
