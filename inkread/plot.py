@@ -210,8 +210,8 @@ def plot_heat_map(
         looks = [_look(value, brightness) for value in values]
         for place in range(1, len(looks) + 1):
             if place == len(looks) or looks[place] != looks[first]:
-                left, length, top = LEFT + cell * first, cell * (place - first), TOP + row_height * number
-                shape = f"M{left:.1f} {top:.1f}h{length:.2f}v{row_height - 2:.1f}h-{length:.2f}z"
+                left, right, top = LEFT + cell * first, LEFT + cell * place, TOP + row_height * number
+                shape = f"M{left:.1f} {top:.1f}H{right:.1f}v{row_height - 2:.1f}H{left:.1f}z"
                 shapes.setdefault(looks[first], []).append(shape)
                 first = place
     parts = [_title(title)]

@@ -76,9 +76,9 @@ def test_a_heat_map_joins_cells_of_a_colour() -> None:
         if path.get("shape-rendering")
     }
     assert shapes == {
-        "#fde725": "M62.0 44.0h100.00v18.0h-100.00z",  # the brightest: two cells of 50
-        "#440154": "M162.0 44.0h50.00v18.0h-50.00z",  # the darkest
-        "none": "M212.0 44.0h50.00v18.0h-50.00zM62.0 64.0h150.00v18.0h-150.00z",
+        "#fde725": "M62.0 44.0H162.0v18.0H62.0z",  # the brightest: two cells of 50
+        "#440154": "M162.0 44.0H212.0v18.0H162.0z",  # the darkest
+        "none": "M212.0 44.0H262.0v18.0H212.0zM62.0 64.0H212.0v18.0H62.0z",
     }
     assert {"up", "down", "t", "-2", "1", "10⁻⁴", "1  size"} <= set(texts(plot))
 

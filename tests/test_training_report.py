@@ -106,5 +106,5 @@ def test_the_command_writes_a_report(few: Path, tmp_path: Path, monkeypatch: pyt
     assert not page.exists()
     monkeypatch.undo()
     lost = tmp_path / "lost" / "train.html"
-    line = refused("train", few, *TINY, "--out", tmp_path / "n.safetensors", "--report", lost)
+    line = refused("train", few, *TINY, "--out", tmp_path / "n.safetensors", "--report", lost, code=4)
     assert f"{lost}: there is no folder" in line and not (tmp_path / "n.safetensors").exists()

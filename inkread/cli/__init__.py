@@ -24,6 +24,7 @@ COMMANDS = (
     "check",
     "render",
     "lm",
+    "gradients",
     "export",
 )  # each is `command` in the module of its name
 
