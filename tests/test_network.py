@@ -124,23 +124,35 @@ def process_group(tmp_path: Path) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def normalised(norm: nn.BatchNorm2d, x: Tensor) -> list[Tensor]:
+def normalised(norm: nn.BatchNorm2d, x: Tensor, mask: Tensor) -> list[Tensor]:
     """Output and gradients of two training steps, then the running statistics and the output in inference."""
+
+    def forward(batch: Tensor) -> Tensor:
+        if isinstance(norm, BatchNorm):
+            return norm.masked_relu(batch, mask)
+        return nn.functional.relu(norm(batch)) * mask
+
     results = []
     with torch.enable_grad():
         for batch in (x, 3 * x + 1):
             batch = batch.clone().requires_grad_()
-            output = norm.train()(batch)
+            norm.train()
+            output = forward(batch)
             results += [output, *torch.autograd.grad((output**3).sum(), [batch, norm.weight, norm.bias])]
-    return [*results, norm.running_mean, norm.running_var, norm.num_batches_tracked, norm.eval()(x)]
+    norm.eval()
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    return [*results, norm.running_mean, norm.running_var, norm.num_batches_tracked, forward(x)]
 
 
 def check_norm() -> None:
     ours, theirs = BatchNorm(5), nn.BatchNorm2d(5)
     for norm in (ours, theirs):
         nn.init.uniform_(norm.weight, generator=torch.Generator().manual_seed(1))
-    x = torch.randn(4, 5, 6, 7)
-    torch.testing.assert_close(normalised(ours, x), normalised(theirs, x), atol=1e-4, rtol=1e-4)
+        nn.init.uniform_(norm.bias, generator=torch.Generator().manual_seed(2))
+    x, mask = torch.randn(4, 5, 6, 7), (torch.arange(7) < torch.tensor([[7], [3], [5], [1]])).float()[:, None, None]
+    for memory in (torch.contiguous_format, torch.channels_last):
+        own = normalised(ours, x.contiguous(memory_format=memory), mask)
+        torch.testing.assert_close(own, normalised(theirs, x, mask), atol=1e-4, rtol=1e-4)
 
 
 def test_batch_norm_of_one_rank_equals_that_of_torch() -> None:
@@ -149,6 +161,13 @@ def test_batch_norm_of_one_rank_equals_that_of_torch() -> None:
 
 def test_batch_norm_over_ranks_has_the_same_formula(process_group: None) -> None:
     check_norm()
+
+
+def test_batch_norm_in_bfloat16_is_near_that_in_float32() -> None:
+    x, mask = torch.randn(4, 5, 6, 7).bfloat16(), torch.ones(4, 1, 1, 7)
+    low, high = normalised(BatchNorm(5), x, mask.bfloat16()), normalised(BatchNorm(5), x.float(), mask)
+    for part, exact in zip(low, high, strict=True):
+        assert (part.float() - exact).norm() <= 0.02 * exact.float().norm()
 
 
 @pytest.mark.parametrize("pool", [(2, 1), (2, 2)])

@@ -126,6 +126,11 @@ def test_reverse_each_by_hand() -> None:
     assert torch.equal(reverse_each(reversed_x.unsqueeze(2), torch.tensor([3, 4])), x)
 
 
+def test_the_gradient_of_reverse_each() -> None:
+    x = torch.randn(5, 3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: reverse_each(x, torch.tensor([5, 1, 3])), x)
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_output_of_a_sequence_does_not_depend_on_its_batch(cell: str, bidirectional: bool) -> None:

@@ -9,6 +9,7 @@ Shapes: T steps, B sequences, F inputs per step, H cells.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,11 +87,29 @@ def run_truncated(cell: nn.Module, x: Tensor, truncate: int) -> Tensor:
     return torch.cat(chunks)
 
 
+class ReverseEach(torch.autograd.Function):
+    """x (T, B, F) with the first lengths[b] steps of each sequence b in reverse order; the padding stays in place.
+
+    The gradient is reversed in the same way: its own derivative of indexing would add up, which is slower.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, lengths: Tensor) -> Tensor:
+        steps = torch.arange(len(x), device=x.device).unsqueeze(1)  # (T, 1)
+        index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
+        ctx.save_for_backward(index)
+        return x[index, torch.arange(x.shape[1], device=x.device)]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        return gradient[index, torch.arange(gradient.shape[1], device=gradient.device)], None
+
+
 def reverse_each(x: Tensor, lengths: Tensor) -> Tensor:
-    """x (T, B, F) with the first lengths[b] steps of each sequence b in reverse order; the padding stays in place."""
-    steps = torch.arange(len(x), device=x.device).unsqueeze(1)  # (T, 1)
-    index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
-    return x[index, torch.arange(x.shape[1], device=x.device)]
+    """x (T, B, F), lengths (B,) -> (T, B, F), each sequence in reverse order."""
+    reverse: Tensor = ReverseEach.apply(x, lengths)  # type: ignore[no-untyped-call]
+    return reverse
 
 
 class Layer(nn.Module):
