@@ -115,7 +115,7 @@ $(VENV): pyproject.toml
 $(LOWEST): pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-		needed = project["dependencies"] + project["optional-dependencies"]["pdf"]; \
+		needed = project["dependencies"] + project["optional-dependencies"]["pdf"] + project["optional-dependencies"]["heic"]; \
 		print("\n".join(needed).replace(">=", "=="))' > .venv-lowest/requirements.txt
 	.venv-lowest/bin/pip install --quiet -r .venv-lowest/requirements.txt 'pytest>=8' 'hypothesis>=6'
 	@touch $@

@@ -78,6 +78,26 @@ def image(form: str, **options: object) -> Callable[[], bytes]:
     return make
 
 
+def pages(form: str, **options: object) -> Callable[[], bytes]:
+    """A file of three pages."""
+    small = [Image.new("L", (200, 150), 255 - number) for number in range(2)]
+    return image(form, save_all=True, append_images=small, **options)
+
+
+def fax() -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(SAMPLE / "letter.jpg") as page:
+        page.resize((400, 300)).convert("1").save(buffer, "TIFF", compression="group4")
+    return buffer.getvalue()
+
+
+def heic() -> bytes:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()  # so that Pillow writes HEIC
+    return image("HEIF")()
+
+
 def file(name: str) -> Callable[[], bytes]:
     return (SAMPLE / name).read_bytes
 
@@ -176,7 +196,15 @@ KINDS = {
     "bmp": Kind("a.bmp", image("BMP"), predict),
     "webp": Kind("a.webp", image("WEBP"), predict),
     "gif": Kind("a.gif", image("GIF"), predict),
+    "ppm": Kind("a.ppm", image("PPM"), predict),
+    "jpeg2000": Kind("a.jp2", image("JPEG2000"), predict),
+    "avif": Kind("a.avif", image("AVIF"), predict),
+    "heic": Kind("a.heic", heic, predict),
+    "mpo": Kind("a.jpg", pages("MPO"), predict),
+    "tiff-pages": Kind("a.tif", pages("TIFF"), predict),
+    "tiff-fax": Kind("a.tif", fax, predict),
     "pdf": Kind("a.pdf", image("PDF"), predict),
+    "pdf-pages": Kind("a.pdf", pages("PDF"), predict),
     "line": Kind("a.png", file("04-ruled.png"), predict),
     "inkml": Kind("a.inkml", file("pen.inkml"), predict),
     "unipen": Kind("a.dat", lambda: UNIPEN, predict),
@@ -237,7 +265,7 @@ def work(connection: Connection, folder: str) -> None:
                 main(command, standalone_mode=True)
         except SystemExit as done:
             code = done.code or 0
-            if code not in (0, 1, 2):
+            if code not in (0, 1, 2, 3):  # 3: nothing to read in it
                 problem = f"exit code {code}"
         except BaseException as error:
             problem = f"{type(error).__name__}: {error}"

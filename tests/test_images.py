@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from PIL import Image
 
 from inkread.errors import BadInput
 from inkread.inputs import open_images
-from inkread.inputs.images import MAX_PIXELS
+from inkread.inputs.images import MAX_PIXELS, brands
 
 GREY = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
 
@@ -89,7 +90,43 @@ def test_cmyk_ink_is_dark() -> None:
         assert page[0, 0] > 250 and page[0, 15] < 5
 
 
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
+def test_lab_is_as_light_as_it_says() -> None:
+    """L* of 100, 50 and 0 are white, middle grey and black in sRGB: 119 is 255 * f(0.184), f the sRGB curve."""
+    image = Image.new("LAB", (3, 1), (0, 128, 128))
+    for x, lightness in enumerate((255, 128, 0)):
+        image.putpixel((x, 0), (lightness, 128, 128))
+    assert np.abs(decoded(image, "TIFF").astype(int) - [255, 119, 0]).max() <= 2
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bits_per_colour_are_scaled(order: str) -> None:
+    """A scan with 48 bits per pixel, one row of red, green, blue and white, in a TIFF made by hand."""
+    full = 65535
+    pixels = struct.pack(f"{order}12H", full, 0, 0, 0, full, 0, 0, 0, full, full, full, full)
+    data_at, bits_at = 8, 8 + len(pixels)
+    tags = [  # tag, type (3: 16 bits, 4: 32 bits), count, value
+        (256, 3, 1, 4), (257, 3, 1, 1), (258, 3, 3, bits_at), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 1, data_at), (277, 3, 1, 3), (278, 3, 1, 1), (279, 4, 1, len(pixels)),
+    ]  # fmt: skip
+    directory = struct.pack(f"{order}H", len(tags))
+    for tag, kind, number, value in tags:
+        form = "Hxx" if kind == 3 and number == 1 else "I"  # a short number stands at the left
+        directory += struct.pack(f"{order}HHI{form}", tag, kind, number, value)
+    bits = struct.pack(f"{order}3H", 16, 16, 16)
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, bits_at + len(bits))
+    (page,) = open_images(head + pixels + bits + directory + bytes(4))
+    assert page.tolist() == [[76, 150, 29, 255]]  # ITU-R 601: 0.299, 0.587 and 0.114 of 255
+
+
+def test_a_palette_may_have_a_transparent_colour() -> None:
+    """Which is white, whatever it would be; here in a GIF."""
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 60, 60, 60])
+    image.paste(0, (0, 0, 4, 2))
+    assert decoded(image, "GIF", transparency=0)[:, 0].tolist() == [255, 255, 60, 60]
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize(
     "orientation, stored",
     [  # EXIF 2.3: the stored image that shows GREY once the tag is applied
@@ -106,7 +143,7 @@ def test_cmyk_ink_is_dark() -> None:
 def test_the_orientation_is_applied(orientation: int, stored: np.ndarray, format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"lossless": True} if format == "WEBP" else {}
+    options: dict[str, object] = {"lossless": True} if format == "WEBP" else {"quality": 100}
     image = Image.fromarray(np.ascontiguousarray(stored))
     np.testing.assert_array_equal(decoded(image, format, exif=exif, **options), GREY)
 
@@ -128,9 +165,32 @@ def test_a_tiff_has_pages_but_thumbnails_are_left_out() -> None:
 
 def test_other_formats_give_their_first_frame() -> None:
     frames = [Image.new("L", (4, 4), grey) for grey in (0, 255)]
-    for format in ("WEBP", "GIF", "PNG"):
+    for format in ("WEBP", "GIF", "PNG", "AVIF", "MPO"):
         data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
         assert [page.mean() for page in open_images(data)] == [0]
+
+
+def test_formats_that_are_not_allowed_are_refused() -> None:
+    """Pillow would read them; the first starts Ghostscript."""
+    for format in ("EPS", "ICO", "PCX", "TGA", "DDS", "SGI"):
+        data = encoded(Image.new("RGB", (16, 16)), format)
+        assert refused(data) == "not an image, and not pen strokes that inkread reads", format
+    assert refused(b"\xd7\xcd\xc6\x9a" + bytes(60)).startswith("not an image")  # WMF
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic....", {b"heic", b"mif1"}),
+        (b"\0\0\0\x10ftypavif\0\0\0\0junk", {b"avif"}),
+        (b"\0\0\0\0ftyp", {b""}),
+        (b"\xff\xff\xff\xffftypmif1\0\0\0\0avi", {b"mif1"}),
+        (b"RIFF....WEBP", set()),
+        (b"", set()),
+    ],
+)
+def test_brands_of_a_file(start: bytes, expected: set[bytes]) -> None:
+    assert brands(start) == expected
 
 
 # ---- damaged files
@@ -186,6 +246,7 @@ STRIPES = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50), dt
         ("JPEG", {"progressive": True}),
         ("BMP", {}),
         ("WEBP", {}),
+        ("AVIF", {}),
         ("TIFF", {"save_all": True, "append_images": [STRIPES]}),
         ("TIFF", {"save_all": True, "append_images": [STRIPES], "compression": "tiff_lzw"}),
     ],
@@ -205,7 +266,9 @@ def test_a_file_that_is_cut_short_is_never_half_an_image(format: str, options: d
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(["PNG", "JPEG", "BMP", "WEBP", "TIFF"]), st.integers(0, 10**6), st.binary(min_size=1, max_size=8)
+    st.sampled_from(["PNG", "JPEG", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000"]),
+    st.integers(0, 10**6),
+    st.binary(min_size=1, max_size=8),
 )
 def test_a_damaged_file_is_an_image_or_refused_in_one_line(format: str, place: int, damage: bytes) -> None:
     data = bytearray(encoded(STRIPES, format))
@@ -217,3 +280,50 @@ def test_a_damaged_file_is_an_image_or_refused_in_one_line(format: str, place: i
         assert "\n" not in str(error)
     else:
         assert all(page.dtype == np.uint8 and page.ndim == 2 for page in pages)
+
+
+# ---- many pages
+
+
+def empty_tiff(sizes: list[tuple[int, int]]) -> bytes:
+    """A TIFF with pages of these sizes, which have no pixels: they are found to be damaged only when decoded."""
+    data = bytearray(b"II*\0" + struct.pack("<I", 8))
+    for number, (width, height) in enumerate(sizes, 1):
+        tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+        directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        after = len(data) + len(directory) + 4
+        data += directory + struct.pack("<I", after if number < len(sizes) else 0)
+    return bytes(data)
+
+
+def test_a_file_may_have_many_large_pages_but_not_any_number_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (13_000, 13_000)  # 169 million pixels, just below MAX_PIXELS
+    assert len(open_images(empty_tiff([page] * 118))) == 118
+    assert refused(empty_tiff([page] * 119)) == "the file is too large (more than 20,000,000,000 pixels on all pages)"
+    monkeypatch.setattr("inkread.inputs.images.MAX_PAGES", 100)
+    assert len(open_images(empty_tiff([(9, 9)] * 100))) == 100
+    assert refused(empty_tiff([(9, 9)] * 101)) == "the file is too large (more than 100 pages)"
+
+
+# ---- what libtiff prints
+
+
+def test_libtiff_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(encoded(STRIPES, "TIFF", compression="tiff_lzw"))
+    data[8:40] = bytes(32)
+    assert "damaged or cut short" in refused(bytes(data))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there Pillow's libtiff cannot be asked")
+def test_a_fax_that_is_damaged_in_places_is_read_and_noted(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "inkread")
+    data = bytearray(encoded(STRIPES.convert("1"), "TIFF", compression="group4"))
+    whole = open_images(bytes(data))[0]
+    data[150:160] = b"0123456789"
+    (page,) = open_images(bytes(data), name="fax.tif")
+    assert page.shape == whole.shape and (page != whole).any() and (page[:8] == whole[:8]).all()
+    assert caplog.messages == ["fax.tif: damaged in places, which may cost words (Fax4Decode)"]
+    assert capfd.readouterr() == ("", "")

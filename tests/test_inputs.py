@@ -116,7 +116,7 @@ def test_files_that_no_format_recognises_are_refused(tmp_path: Path) -> None:
         (b"", "the file is empty"),
         (b"hello", "not an image, and not pen strokes"),
         (b"<html></html>", "<html> is XML but not ink"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0isom", "not an image, and not pen strokes"),
     ]:
         path = tmp_path / "file"
         path.write_bytes(content)

@@ -71,13 +71,13 @@ def command(
     or pages, each line is FILE<TAB>TEXT, and FILE#2 is the second page of a TIFF or PDF. Each page is written as soon
     as it has been read, in UTF-8.
 
+    FILE is a PNG, JPEG, HEIC, TIFF, BMP, WebP, AVIF, GIF, JPEG 2000, PPM or PDF, with dark ink on light paper or the
+    reverse, or a file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON. `-` is standard input. Pen strokes are
+    recognised from the path of the pen, or from a drawing of it if --model is a model of images.
+
     FILE may also be a folder, which is read with all folders below it; pages of a file, as scan.pdf#3, scan.pdf#3-7 or
     scan.pdf#5-; a pattern such as "scans/*.png"; or @list.txt, a file with one path per line (@- for standard input).
     In a folder, hidden files and what is not a document by the ending of its name are skipped and counted.
-
-    FILE is a PNG, JPEG, JPEG 2000, TIFF, BMP, GIF, WebP, PPM or PDF, with dark ink on light paper or the reverse, or a
-    file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON. `-` is standard input. Pen strokes are recognised from
-    the path of the pen, or from a drawing of it if --model is a model of images.
 
     A file that cannot be read is reported, the others are still read, and the exit code is 1. Without any document
     in the folders or lists, it is 3.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from inkread.errors import BadInput
-from inkread.inputs import iam_ondb, images, inkml, json_ink, pdf, unipen
+from inkread.inputs import heic, iam_ondb, images, inkml, json_ink, pdf, unipen
 from inkread.inputs._xml import root_name
 from inkread.inputs.images import Images
 from inkread.inputs.ink import Ink, Stroke, check_inks
@@ -45,12 +45,9 @@ class ImageFormat(Protocol):
 
 
 INK_FORMATS: tuple[InkFormat, ...] = (inkml, iam_ondb, unipen, json_ink)
-IMAGE_FORMATS: tuple[ImageFormat, ...] = (pdf, images)
+IMAGE_FORMATS: tuple[ImageFormat, ...] = (pdf, images, heic)
 INK_SUFFIXES = frozenset(suffix for form in INK_FORMATS for suffix in form.SUFFIXES)
 IMAGE_SUFFIXES = frozenset(suffix for form in IMAGE_FORMATS for suffix in form.SUFFIXES)
-
-# HEIC, the format of photos on many phones, by the brands of ISO/IEC 23008-12, annex B, behind the box "ftyp".
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
 
 @dataclass(frozen=True)
@@ -139,8 +136,6 @@ def _unknown(source: Source, start: bytes) -> BadInput:
     """The error for a file that no format recognises. It names the remedy for what people try most often."""
     if not start:
         return BadInput("the file is empty", path=source.name, hint="scan, copy or download it again")
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS:
-        return BadInput("a HEIC photo", path=source.name, hint="convert it to JPEG or PNG first")
     if root := root_name(start):
         return BadInput(f"<{root}> is XML but not ink", path=source.name, hint=f"give {_names(INK_FORMATS)}")
     problem = "not an image, and not pen strokes that inkread reads"

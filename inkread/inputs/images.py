@@ -1,28 +1,49 @@
 """Image files become grey arrays, one per page."""
 
+import logging
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import BinaryIO, cast
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from inkread._names import one_line
 from inkread.errors import BadInput
+from inkread.inputs._libtiff import libtiff_errors
 from inkread.inputs.source import Source
 
-NAME = "PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG 2000, PBM, PGM, PPM"
+NAME = "PNG, JPEG, TIFF, BMP, WebP, AVIF, GIF, JPEG 2000, PBM, PGM, PPM"
 SUFFIXES: tuple[str, ...] = tuple(
-    ".png .jpg .jpeg .jpe .jfif .tif .tiff .bmp .webp .gif .jp2 .j2k .jpf .jpx .j2c .jpc .pbm .pgm .ppm .pnm".split()
+    f".{suffix}"
+    for suffix in "png jpg jpeg jpe jfif tif tiff bmp webp avif gif jp2 j2k jpf jpx j2c jpc pbm pgm ppm pnm pfm".split()
 )
 
-# Pillow reads some forty formats more. They are left out because one of them starts Ghostscript, a large program that
-# runs code from the file, and the others are not tested.
-PILLOW_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000")
-# The first bytes of these formats, as in Pillow's own plugins.
+# Each of these is what some device or program writes when it makes an image of paper, and has a decoder that is widely
+# used, maintained, and tested by others and by benchmarks/fuzz.py with damaged files.
+PILLOW_FORMATS = (
+    "PNG",  # screenshots, scans
+    "JPEG",  # photos, scans; also with a preview or a second photo behind the first (MPO), which is left out
+    "TIFF",  # scanners and archives; the only format with several pages
+    "BMP",  # old scanners and Windows
+    "WEBP",  # browsers, messengers
+    "AVIF",  # browsers, some phones
+    "GIF",  # old web pages
+    "JPEG2000",  # archives, libraries
+    "PPM",  # the simplest format to write, with PBM, PGM and PFM: other programs
+)
+# Pillow reads some thirty formats more. Left out are those that run other programs or the system's code (EPS starts
+# Ghostscript, which runs code from the file; WMF and EMF are drawn by Windows), those of editors, games, icons and
+# instruments, which nobody has handwriting in (PSD, DDS, FLI, ICO, ICNS, FITS, SPIDER, ...), and those that have no
+# signature or that nothing has written for decades (TGA, PCX, DCX, PCD, SGI, SUN, XBM, XPM, ...), whose decoders are
+# rarely used and so rarely examined.
+
+# The first bytes of these formats but AVIF, as in Pillow's own plugins.
 _SIGNATURES = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|MM\0[*+]|II[*+]\0|MM\*\0|II\0\*|BM|RIFF....WEBP|GIF8[79]a|P[0-6fy]"
     rb"|\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n",
@@ -36,6 +57,14 @@ MAX_PIXELS = 170_000_000
 NEW_SUBFILE_TYPE = 254  # a tag of TIFF 6.0, section 8: what a frame is
 THUMBNAIL_OR_MASK = 1 | 4  # bits of that tag
 
+# All pages of a file: 600 pages of A4 at 600 dpi, and more pages than a book has. A few kilobytes can claim any number
+# of empty pages, and must not keep a batch busy for days.
+MAX_FILE_PIXELS = 20_000_000_000
+MAX_PAGES = 10_000
+
+AVIF_BRANDS = frozenset((b"avif", b"avis"))  # AV1 Image File Format, section 6
+
+log = logging.getLogger("inkread")
 _WARNING_FILTERS = threading.Lock()  # they belong to the whole process, so threads take turns
 
 # (name for messages, file, number of a frame in it, mode "L" or "RGB") -> the decoded page, an array of uint8
@@ -80,18 +109,32 @@ class Images:
 
 def recognizes(start: bytes) -> bool:
     """Whether a file that starts with these bytes is of one of these formats."""
-    return _SIGNATURES.match(start) is not None
+    return _SIGNATURES.match(start) is not None or bool(brands(start) & AVIF_BRANDS)
+
+
+def brands(start: bytes) -> frozenset[bytes]:
+    """The brands of a file of boxes (ISO/IEC 14496-12, 4.3), which say by what standards it is made; or none.
+
+    b"\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0mif1heic" -> {b"heic", b"mif1"}
+    """
+    if start[4:8] != b"ftyp":
+        return frozenset()
+    box = start[: int.from_bytes(start[:4])]
+    places = (8, *range(16, len(box) - 3, 4))  # at 12 is a version
+    return frozenset(box[place : place + 4] for place in places)
 
 
 def read(source: Source) -> Images:
     """The pages of an image file: all pages of a TIFF, the first frame of other formats.
 
-    Raises BadInput where the file is damaged at its start, or its first page is too large. What is damaged further
-    inside is found when the page is decoded.
+    The other frames of GIF, WebP, AVIF and PNG are an animation of the first one, and those of JPEG its previews.
+
+    Raises BadInput where the file is damaged at its start, its first page is too large, or all pages together. What is
+    damaged further inside is found when the page is decoded.
     """
     with source.open() as file, decoding(source.name), _header(file) as image:
         check_size(source.name, *image.size)
-        return Images(source, tuple(_pages(image)), _decode)
+        return Images(source, tuple(_pages(source.name, image)), _decode)
 
 
 @contextmanager
@@ -121,6 +164,16 @@ def check_size(name: str, width: int, height: int) -> None:
         raise BadInput(problem, path=name, hint="scale it down")
 
 
+def check_pages(name: str, sizes: Iterable[tuple[float, float]]) -> None:
+    """Raise BadInput for more than MAX_PAGES pages (width, height), or MAX_FILE_PIXELS on all of them."""
+    pixels = 0.0
+    for number, (width, height) in enumerate(sizes, 1):
+        pixels += width * height
+        if number > MAX_PAGES or pixels > MAX_FILE_PIXELS:
+            limit = f"{MAX_PAGES:,} pages" if number > MAX_PAGES else f"{MAX_FILE_PIXELS:,} pixels on all pages"
+            raise BadInput(f"the file is too large (more than {limit})", path=name, hint="split it into several files")
+
+
 @contextmanager
 def _header(file: BinaryIO) -> Iterator[Image.Image]:
     """An image of which the header has been read, but not the pixels. It stays open.
@@ -136,14 +189,22 @@ def _header(file: BinaryIO) -> Iterator[Image.Image]:
         yield image
 
 
-def _pages(image: Image.Image) -> list[int]:
+def _pages(name: str, image: Image.Image) -> list[int]:
     """The frames that are pages: those of a TIFF except thumbnails and masks, the first frame of other formats."""
     if image.format != "TIFF":
         return [0]
     kinds = []
-    for frame in range(cast(int, getattr(image, "n_frames", 1))):
-        image.seek(frame)
-        kinds.append(cast(dict[int, int], getattr(image, "tag_v2", {})).get(NEW_SUBFILE_TYPE, 0))
+
+    def sizes() -> Iterator[tuple[int, int]]:
+        for frame in count():  # Pillow's own count of the frames has no limit
+            try:
+                image.seek(frame)
+            except EOFError:
+                return
+            kinds.append(cast(dict[int, int], getattr(image, "tag_v2", {})).get(NEW_SUBFILE_TYPE, 0))
+            yield image.size
+
+    check_pages(name, sizes())
     return [frame for frame, kind in enumerate(kinds) if frame == 0 or not kind & THUMBNAIL_OR_MASK]
 
 
@@ -154,7 +215,11 @@ def _decode(name: str, file: BinaryIO, frame: int, mode: str) -> np.ndarray:
         if image.format == "TIFF" or "exif" in image.info:
             image.getexif()  # read now, while warnings are off
     check_size(name, *image.size)
-    return to_array(image, mode)
+    with libtiff_errors() as errors:
+        page = to_array(image, mode)
+    if errors:  # and yet it was decoded: the rows of a fax that are damaged are filled from those above
+        log.info("%s: damaged in places, which may cost words (%s)", one_line(name), ", ".join(sorted(set(errors))))
+    return page
 
 
 def to_array(image: Image.Image, mode: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from inkread.errors import BadInput
-from inkread.inputs.images import Images, check_size, decoding
+from inkread.inputs.images import Images, check_pages, check_size, decoding
 from inkread.inputs.source import Source
 
 NAME = "PDF"
@@ -25,7 +25,18 @@ def recognizes(start: bytes) -> bool:
 def read(source: Source) -> Images:
     """The pages of a PDF. Raises BadInput where it is damaged, has a password, or PDFium is not installed."""
     with source.open() as file, decoding(source.name), _document(source.name, file) as document:
+        check_pages(source.name, _sizes(document))
         return Images(source, tuple(range(len(document))), _decode)
+
+
+def _sizes(document: Any) -> Iterator[tuple[float, float]]:
+    """The width and height of each page in pixels; (0, 0) for one that is damaged, as drawing it says why."""
+    for number in range(len(document)):
+        try:
+            width, height = document.get_page_size(number)
+        except RuntimeError:  # of which PDFium's error is one
+            width, height = 0.0, 0.0
+        yield width * DPI / POINTS_PER_INCH, height * DPI / POINTS_PER_INCH
 
 
 def _decode(name: str, file: BinaryIO, number: int, mode: str) -> np.ndarray:
