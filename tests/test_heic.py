@@ -114,6 +114,11 @@ def test_a_size_that_would_fill_the_memory_is_refused() -> None:
     assert "the image is too large (30000 x 30000" in refused(huge).problem
 
 
+def test_a_message_of_the_library_is_one_line() -> None:
+    error = refused(encoded(Image.fromarray(GREY))[:-200])
+    assert "damaged or cut short (" in error.problem and "\\n" not in str(error)
+
+
 SMALL = encoded(Image.fromarray(GREY[:64, :64]))
 
 

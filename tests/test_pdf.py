@@ -57,3 +57,26 @@ def test_many_large_pages_take_the_memory_of_one() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert min(sizes) > 7_900_000 and peak < 4 * max(sizes)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "problem"),
+    [("MAX_PAGES", 2, "more than 2 pages"), ("MAX_FILE_PIXELS", 20_000, "more than 20,000 pixels on all pages")],
+)
+def test_too_many_pages_are_refused(monkeypatch: pytest.MonkeyPatch, limit: str, value: int, problem: str) -> None:
+    """Each page is 30 x 30 points, that is 83.3 x 83.3 pixels, and 6,944 pixels."""
+    page = Image.new("L", (30, 30))
+    data = encoded(page, "PDF", save_all=True, append_images=[page, page])
+    assert len(open_images(data)) == 3
+    monkeypatch.setattr(f"inkread.inputs.images.{limit}", value)
+    assert refused(data) == f"a.pdf: the file is too large ({problem}); split it into several files"
+
+
+def test_a_page_whose_size_cannot_be_read_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pypdfium2  # type: ignore[import-untyped]
+
+    def fail(document: object, number: int) -> tuple[float, float]:
+        raise pypdfium2.PdfiumError("Failed to get page size by index.")
+
+    monkeypatch.setattr(pypdfium2.PdfDocument, "get_page_size", fail)
+    assert len(open_images(encoded(Image.new("L", (30, 30)), "PDF"))) == 1

@@ -17,7 +17,7 @@ from inkread.inputs.ink import Ink, LineInput, Stroke
 from inkread.inputs.source import file_version
 from inkread.pages.regions import Region, cut_line
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".avif", ".heic")
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 

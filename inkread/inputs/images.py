@@ -150,7 +150,7 @@ def decoding(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise BadInput("not an image that inkread reads", path=name, hint=f"give {NAME}") from error
     except Exception as error:
-        problem = f"damaged or cut short ({error})"
+        problem = f"damaged or cut short ({' '.join(str(error).split())})"
         raise BadInput(problem, path=name, hint="scan, copy or download it again") from error
 
 
