@@ -269,6 +269,7 @@ def test_patterns(here: Path) -> None:
     assert paths("in/**/*.png") == ["in/b/page1.png", "in/page2.png", "in/page10.png"]
     assert relatives("in/**/*.png") == relatives("in/**") == ["b/page1.png", "page2.png", "page10.png"]
     assert relatives("in/page?.png") == ["page2.png"] and relatives("*/page[1-2].png") == ["in/page2.png"]
+    assert relatives("i*/**") == ["in/b/page1.png", "in/page2.png", "in/page10.png", "in/x.docx"]
     assert relatives("i*") == ["in/b/page1.png", "in/page2.png", "in/page10.png"]
     assert paths(str(here / "in" / "page?.png")) == [(here / "in" / "page2.png").as_posix()]
 
@@ -276,3 +277,5 @@ def test_patterns(here: Path) -> None:
 def test_patterns_that_match_nothing(here: Path) -> None:
     assert str(problem("in/*.png")) == "in/*.png: no file matches this pattern; check it"
     assert isinstance(problem("in/*.png"), NothingToRead)
+    make("in/a.png")
+    assert isinstance(problem(f"in/{'x' * 5000}*"), BadInput)

@@ -166,16 +166,18 @@ class _Collector:
         if wild == "**":  # all files below
             self.add_folder(str(root))
             return
+        if wild.endswith("/**"):  # before Python 3.13, this would be folders only
+            wild += "/*"
         try:
             matches = [path.relative_to(root) for path in root.glob(wild)]
-        except (ValueError, NotImplementedError) as error:
+        except (OSError, ValueError, NotImplementedError) as error:
             hint = "write for example scans/*.png"
             self.found.problems.append(BadInput(f"not a pattern ({error})", path=pattern, hint=hint))
             return
         for path in sorted(matches, key=_natural):
             if any(part.startswith(".") for part in path.parts):
                 continue
-            if not (root / path).is_dir():
+            if not os.path.isdir(root / path):
                 self.found.inputs.append(Input(str(root / path), path))
             elif "**" not in wild:  # which has found what is in the folder
                 self.add_folder(str(root / path), path)
