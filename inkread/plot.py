@@ -24,13 +24,13 @@ svg.plot text { fill: #666b76; } svg.plot .title { fill: #1f2430; font-weight: 6
 svg.plot .curve { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
 svg.plot .c0 { stroke: #0a68a8; } svg.plot .c1 { stroke: #c65100; }
 svg.plot .c2 { stroke: #00805c; } svg.plot .c3 { stroke: #757a85; }
-svg.plot .none { fill: #c9c6be; }
+svg.plot .none { stroke: #c9c6be; }
 @media (prefers-color-scheme: dark) {
   svg.plot .paper { fill: #1d2027; } svg.plot .frame { stroke: #343842; }
   svg.plot text { fill: #9aa0ac; } svg.plot .title { fill: #e6e4de; }
   svg.plot .c0 { stroke: #66b8f0; } svg.plot .c1 { stroke: #f5a15a; }
   svg.plot .c2 { stroke: #3fc79a; } svg.plot .c3 { stroke: #9aa0ac; }
-  svg.plot .none { fill: #3a3e48; }
+  svg.plot .none { stroke: #3a3e48; }
 }
 """
 
@@ -137,7 +137,7 @@ def plot_curves(title: str, curves: Sequence[Curve], x: Axis, y: Axis, width: fl
         pieces, joined = [], False
         for at, value in zip(curve.x, curve.y, strict=True):
             if math.isfinite(value):
-                pieces.append(f"{'L' if joined else 'M'}{across(at):.1f} {up(value):.1f}")
+                pieces.append(f"{'L' if joined else 'M'}{_n(across(at))} {_n(up(value))}")
             joined = math.isfinite(value)
         look = f"c{curve.colour % COLOURS}"
         dashes = ' stroke-dasharray="5 4"' if curve.dashed else ""
@@ -154,16 +154,21 @@ def _frame(title: str, across: Scale, up: Scale, x: Axis, y: Axis, width: float,
     bottom, right, middle = height - BOTTOM, width - RIGHT, (TOP + height - BOTTOM) / 2
     parts = [_title(title)]
     for tick in up.ticks():
-        parts.append(f'<path class="frame" d="M{LEFT} {up(tick):.1f}H{right:.1f}"/>')
+        parts.append(f'<path class="frame" d="M{LEFT} {_n(up(tick))}H{_n(right)}"/>')
         parts.append(_text(LEFT - 6, up(tick) + 4, up.text(tick), "end"))
     for tick in across.ticks():
-        parts.append(f'<path class="frame" d="M{across(tick):.1f} {bottom:.1f}v4"/>')
+        parts.append(f'<path class="frame" d="M{_n(across(tick))} {_n(bottom)}v4"/>')
         parts.append(_text(across(tick), bottom + 17, across.text(tick), "middle"))
-    parts.append(f'<path class="frame" d="M{LEFT} {TOP}V{bottom:.1f}H{right:.1f}"/>')
+    parts.append(f'<path class="frame" d="M{LEFT} {TOP}V{_n(bottom)}H{_n(right)}"/>')
     parts.append(_text((LEFT + right) / 2, height - 6, x.label, "middle"))
-    turned = f'transform="translate(13 {middle:.1f}) rotate(-90)" text-anchor="middle"'
+    turned = f'transform="translate(13 {_n(middle)}) rotate(-90)" text-anchor="middle"'
     parts.append(f"<text {turned}>{escape(y.label)}</text>")
     return "\n".join(parts)
+
+
+def _n(position: float) -> str:
+    """A position with one decimal, if it is not a whole number: 12.34 -> "12.3", 12 -> "12"."""
+    return f"{position:.1f}".removesuffix(".0")
 
 
 def _title(title: str) -> str:
@@ -171,7 +176,7 @@ def _title(title: str) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _legend(curves: Sequence[Curve], x: float, y: float) -> str:
@@ -179,7 +184,7 @@ def _legend(curves: Sequence[Curve], x: float, y: float) -> str:
     parts = []
     for curve in curves:
         dashes = ' stroke-dasharray="5 4"' if curve.dashed else ""
-        parts.append(f'<path class="curve c{curve.colour % COLOURS}"{dashes} d="M{x:.1f} {y - 4:.1f}h18"/>')
+        parts.append(f'<path class="curve c{curve.colour % COLOURS}"{dashes} d="M{_n(x)} {_n(y - 4)}h18"/>')
         parts.append(_text(x + 23, y, curve.name))
         x += 23 + CHARACTER * len(curve.name) + 14
     return "\n".join(parts)
@@ -204,25 +209,25 @@ def plot_heat_map(
     across = Scale(Axis(x.label, low=start - 0.5, high=start + count - 0.5), (), LEFT, width - RIGHT)
     brightness = Scale(colour, (), 0, LEVELS - 1)
     cell = (width - RIGHT - LEFT) / count
-    shapes: dict[str, list[str]] = {}  # one shape for all cells of a colour, so that the file stays small
+    shapes: dict[str, list[str]] = {}  # thick lines, all of a colour in one path, so that the file stays small
     for number, (_, values) in enumerate(rows):
         first = 0
         looks = [_look(value, brightness) for value in values]
         for place in range(1, len(looks) + 1):
             if place == len(looks) or looks[place] != looks[first]:
-                left, right, top = LEFT + cell * first, LEFT + cell * place, TOP + row_height * number
-                shape = f"M{left:.1f} {top:.1f}H{right:.1f}v{row_height - 2:.1f}H{left:.1f}z"
-                shapes.setdefault(looks[first], []).append(shape)
+                middle = TOP + row_height * (number + 0.5) - 1
+                line = f"M{_n(LEFT + cell * first)} {_n(middle)}H{_n(LEFT + cell * place)}"
+                shapes.setdefault(looks[first], []).append(line)
                 first = place
     parts = [_title(title)]
     parts += [
-        f'<path {look} shape-rendering="crispEdges" d="{"".join(of_look)}"/>'
+        f'<path {look} stroke-width="{_n(row_height - 2)}" shape-rendering="crispEdges" d="{"".join(of_look)}"/>'
         for look, of_look in shapes.items()
         if look
     ]
     parts += [_text(LEFT - 6, TOP + row_height * (n + 0.5) + 3, name, "end") for n, (name, _) in enumerate(rows)]
     for tick in across.ticks():
-        parts.append(f'<path class="frame" d="M{across(tick):.1f} {bottom:.1f}v4"/>')
+        parts.append(f'<path class="frame" d="M{_n(across(tick))} {_n(bottom)}v4"/>')
         parts.append(_text(across(tick), bottom + 17, across.text(tick), "middle"))
     parts.append(_text((LEFT + width - RIGHT) / 2, bottom + 34, x.label, "middle"))
     parts.append(_colour_legend(colour, brightness, width, TOP - 20))
@@ -233,7 +238,7 @@ def _look(value: float, brightness: Scale) -> str:
     """The attribute that colours a cell; nothing for a cell that is left out."""
     if not math.isfinite(value):
         return ""
-    return 'class="none"' if value == 0 else f'fill="{_colour(round(brightness(value)) / (LEVELS - 1))}"'
+    return 'class="none"' if value == 0 else f'stroke="{_colour(round(brightness(value)) / (LEVELS - 1))}"'
 
 
 def _colour(share: float) -> str:
@@ -249,7 +254,7 @@ def _colour_legend(colour: Axis, brightness: Scale, width: float, y: float) -> s
     """The colours with their values, above a heat map."""
     x, step = LEFT, 4.0
     parts = [
-        f'<rect x="{x + step * level:.1f}" y="{y}" width="{step + 0.3:.1f}" height="9" '
+        f'<rect x="{_n(x + step * level)}" y="{y}" width="{_n(step + 0.3)}" height="9" '
         f'fill="{_colour(level / (LEVELS - 1))}"/>'
         for level in range(LEVELS)
     ]

@@ -2,17 +2,20 @@
 and docs/cli.md has every command and option of the program."""
 
 import doctest
+import glob
 import importlib.util
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from inkread._model_files import shipped_models
 from inkread.cli import main
@@ -20,11 +23,15 @@ from inkread.config import DEFAULT_MODEL
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "datasets" / "sample"
-FOLDERS = ("docs", "datasets", "models", "benchmarks", "experiments")
+FOLDERS = ("docs", "datasets", "models", "benchmarks", "examples", "experiments")
 PAGES = [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in sorted(ROOT.glob(f"{name}/**/*.md")))]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]  # their examples are run
-TAKES_LONG = re.compile(r"--minutes \d+")
-SHORT = "--epochs 1 --set precision=float32 --set evaluations=1"  # auto would first measure the speed of both
+BRIEF = {  # what takes long is cut short
+    # precision=auto would first measure the speed of both
+    r"--(minutes|epochs) \d+": "--epochs 1 --set precision=float32 --set evaluations=1",
+    r"--set epochs=\d+": "--set epochs=1",
+    r"which_language.py": "which_language.py --steps 10",
+}
 
 needs_model = pytest.mark.skipif(
     DEFAULT_MODEL not in shipped_models(), reason="the shipped model is not in models/ yet"
@@ -71,6 +78,26 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "1")  # quicker for so few lines
     monkeypatch.setattr("inkread.training.loop.TRIAL_COLUMNS", 32)  # measuring the speed of bfloat16 takes long
+    monkeypatch.setattr("inkread.training.gradients.LINES", 1)
+
+
+def run_example(command: str) -> Result:
+    """Run `inkread ...` or `python examples/...` as a shell would, with patterns, and `> FILE` at the end."""
+    for long, short in BRIEF.items():
+        command = re.sub(long, short, command)
+    command, _, target = command.partition(" > ")
+    program, *words = shlex.split(command)
+    words = [name for word in words for name in (sorted(glob.glob(word)) or [word])]
+    if program == "python":
+        script, *words = words
+        done = CliRunner().invoke(runpy.run_path(str(ROOT / script))["command"], words)
+    else:
+        assert program == "inkread"
+        done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, f"{command}\n{done.output}"
+    if target:
+        Path(target).write_bytes(done.stdout_bytes)
+    return done
 
 
 @needs_model
@@ -79,14 +106,12 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands_of_a_guide_print_what_is_shown(page: Path) -> None:
     """The commands one after another, as some need what others made; in the output `...` stands for anything."""
     for command, shown in examples(page):
-        program, *arguments = shlex.split(TAKES_LONG.sub(SHORT, command))
-        if program == "make":
+        if command.startswith("make "):
             continue
-        assert program == "inkread"
-        done = CliRunner().invoke(main, arguments)
-        assert done.exit_code == 0, f"{command}\n{done.output}"
-        matches = doctest.OutputChecker().check_output(shown, done.stdout, doctest.ELLIPSIS)
-        assert matches, f"{command}\nprints\n{done.stdout}instead of\n{shown}"
+        done = run_example(command)
+        printed = "" if " > " in command else done.stdout
+        matches = doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS)
+        assert matches, f"{command}\nprints\n{printed}instead of\n{shown}"
 
 
 @needs_model
@@ -100,6 +125,22 @@ def test_the_python_of_a_guide_prints_what_its_comments_say(page: Path, capsys: 
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         exec(block, names)
         assert capsys.readouterr().out.splitlines() == re.findall(r"^ *print\(.*\)  # (.*)", block, re.MULTILINE)
+
+
+def quotes(page: Path) -> Iterator[tuple[str, str]]:
+    """The pieces of source code in a page, between lines of dots: the file that each is from, and its lines."""
+    for block in re.findall(r"^```py\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        file, code = block.removeprefix("# ").split("\n", 1)
+        for piece in re.split(r"^\.\.\.\n", code, flags=re.MULTILINE):
+            yield file, textwrap.dedent(piece).rstrip()
+
+
+@pytest.mark.parametrize(("file", "code"), [*quotes(ROOT / "docs" / "lecture.md")])
+def test_the_lecture_quotes_the_source(file: str, code: str) -> None:
+    """Line by line, with the same indentation but for the beginning of all lines."""
+    lines, length = (ROOT / file).read_text("utf-8").splitlines(), code.count("\n") + 1
+    pieces = ("\n".join(lines[first : first + length]) for first in range(len(lines)))
+    assert any(textwrap.dedent(piece) == code for piece in pieces), f"{file} has no such lines:\n{code}"
 
 
 def test_the_reference_of_the_commands_is_up_to_date() -> None:

@@ -29,19 +29,19 @@ def texts(plot: Plot) -> list[str]:
 def test_a_curve_goes_through_its_points() -> None:
     plot = plot_curves("", [Curve("", [0, 10, 5], [0, 10, 2.5])], ZERO_TO_TEN, ZERO_TO_TEN, width=276, height=284)
     assert (LEFT, RIGHT, TOP, BOTTOM) == (62, 14, 44, 40)  # so the area is 200 x 200, from (62, 244) to (262, 44)
-    assert curves(plot) == ["M62.0 244.0L262.0 44.0L162.0 194.0"]
+    assert curves(plot) == ["M62 244L262 44L162 194"]
 
 
 def test_a_log_axis_and_values_beyond_it() -> None:
     y = Axis("y", log=True, low=1e-2, high=1e2)
     plot = plot_curves("", [Curve("", [0, 5, 10], [1, 0, 1e9])], ZERO_TO_TEN, y, width=276, height=284)
-    assert curves(plot) == ["M62.0 144.0L162.0 244.0L262.0 44.0"]  # 0 lies on the lower end
+    assert curves(plot) == ["M62 144L162 244L262 44"]  # 0 lies on the lower end
 
 
 def test_a_value_that_is_missing_interrupts_the_curve() -> None:
     values = [0, math.nan, 10, math.inf, 0]
     plot = plot_curves("", [Curve("", range(5), values)], Axis("", low=0, high=4), ZERO_TO_TEN, 276, 284)
-    assert curves(plot) == ["M62.0 244.0M162.0 44.0M262.0 244.0"]
+    assert curves(plot) == ["M62 244M162 44M262 244"]
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_a_heat_map_joins_cells_of_a_colour() -> None:
     rows = [("up", [1, 1, 1e-4, 0]), ("down", [0, 0, 0, math.nan])]
     plot = plot_heat_map("", rows, Axis("t"), colour, start=-2, width=276, row_height=20)
     shapes = {
-        path.get("fill") or path.get("class"): path.get("d")
+        path.get("stroke") or path.get("class"): path.get("d")
         for path in parse(plot).iter(f"{SVG}path")
         if path.get("shape-rendering")
     }
     assert shapes == {
-        "#fde725": "M62.0 44.0H162.0v18.0H62.0z",  # the brightest: two cells of 50
-        "#440154": "M162.0 44.0H212.0v18.0H162.0z",  # the darkest
-        "none": "M212.0 44.0H262.0v18.0H212.0zM62.0 64.0H212.0v18.0H62.0z",
+        "#fde725": "M62 53H162",  # the brightest: two cells of 50
+        "#440154": "M162 53H212",  # the darkest
+        "none": "M212 53H262M62 73H212",
     }
     assert {"up", "down", "t", "-2", "1", "10⁻⁴", "1  size"} <= set(texts(plot))
 

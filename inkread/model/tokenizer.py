@@ -21,7 +21,7 @@ class Tokenizer:
 
     >>> tokenizer = Tokenizer.of(["the hat", "the bat"], pieces=2)
     >>> [tokenizer.tokens[token] for token in tokenizer.encode("the at")]
-    ['t', 'h', 'e', ' ', 'at', '</s>']
+    ['the', ' ', 'a', 't', '</s>']
     """
 
     def __init__(self, characters: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:

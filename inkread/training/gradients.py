@@ -40,7 +40,7 @@ REACH = 50  # steps before and after T that are shown
 STEEPEST = {nn.Sigmoid: 0.25, nn.GELU: (1 + math.erf(1)) / 2 + math.exp(-1) / math.sqrt(math.pi)}
 WIDTH, HEIGHT = 330, 230  # of a plot
 NORMS = Axis("|∂l_T/∂h_t|, relative", log=True, low=1e-8, high=1e4)
-COLOURS = Axis("|∂l_T/∂h_t|, relative", log=True, low=1e-6, high=1e1)
+COLOURS = Axis("|∂l_T/∂h_t|", log=True, low=1e-6, high=1e1)
 OFFSETS = Axis("t − T", low=-REACH, high=REACH)
 ARROWS = ("→", "←")  # the directions of a layer
 
