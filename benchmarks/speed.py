@@ -24,8 +24,7 @@ import torch
 from inkread.config import PRESETS, NetworkConfig
 from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
-from inkread.features.extract import columns_of, normalize
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import Writing, columns_of, normalize
 from inkread.model.checkpoint import load_model
 from inkread.model.network import multiply_adds
 from inkread.model.recognizer import Recognizer
@@ -84,7 +83,7 @@ def matmul_speed(precision: torch.dtype) -> float:
     return SIZE**3 / min(seconds)
 
 
-def mean_multiply_adds(writings: list[LineInput], config: NetworkConfig, labels: int) -> float:
+def mean_multiply_adds(writings: list[Writing], config: NetworkConfig, labels: int) -> float:
     columns = [columns_of(normalize(writing, config)).shape[1] for writing in writings]
     return sum(multiply_adds(config, labels, width) for width in columns) / len(columns)
 

@@ -4,7 +4,10 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from inkread.errors import CannotWrite
 
@@ -20,17 +23,40 @@ def write_atomic(path: Path, data: bytes) -> None:
             with open(path, "ab") as stream:  # stdout may be redirected to a file that has contents
                 stream.write(data)
         else:
-            _replace(Path(os.path.realpath(path)), data)
+            with _replaced(Path(os.path.realpath(path))) as file:
+                file.write(data)
     except OSError as error:
-        hint = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
-        raise CannotWrite(f"cannot be written ({error.strerror})", path=path, hint=hint) from error
+        raise _cannot_write(path, error) from error
 
 
-def _replace(path: Path, data: bytes) -> None:
+@contextmanager
+def written_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which becomes `path` at the end, or is removed if there was an exception.
+
+    For what is too large for the memory; it can be read and changed until the end. Otherwise as `write_atomic`, but not
+    for a pipe. Raises CannotWrite.
+    """
+    if _is_stream(path):
+        raise CannotWrite("a pipe or a device, but this must be a file", path=path, hint="give the name of a file")
+    try:
+        with _replaced(Path(os.path.realpath(path))) as file:
+            yield file
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> CannotWrite:
+    hint = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
+    return CannotWrite(f"cannot be written ({error.strerror})", path=path, hint=hint)
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """Yield a temporary file in the folder of `path`, which replaces `path` at the end."""
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}")  # not longer than names can be
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
+        with open(temporary, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):

@@ -20,6 +20,7 @@ COMMANDS = (
     "predict",
     "eval",
     "train",
+    "prepare",
     "models",
     "check",
     "render",

@@ -12,7 +12,7 @@ from inkread.cli.options import json_option
 from inkread.config import DEFAULT_MODEL, PRESETS, STROKE_MODEL
 
 if TYPE_CHECKING:
-    from inkread.inputs.ink import LineInput
+    from inkread.features.extract import Writing
 
 
 @click.command("check")
@@ -37,21 +37,29 @@ def command(dataset: str, model: str | None, as_json: bool) -> None:
     from inkread._model_files import describe_model, shipped_models
     from inkread.data import open_dataset
     from inkread.data.check import check_dataset
-    from inkread.data.samples import is_ink
+    from inkread.data.samples import is_ink, prepared_sets
     from inkread.features.extract import columns_of, normalize
+    from inkread.features.image import NormalizedImage
+    from inkread.features.ink import NormalizedInk
     from inkread.model.checkpoint import load_model
 
     loaded = load_model(model) if model else None
     opened = open_dataset(dataset)
     defaults = {}
-    if not loaded:
+    if loaded:
+        for prepared in prepared_sets(opened.samples):
+            prepared.check_fits(loaded.config)
+    else:
         shipped = shipped_models()
         used = {STROKE_MODEL if is_ink(sample) else DEFAULT_MODEL for sample in opened.samples}
         defaults = {name: set(describe_model(shipped[name])["alphabet"]) for name in sorted(used & shipped.keys())}
 
-    def count_steps(writing: "LineInput") -> int:
+    def count_steps(writing: "Writing") -> int:
         """The steps that the network has for a line: they limit the length of its text."""
-        config = loaded.config if loaded else PRESETS["strokes" if isinstance(writing, Sequence) else "base"][0]
+        of_strokes = isinstance(writing, Sequence | NormalizedInk)
+        config = loaded.config if loaded else PRESETS["strokes" if of_strokes else "base"][0]
+        if isinstance(writing, NormalizedImage):
+            config = config.replace({"height": len(writing.pixels)})
         return config.steps(columns_of(normalize(writing, config)).shape[1])
 
     print_notes(opened)

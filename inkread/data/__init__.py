@@ -3,16 +3,18 @@
 A new format is one new module with a NAME and the functions `recognizes` and `read`, and one row in FORMATS.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from inkread._names import printable
-from inkread.data import iam, iam_ondb, ink_files, manifest, page_xml, transcriptions
+from inkread.data import iam, iam_ondb, ink_files, manifest, page_xml, prepared, transcriptions
 from inkread.data.samples import IMAGE_SUFFIXES, Dataset, Entry, Note, Sample, Skipped, clean_sample, unusable
 from inkread.errors import BadDataset, EmptyDataset
 
-__all__ = ["FORMATS", "Dataset", "Format", "Sample", "open_dataset"]
+__all__ = ["FORMATS", "Dataset", "Format", "Sample", "open_dataset", "open_weighted"]
 
 
 class Format(Protocol):
@@ -24,8 +26,9 @@ class Format(Protocol):
     def read(self, path: Path, /) -> Iterator[Entry]: ...
 
 
+MAX_WEIGHT = 1000  # a larger one is a mistake: it would take the place of all other lines
 # The first format that recognises a path reads it.
-FORMATS: tuple[Format, ...] = (iam, iam_ondb, manifest, transcriptions, ink_files, page_xml)
+FORMATS: tuple[Format, ...] = (prepared, iam, iam_ondb, manifest, transcriptions, ink_files, page_xml)
 
 
 def open_dataset(spec: str) -> Dataset:
@@ -52,6 +55,23 @@ def open_dataset(spec: str) -> Dataset:
     return Dataset(printable(spec), used, tuple(skipped), notes)
 
 
+def open_weighted(spec: str) -> Dataset:
+    """The dataset at "PATH*WEIGHT" or "PATH:SPLIT*WEIGHT": its lines are used WEIGHT times in each epoch of a training.
+
+    A weight of 0.5 means half of the lines in each epoch. Without *WEIGHT it is `open_dataset`. Raises BadDataset.
+    """
+    parts = re.fullmatch(r"(.+)\*(\d*\.?\d+)", spec)
+    if not parts or Path(spec).exists():
+        return open_dataset(spec)
+    weight = float(parts[2])
+    if not 0 < weight <= MAX_WEIGHT:
+        problem = f"the weight {parts[2]} must be more than 0, and at most {MAX_WEIGHT}"
+        raise BadDataset(problem, path=spec, hint="*2 uses each line twice per epoch, *0.5 half of the lines")
+    dataset = open_dataset(parts[1])
+    samples = tuple(replace(sample, weight=weight * sample.weight) for sample in dataset.samples)
+    return replace(dataset, name=printable(spec), samples=samples)
+
+
 def _path_and_split(spec: str) -> tuple[Path, str | None]:
     """ "data/iam:tr" -> (data/iam, "tr"). What exists as it stands is a path, so C:\\data and a:b.tsv are safe."""
     path, _, split = spec.rpartition(":")
@@ -59,6 +79,8 @@ def _path_and_split(spec: str) -> tuple[Path, str | None]:
         return Path(spec), None
     if path and split and Path(path).exists():
         return Path(path), split
+    if re.fullmatch(r".+\*[\d.]+", spec):
+        raise BadDataset("a weight is for the lines of a training only", path=spec, hint="leave out * and the number")
     raise BadDataset("no such file or folder", path=spec, hint="check the path (PATH or PATH:SPLIT)")
 
 

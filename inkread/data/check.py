@@ -10,8 +10,7 @@ from inkread.alphabet import steps_needed
 from inkread.data import Dataset
 from inkread.data.samples import Sample, read_line_input
 from inkread.errors import BadInput
-from inkread.features.render import draw_ink
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import Writing, image_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class CheckReport:
 def check_dataset(
     dataset: Dataset,
     alphabet: set[str] | None = None,
-    count_steps: Callable[[LineInput], int] | None = None,
+    count_steps: Callable[[Writing], int] | None = None,
     progress: Callable[[int, int], None] | None = None,
     defaults: Mapping[str, set[str]] | None = None,
 ) -> CheckReport:
@@ -84,7 +83,7 @@ def check_dataset(
             problems.append(Problem(sample.id, f"the model has no {_names(missing)}", hint))
         try:
             line = read_line_input(sample)
-            image = line if isinstance(line, np.ndarray) else draw_ink(line)
+            image = image_of(line)
         except BadInput as error:
             unreadable.setdefault(str(error), []).append(sample.id)
         else:

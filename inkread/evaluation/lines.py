@@ -15,7 +15,7 @@ from inkread.data import Dataset, Sample, open_dataset
 from inkread.data.samples import read_line_input
 from inkread.errors import BadDataset, EmptyDataset, InkreadError
 from inkread.evaluation.metrics import alignment, bootstrap_interval, edit_distance, words
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
 from inkread.pages.reader import LineRecognizer
 
@@ -223,7 +223,7 @@ class _LineInputs:
         self.opened: list[int] = []  # indexes of samples
         self.failures: list[tuple[str, str]] = []  # (id, message)
 
-    def __iter__(self) -> Iterator[LineInput]:
+    def __iter__(self) -> Iterator[Writing]:
         for index, sample in enumerate(self.samples):
             try:
                 line = read_line_input(sample)

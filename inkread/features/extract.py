@@ -22,6 +22,7 @@ from inkread.features.render import draw_ink, drawing_scale_and_left
 from inkread.inputs.ink import LineInput
 
 NormalizedLine = NormalizedImage | NormalizedInk
+Writing = LineInput | NormalizedLine  # a line to read; those of prepared datasets are normalised already
 Features = NDArray[np.float32]  # (T, F)
 
 TINY = 1e-6  # x-heights: shorter vectors have no direction, and no box is divided by less
@@ -33,11 +34,17 @@ def feature_size(config: NetworkConfig) -> int:
     return sizes[config.features]
 
 
-def normalize(line: LineInput, config: NetworkConfig) -> NormalizedLine:
+def normalize(line: Writing, config: NetworkConfig) -> NormalizedLine:
     """A line normalised for a network. Strokes are drawn for a network that reads images.
 
-    Raises BadInput for an image if the network reads pen strokes.
+    A line of a prepared dataset is normalised already, and is returned as it is. Raises BadInput for an image if the
+    network reads pen strokes, and for a line that was prepared for another kind of network.
     """
+    if isinstance(line, NormalizedImage | NormalizedInk):
+        if kind_of(line) != kind_read_by(config):
+            problem = f"prepared as {kind_of(line)}, but the model reads {kind_read_by(config)}"
+            raise BadInput(problem, hint="use the dataset that it was prepared from")
+        return line
     if isinstance(line, np.ndarray):
         if config.features == "strokes":
             raise BadInput("an image, but the model reads pen strokes", hint="use a model for images")
@@ -47,6 +54,27 @@ def normalize(line: LineInput, config: NetworkConfig) -> NormalizedLine:
     drawn = normalize_image(draw_ink(line), config.height)
     scale, left = drawing_scale_and_left(line)
     return replace(drawn, scale=drawn.scale / scale, offset=drawn.offset / scale + left)
+
+
+def kind_of(line: NormalizedLine) -> str:
+    """What a line was normalised to, in words: "pen strokes" or "images 48 pixels high"."""
+    return f"images {len(line.pixels)} pixels high" if isinstance(line, NormalizedImage) else "pen strokes"
+
+
+def kind_read_by(config: NetworkConfig) -> str:
+    """What a network reads, in the words of `kind_of`."""
+    return "pen strokes" if config.features == "strokes" else f"images {config.height} pixels high"
+
+
+def image_of(line: Writing) -> NDArray[np.uint8]:
+    """A grey image (H, W) of a line, 0 = black. Strokes are drawn."""
+    if isinstance(line, NormalizedImage):
+        return 255 - line.pixels
+    if isinstance(line, NormalizedInk):
+        up = np.flatnonzero(np.diff(line.path[:, 2] > 0.5)) + 1  # where the pen touches or leaves the paper
+        parts = np.split(line.path.astype(np.float64), up)
+        return draw_ink([part[:, :2] for part in parts if part[0, 2] > 0.5])
+    return line if isinstance(line, np.ndarray) else draw_ink(line)
 
 
 def columns_of(line: NormalizedLine) -> NDArray[Any]:

@@ -17,8 +17,9 @@ from inkread._threads import available_cpus
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.document.elements import Character
 from inkread.errors import BadInput, BadModel
-from inkread.features.extract import NormalizedLine, columns_of, extract, normalize, source_x
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import NormalizedLine, Writing, columns_of, extract, normalize, source_x
+from inkread.features.image import NormalizedImage
+from inkread.features.ink import NormalizedInk
 from inkread.lm.files import load_language_models
 from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
@@ -100,14 +101,14 @@ class Recognizer:
         language = load_language_models(named)
         return cls(model, decoder, with_user_words(language, words) if words else language, device)
 
-    def read(self, line: LineInput) -> Reading:
+    def read(self, line: Writing) -> Reading:
         """Read one line: its image, (H, W) uint8, 0 = black, or its pen strokes.
 
         Raises BadInput for anything else, and for an image if the model reads only strokes.
         """
         return next(self.read_many([line]))
 
-    def read_many(self, lines: Iterable[LineInput], batch: int = BATCH) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], batch: int = BATCH) -> Iterator[Reading]:
         """Read many lines. The readings come in the order of the lines.
 
         Lines of similar width form a batch. Each core reads a batch in one thread. Meanwhile another thread takes the
@@ -117,7 +118,7 @@ class Recognizer:
         # Images are normalised in parallel, as Pillow and numpy release Python's global lock. Strokes gain nothing.
         in_turn = map if self.model.config.features == "strokes" else self.pool.map
 
-        def prepare() -> tuple[list[LineInput], list[NormalizedLine]]:
+        def prepare() -> tuple[list[Writing], list[NormalizedLine]]:
             chunk = _take(lines, batch * LOOKAHEAD)
             return chunk, list(in_turn(self._normalize, chunk))
 
@@ -129,7 +130,7 @@ class Recognizer:
                 yield from self._read_chunk(chunk, normalized, batch)
                 chunk, normalized = following.result()
 
-    def _read_chunk(self, chunk: list[LineInput], lines: list[NormalizedLine], batch: int) -> Iterator[Reading]:
+    def _read_chunk(self, chunk: list[Writing], lines: list[NormalizedLine], batch: int) -> Iterator[Reading]:
         """Read lines in batches of similar width. The readings come in the order of the lines."""
         order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
         batches = [order[start : start + batch] for start in range(0, len(order), batch)]
@@ -139,9 +140,7 @@ class Recognizer:
             readings |= read
         return (readings[index] for index in range(len(chunk)))
 
-    def _read_batch(
-        self, chunk: list[LineInput], lines: list[NormalizedLine], members: list[int]
-    ) -> dict[int, Reading]:
+    def _read_batch(self, chunk: list[Writing], lines: list[NormalizedLine], members: list[int]) -> dict[int, Reading]:
         """The readings of one batch, by the index of the line."""
         scores = self.scores([columns_of(lines[index]) for index in members])
         return {
@@ -161,7 +160,7 @@ class Recognizer:
             raise BadModel(problem, path=self.model.name, hint="copy the file again")
         return scores
 
-    def _normalize(self, line: LineInput) -> NormalizedLine:
+    def _normalize(self, line: Writing) -> NormalizedLine:
         _check(line)
         return normalize(line, self.model.config)
 
@@ -208,9 +207,9 @@ class Recognizers:
         self.load = partial(Recognizer.load, decoder=decoder, lm=lm, words=words, device=device)
         self.loaded: dict[str, Recognizer] = {}  # by the name of the model
 
-    def read_many(self, lines: Iterable[LineInput]) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
         """Read many lines. The readings come in the order of the lines. Raises BadModel if a model is missing."""
-        for is_image, group in groupby(lines, lambda line: isinstance(line, np.ndarray)):
+        for is_image, group in groupby(lines, lambda line: isinstance(line, np.ndarray | NormalizedImage)):
             name = self.images if is_image else self.strokes
             if name not in self.loaded:
                 self.loaded[name] = self.load(name)
@@ -227,9 +226,9 @@ def _use_one_thread() -> None:
         restore.join()
 
 
-def _take(lines: Iterator[LineInput], count: int) -> list[LineInput]:
+def _take(lines: Iterator[Writing], count: int) -> list[Writing]:
     """The next `count` lines, or fewer if their images are large."""
-    taken: list[LineInput] = []
+    taken: list[Writing] = []
     pixels = 0
     for line in islice(lines, count):
         taken.append(line)
@@ -241,6 +240,8 @@ def _take(lines: Iterator[LineInput], count: int) -> list[LineInput]:
 
 def _check(line: object) -> None:
     """Raise BadInput for what is neither an image nor strokes."""
+    if isinstance(line, NormalizedImage | NormalizedInk):
+        return
     given = f"an object of type {type(line).__name__}"
     if isinstance(line, np.ndarray):
         if line.ndim == 2 and line.dtype == np.uint8 and line.size:
@@ -259,9 +260,12 @@ def mean_confidence(characters: Sequence[Character]) -> float:
     return math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0
 
 
-def _extent(line: LineInput) -> tuple[float, float]:
+def _extent(line: Writing) -> tuple[float, float]:
     """The left and right end of a line, in pixels or in the units of the strokes."""
     if isinstance(line, np.ndarray):
         return 0.0, float(line.shape[1])
-    xs = np.concatenate([stroke[:, 0] for stroke in line])
+    if isinstance(line, NormalizedImage):
+        left, right = source_x(line, np.array([0.0, line.pixels.shape[1]])).tolist()
+        return left, right
+    xs = line.source_x if isinstance(line, NormalizedInk) else np.concatenate([stroke[:, 0] for stroke in line])
     return float(xs.min()), float(xs.max())

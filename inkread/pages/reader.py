@@ -15,6 +15,7 @@ from inkread._names import one_line
 from inkread.config import DEFAULT_MODEL, STROKE_MODEL
 from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
 from inkread.errors import BadConfig, BadInput, BadModel, InkreadError, explain_failure
+from inkread.features.extract import Writing
 from inkread.inputs.collect import Input
 from inkread.inputs.ink import LineInput
 from inkread.model.device import find_device
@@ -33,7 +34,7 @@ T = TypeVar("T")
 class LineRecognizer(Protocol):
     """What a Reader needs of a recognizer: one reading per line, in the order of the lines."""
 
-    def read_many(self, lines: Iterable[LineInput], /) -> Iterator[Reading]: ...
+    def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]: ...
 
 
 Failed = Callable[[str, InkreadError], None]  # takes the name of an input and what is wrong with it

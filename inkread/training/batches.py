@@ -1,28 +1,32 @@
-"""Prepare the lines of a dataset for training: normalised lines in files that all processes share, and batches."""
+"""The lines of a training: normalised, in files that all processes share, with their labels; and batches of them."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inkread.alphabet import BLANK, Alphabet, steps_needed
-from inkread.augment.image import photograph
-from inkread.augment.splice import Gap, find_gaps, splice
+from inkread.alphabet import BLANK, Alphabet
+from inkread.augment.splice import Gap, splice
 from inkread.config import NetworkConfig
 from inkread.data import Sample
-from inkread.data.samples import read_line, read_line_input
+from inkread.data.inkset import ENDING, PHOTO, PLAIN, PreparedSet, SetWriter
+from inkread.data.samples import prepared_sets
 from inkread.errors import BadDataset, BadInput
-from inkread.features.extract import NormalizedLine, columns_of, normalize, source_x
+from inkread.features.extract import NormalizedLine, columns_of, source_x
 from inkread.training.distributed import Workers
+from inkread.training.preparation import Prepared, add_line, is_photo, prepare_line
 
 logger = logging.getLogger("inkread")
+
+Integers = NDArray[np.int64]
 
 SPLICED_WIDTH = 1.1  # a spliced line is at most so many times as wide as the line that it begins with
 # Lines are sorted by width within pools of so many batches. The larger, the less padding, and the less random batches.
@@ -31,122 +35,147 @@ WIDTH_NOISE = 0.05  # widths are changed at random by up to this share before so
 
 
 @dataclass(frozen=True)
-class PreparedLine:
-    """A normalised line in a file of columns, and its labels."""
+class Preparation:
+    """How lines are prepared."""
 
-    file: Path
-    first: int  # its first column in the file
-    width: int  # columns
-    labels: list[int]
-    frames: NDArray[np.int64] | None  # (steps,), a label for each step, if the places of the characters are known
-    writer: str | None
-    gaps: list[Gap]  # the spaces between words at which the line can be cut
-
-    def to_dict(self) -> dict[str, Any]:
-        """What JSON can express; `of_dict` is the reverse."""
-        frames = None if self.frames is None else self.frames.tolist()
-        return {**vars(self), "file": str(self.file), "frames": frames}
-
-    @classmethod
-    def of_dict(cls, values: dict[str, Any]) -> Self:
-        frames = None if values["frames"] is None else np.array(values["frames"], np.int64)
-        gaps = [Gap(*gap) for gap in values["gaps"]]
-        return cls(**{**values, "file": Path(values["file"]), "frames": frames, "gaps": gaps})
+    alphabet: Alphabet
+    config: NetworkConfig
+    photographed: float = 0.0  # share of the line images that are used as photos
+    spliced: bool = False  # find the gaps between words
+    weighted: bool = False  # use lines as often as their weights say, and not once each
+    seed: int = 0
 
 
 @dataclass(frozen=True)
-class PreparedLines:
-    """Normalised lines. Each column has `rows` numbers of one type: uint8 pixels, or float32 x, y and pen state."""
+class Copies:
+    """How often each line is used in an epoch.
 
-    rows: int
-    dtype: type[np.uint8] | type[np.float32]
-    lines: list[PreparedLine]
+    All copies of lines are numbered: first one of each line, in their order, then the second copies, and so on. Each is
+    distorted differently, and some are photos. The last copy of a line with a weight such as 2.5 is used in some epochs
+    only.
+    """
+
+    line: Integers  # (N,), the index of the line of each copy
+    version: NDArray[np.uint8]  # (N,), PLAIN or PHOTO
+    share: NDArray[np.float64]  # (N,), of the epochs in which a copy is used; 1 for all
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], preparation: Preparation) -> "Copies":
+        weights = np.array([sample.weight if preparation.weighted else 1.0 for sample in samples])
+        line, share, version = [], [], []
+        share_of_photos = 0.0 if preparation.config.features == "strokes" else preparation.photographed
+        for copy in range(math.ceil(weights.max(initial=0))):
+            lines = np.flatnonzero(weights > copy)
+            line.append(lines)
+            share.append(np.minimum(weights[lines] - copy, 1))
+            ids = (samples[index].id for index in lines.tolist()) if share_of_photos else ()
+            photos = [is_photo(preparation.seed, id, copy, share_of_photos) for id in ids]
+            version.append(np.array(photos or [False] * len(lines)).astype(np.uint8) * PHOTO)
+        return cls(np.concatenate(line), np.concatenate(version), np.concatenate(share))
+
+    def of_lines(self, lines: Integers) -> "Copies":
+        """The copies of some lines only, in ascending order, which are numbered anew."""
+        new = np.full(int(self.line.max()) + 1, -1)
+        new[lines] = np.arange(len(lines))
+        kept = new[self.line] >= 0
+        return Copies(new[self.line[kept]], self.version[kept], self.share[kept])
+
+    def epoch(self, seed: int, epoch: int) -> Integers:
+        """The numbers of the copies that are used in an epoch, the same number of them in each."""
+        used = [np.flatnonzero(self.share == 1)]
+        for share in np.unique(self.share[self.share < 1]):
+            members = np.random.default_rng(seed).permutation(np.flatnonzero(self.share == share))
+            count = round(share * len(members))
+            used.append(members[np.arange(epoch * count, (epoch + 1) * count) % len(members)])  # one after the other
+        return np.sort(np.concatenate(used))
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a training, with their labels and copies. An index is the number of a copy."""
+
+    config: NetworkConfig
+    sets: list[PreparedSet]
+    set_of: Integers  # (L,), the index of the set that a line is in
+    row: Integers  # (L,), its row there
+    all_labels: NDArray[np.int32]  # of all lines, one after the other
+    first_label: Integers  # (L + 1,), where those of a line begin
+    writer: Integers  # (L,), a number for each writer; those who are not known are one
+    copies: Copies
 
     def __len__(self) -> int:
-        return len(self.lines)
+        """The number of lines in an epoch."""
+        return len(self.epoch(0, 0))
 
-    def __getitem__(self, index: int) -> PreparedLine:
-        return self.lines[index]
+    def epoch(self, seed: int, epoch: int) -> Integers:
+        """The indices of the lines of an epoch."""
+        return self.copies.epoch(seed, epoch)
+
+    def _place(self, index: int) -> tuple[PreparedSet, int, int]:
+        """The set, row and version of a line."""
+        line = self.copies.line[index]
+        return self.sets[self.set_of[line]], int(self.row[line]), int(self.copies.version[index])
 
     def columns(self, index: int) -> NDArray[Any]:
         """A line as (rows, W): pixels (height, W) uint8, 255 = ink, or pen strokes (3, W) float32."""
-        line = self.lines[index]
-        start = line.first * self.rows * self.dtype().nbytes
-        return np.memmap(line.file, self.dtype, "r", start, (line.width, self.rows)).T
+        prepared, row, version = self._place(index)
+        return prepared.columns(row, version)[:, : self.config.rows].T
+
+    def labels(self, index: int) -> list[int]:
+        """The labels of the text of a line."""
+        line = self.copies.line[index]
+        labels: list[int] = self.all_labels[self.first_label[line] : self.first_label[line + 1]].tolist()
+        return labels
+
+    def frames(self, index: int) -> Integers | None:
+        """A label for each step of a line, (steps,), if the places of the characters are known."""
+        prepared, row, version = self._place(index)
+        spans = prepared.spans(row) if version == PLAIN else None
+        return label_steps(self.labels(index), spans, prepared.line(row), self.config) if spans else None
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the places of the characters are known in all lines."""
+        return bool(self._of_lines(lambda prepared: prepared.has_spans).all())
 
     @cached_property
-    def of_writer(self) -> dict[str | None, list[int]]:
+    def widths(self) -> Integers:
+        """The number of columns of each line, by its index."""
+        widths: Integers = self._of_lines(lambda prepared: prepared.widths)[self.copies.line, self.copies.version]
+        return widths
+
+    def _of_lines(self, values: Callable[[PreparedSet], NDArray[Any]]) -> NDArray[Any]:
+        """A value of each line, (L, ...), from those of all lines of the sets."""
+        return _chosen([values(prepared) for prepared in self.sets], self.set_of, self.row)
+
+    @cached_property
+    def _of_writer(self) -> list[Integers]:
         """The indices of the lines of each writer that can be cut."""
-        of_writer: dict[str | None, list[int]] = defaultdict(list)
-        for index, line in enumerate(self.lines):
-            if line.gaps:
-                of_writer[line.writer].append(index)
-        return of_writer
+        counts = self._of_lines(lambda prepared: prepared.gap_counts)[self.copies.line, self.copies.version]
+        writers = self.writer[self.copies.line]
+        order = np.flatnonzero(counts)[np.argsort(writers[counts > 0], kind="stable")]
+        return np.split(order, np.searchsorted(writers[order], np.arange(1, self.writer.max() + 1)))
+
+    def _gaps(self, index: int) -> list[Gap]:
+        prepared, row, version = self._place(index)
+        return [Gap(*gap) for gap in prepared.gaps(row, version)]
 
     def spliced(self, index: int, rng: np.random.Generator) -> tuple[NDArray[Any], list[int]]:
         """The columns and labels of the beginning of a line, followed by the end of another line by the same writer.
 
         Lines without a writer are treated as lines by one writer. A line that cannot be cut is returned unchanged.
         """
-        line = self.lines[index]
-        if line.gaps:
-            gap = line.gaps[rng.integers(len(line.gaps))]
-            candidates = self.of_writer[line.writer]
-            second_index = candidates[rng.integers(len(candidates))]
-            second = self.lines[second_index]
-            room = SPLICED_WIDTH * line.width - gap.start
-            fitting = [other for other in second.gaps if second.width - other.start <= room]
+        if gaps := self._gaps(index):
+            gap = gaps[rng.integers(len(gaps))]
+            candidates = self._of_writer[self.writer[self.copies.line[index]]]
+            second = int(candidates[rng.integers(len(candidates))])
+            room = SPLICED_WIDTH * self.widths[index] - gap.start
+            fitting = [other for other in self._gaps(second) if self.widths[second] - other.start <= room]
             if fitting:
                 other = fitting[rng.integers(len(fitting))]
-                labels = line.labels[: gap.space] + second.labels[other.space :]
-                return splice(self.columns(index), gap, self.columns(second_index), other), labels
-        return self.columns(index), line.labels
-
-    def widths(self) -> NDArray[np.int64]:
-        """(lines,): the number of columns of each line."""
-        return np.array([line.width for line in self.lines])
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """How lines are prepared."""
-
-    alphabet: Alphabet
-    config: NetworkConfig
-    photographed: float = 0.0  # share of the line images that are made to look like photos
-    spliced: bool = False  # find the gaps between words
-    seed: int = 0
-
-    @property
-    def dtype(self) -> type[np.uint8] | type[np.float32]:
-        return np.float32 if self.config.features == "strokes" else np.uint8
-
-    def normalize(self, index: int, sample: Sample) -> NormalizedLine:
-        """Read a line, possibly make it look like a photo, and normalise it. Raises BadInput."""
-        rng = np.random.default_rng((self.seed, index))
-        if self.config.features != "strokes" and rng.random() < self.photographed:
-            return normalize(photograph(read_line(sample), rng), self.config)
-        writing = read_line_input(sample)
-        try:
-            return normalize(writing, self.config)
-        except BadInput as error:
-            raise BadInput(error.problem, path=sample.path, hint=error.hint) from error
-
-    def label(self, sample: Sample) -> list[int]:
-        """The labels of a text. A character that is not in the alphabet gets a label that no network predicts, so it
-        counts as an error.
-        """
-        return [self.alphabet.label.get(character, self.alphabet.size) for character in sample.text]
-
-    def prepare(self, sample: Sample, line: NormalizedLine, file: Path, first: int) -> PreparedLine:
-        """A normalised line that is written to a file from column `first` on. Raises BadInput if it is too narrow."""
-        columns, labels = columns_of(line), self.label(sample)
-        width = columns.shape[1]
-        if steps_needed(labels) > self.config.steps(width):
-            raise BadInput(f"{sample.id}: {len(labels)} characters in a line too narrow for them")
-        frames = label_steps(labels, sample.spans, line, self.config) if sample.spans else None
-        gaps = find_gaps(columns, sample.text) if self.spliced else []
-        return PreparedLine(file, first, width, labels, frames, sample.writer, gaps)
+                labels = self.labels(index)[: gap.space] + self.labels(second)[other.space :]
+                return splice(self.columns(index), gap, self.columns(second), other), labels
+        return self.columns(index), self.labels(index)
 
 
 def prepare_lines(
@@ -155,61 +184,159 @@ def prepare_lines(
     folder: Path,
     workers: Workers,
     loading: Callable[[int, int], None] | None = None,
-) -> PreparedLines:
-    """Prepare the lines of a dataset into files in `folder`, each process a part of them.
+) -> Lines:
+    """Prepare the lines of datasets, except for those that are prepared already.
 
-    The log names each line that cannot be used and tells why. `loading(done, total)` is called for each line.
-    Raises BadDataset if no line can be used.
+    Each process prepares a part of them, into a file in `folder`, which is made. The log names each line that cannot be
+    used and tells why. `loading(done, total)` is called for each line. Raises BadDataset if no line can be used, or if
+    a prepared dataset is of another kind.
     """
-    own = [
-        line if isinstance(line, str) else line.to_dict()
-        for line in _prepare_own(samples, preparation, folder, workers, loading)
-    ]
-    shares = workers.gather(own)
-    prepared = [shares[index % workers.world_size][index // workers.world_size] for index in range(len(samples))]
-    for reason in prepared:
-        if isinstance(reason, str) and workers.is_first:
-            logger.warning(f"left out: {reason}")
-    lines = [PreparedLine.of_dict(line) for line in prepared if not isinstance(line, str)]
-    if not lines:
+    for prepared in prepared_sets(samples):
+        prepared.check_fits(preparation.config, preparation.photographed > 0)
+    copies = Copies.of(samples, preparation)
+    sets, set_of, row, reasons = _places(samples, copies, preparation, folder, workers, loading)
+    reasons |= _too_narrow(samples, copies, preparation, sets, set_of, row)
+    if workers.is_first:
+        for index in sorted(reasons):
+            logger.warning(f"left out: {reasons[index]}")
+    kept = np.setdiff1d(np.arange(len(samples)), np.array(list(reasons), np.int64))
+    if not len(kept):
         raise BadDataset("no line of the dataset can be used; `inkread check` tells why")
-    return PreparedLines(preparation.config.rows, preparation.dtype, lines)
+    used = [samples[index] for index in kept.tolist()]
+    all_labels, first_label = labels_of(used, preparation.alphabet)
+    numbers = {writer: number for number, writer in enumerate(dict.fromkeys(sample.writer for sample in used))}
+    writer = np.array([numbers[sample.writer] for sample in used])
+    copies = copies.of_lines(kept)
+    return Lines(preparation.config, sets, set_of[kept], row[kept], all_labels, first_label, writer, copies)
 
 
-def _prepare_own(
+def _places(
     samples: tuple[Sample, ...],
+    copies: Copies,
     preparation: Preparation,
     folder: Path,
     workers: Workers,
     loading: Callable[[int, int], None] | None,
-) -> list[PreparedLine | str]:
-    """This process's part: every world_size-th line, or the reason why it cannot be used."""
+) -> tuple[list[PreparedSet], Integers, Integers, dict[int, str]]:
+    """Where the lines are: sets, and for each line the index of its set and the row there, (L,) each.
 
-    def load(index: int) -> NormalizedLine | str:
+    A line that cannot be read has the index -1. The last part of the result tells why, by the index of the line.
+    """
+    sets = prepared_sets(samples)
+    number = {prepared.path: index for index, prepared in enumerate(sets)}
+    set_of = np.array([-1 if sample.row is None else number[sample.path] for sample in samples])
+    row = np.array([sample.row or 0 for sample in samples])
+    others = np.flatnonzero(set_of < 0)
+    reasons: dict[int, str] = {}
+    if not len(others):
+        return sets, set_of, row, reasons
+    folder.mkdir(exist_ok=True)
+    own = others[workers.rank :: workers.world_size]
+    unreadable_own = _prepare_own(samples, copies, own, preparation, folder, workers, loading)
+    for rank, unreadable in enumerate(map(dict, workers.gather(unreadable_own))):  # now all files are complete
+        reasons |= unreadable
+        lines = np.setdiff1d(others[rank :: workers.world_size], np.array(list(unreadable), np.int64))
+        if len(lines):
+            set_of[lines], row[lines] = len(sets), np.arange(len(lines))
+            sets.append(PreparedSet(folder / f"{rank}{ENDING}"))
+    return sets, set_of, row, reasons
+
+
+def _too_narrow(
+    samples: tuple[Sample, ...],
+    copies: Copies,
+    preparation: Preparation,
+    sets: list[PreparedSet],
+    set_of: Integers,
+    row: Integers,
+) -> dict[int, str]:
+    """The lines that are too narrow for their texts, by their index, and how long these are."""
+    readable = np.flatnonzero(set_of >= 0)
+    if not len(readable):
+        return {}
+    copies = copies.of_lines(readable)
+    widths = _chosen([prepared.widths for prepared in sets], set_of[readable], row[readable])  # (L, 2)
+    used = np.zeros(widths.shape, bool)
+    used[copies.line, copies.version] = True
+    narrowest = np.where(used, widths, widths.max()).min(axis=1)
+    all_labels, first_label = labels_of([samples[index] for index in readable.tolist()], preparation.alphabet)
+    narrow = readable[fewest_steps(all_labels, first_label) > -(-narrowest // preparation.config.step)]
+    return {
+        index: f"{samples[index].id}: {len(samples[index].text)} characters in a line too narrow for them"
+        for index in narrow.tolist()
+    }
+
+
+def _prepare_own(
+    samples: tuple[Sample, ...],
+    copies: Copies,
+    indices: Integers,
+    preparation: Preparation,
+    folder: Path,
+    workers: Workers,
+    loading: Callable[[int, int], None] | None,
+) -> list[tuple[int, str]]:
+    """Prepare this process's part of the lines into a file. Returns those that cannot be read, and the reasons."""
+    wanted: list[set[int]] = [set() for _ in samples]
+    for line, version in zip(copies.line.tolist(), copies.version.tolist(), strict=True):
+        wanted[line].add(version)
+
+    def prepare(index: int) -> Prepared:
         try:
-            return preparation.normalize(index, samples[index])
+            return prepare_line(samples[index], preparation.config, list(wanted[index]), preparation.spliced)
         except BadInput as error:
             return str(error)
 
-    indices = range(workers.rank, len(samples), workers.world_size)
-    file = folder / f"{workers.rank}.columns"
-    prepared: list[PreparedLine | str] = []
-    with open(file, "ab") as out, ThreadPoolExecutor(workers.threads) as pool:
-        first = out.tell() // (preparation.config.rows * preparation.dtype().nbytes)
-        for index, line in zip(indices, pool.map(load, indices), strict=True):
+    reasons = []
+    own = indices.tolist()
+    with open(folder / f"{workers.rank}{ENDING}", "wb") as file:
+        writer = SetWriter(file, preparation.config, preparation.photographed > 0)
+        for done, (index, versions) in enumerate(zip(own, _in_threads(prepare, own, workers.threads), strict=True), 1):
             if loading:
-                loading(min(len(samples), (len(prepared) + 1) * workers.world_size), len(samples))
-            if isinstance(line, str):
-                prepared.append(line)
-                continue
-            try:
-                prepared.append(ready := preparation.prepare(samples[index], line, file, first))
-            except BadInput as error:
-                prepared.append(str(error))
-                continue
-            out.write(np.ascontiguousarray(columns_of(line).T).tobytes())  # (W, rows)
-            first += ready.width
-    return prepared
+                loading(min(len(samples), done * workers.world_size), len(samples))
+            if isinstance(versions, str):
+                reasons.append((index, versions))
+            else:
+                add_line(writer, samples[index], versions)
+        writer.finish()
+    return reasons
+
+
+def _in_threads(prepare: Callable[[int], Prepared], indices: list[int], threads: int) -> Iterator[Prepared]:
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(prepare, indices)
+
+
+def _chosen(values: list[NDArray[Any]], set_of: Integers, row: Integers) -> NDArray[Any]:
+    """From values of each row of each set, (rows, ...), those of lines in these sets and rows: (L, ...)."""
+    chosen = np.zeros((len(row), *values[0].shape[1:]), values[0].dtype)
+    for index, of_set in enumerate(values):
+        here = set_of == index
+        chosen[here] = of_set[row[here]]
+    return chosen
+
+
+def labels_of(samples: Sequence[Sample], alphabet: Alphabet) -> tuple[NDArray[np.int32], Integers]:
+    """The labels of all texts, one after the other, and where those of each text begin, (L + 1,).
+
+    A character that is not in the alphabet gets a label that no network predicts, so it counts as an error.
+    """
+    label = np.full(sys.maxunicode + 1, alphabet.size, np.int32)  # by the code of a character
+    label[list(map(ord, alphabet.characters))] = list(alphabet.label.values())
+    codes = np.frombuffer("".join(sample.text for sample in samples).encode("utf-32-le"), np.uint32)
+    ends = np.cumsum([len(sample.text) for sample in samples])
+    return label[codes], np.concatenate([[0], ends])
+
+
+def fewest_steps(all_labels: NDArray[np.int32], first_label: Integers) -> Integers:
+    """The fewest steps in which CTC can write each text, (L,), as `steps_needed` counts them.
+
+    The arguments are what `labels_of` returns.
+    """
+    repeats = np.flatnonzero(all_labels[1:] == all_labels[:-1]) + 1  # labels that are like the one before them
+    repeats = np.setdiff1d(repeats, first_label)
+    lines = np.searchsorted(first_label, repeats, side="right") - 1
+    return np.diff(first_label) + np.bincount(lines, minlength=len(first_label) - 1)
 
 
 def label_steps(

@@ -6,16 +6,17 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from inkread._files import check_new, check_writable
 from inkread.config import PRESETS, NetworkConfig, TrainingConfig, configure, format_value, read_config
-from inkread.data import Sample, open_dataset
-from inkread.data.samples import is_ink
+from inkread.data import Dataset, Sample, open_dataset, open_weighted
+from inkread.data.samples import is_ink, prepared_sets
 from inkread.errors import BadConfig, BadDataset, CannotWrite
 from inkread.model.checkpoint import Model, load_model
 from inkread.training.loop import DEV_LINES, Progress, train
@@ -158,7 +159,7 @@ def plan_training(
         raise BadConfig("a preset and a model to start from: the model has its own network", hint="give one of them")
     if preset and preset not in PRESETS:
         raise BadConfig(f"preset {preset}: must be one of {', '.join(PRESETS)}")
-    samples = tuple(sample for name in names for sample in _open(name))
+    samples = open_all(names)
     model = load_model(str(start)) if start else None
     if not preset and not model and all(is_ink(sample) for sample in samples):
         preset = "strokes"
@@ -177,7 +178,11 @@ def plan_training(
         raise BadConfig(
             f"--from {start} brings its own network: only its dropout can be changed, and hidden and channels raised"
         )
-    dev_samples = _open(str(dev)) if dev else ()
+    dev_samples = _used(open_dataset(str(dev))) if dev else ()
+    for prepared in prepared_sets(samples):
+        prepared.check_fits(network, training.loss == "ctc" and training.photographed > 0)
+    for prepared in prepared_sets(dev_samples):
+        prepared.check_fits(network)
     if not dev:
         samples, dev_samples = hold_out(samples)
     few = dev_samples == samples
@@ -252,9 +257,17 @@ def _check_output(out: Path, resume: bool, overwrite: bool) -> None:
         check_new(out)
 
 
-def _open(name: str) -> tuple[Sample, ...]:
+def open_all(names: Iterable[str]) -> tuple[Sample, ...]:
+    """The samples of datasets that may have weights, PATH:SPLIT*WEIGHT. A dataset that is named twice counts twice."""
+    samples: list[Sample] = []
+    for name, times in Counter(names).items():
+        of_dataset = _used(open_weighted(name))
+        samples += of_dataset if times == 1 else [replace(one, weight=times * one.weight) for one in of_dataset]
+    return tuple(samples)
+
+
+def _used(dataset: Dataset) -> tuple[Sample, ...]:
     """The samples of a dataset; the log tells which lines are left out."""
-    dataset = open_dataset(name)
     for reason in dataset.skipped:
         logger.warning(f"left out: {reason}")
     for text in dataset.notes:

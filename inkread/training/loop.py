@@ -40,7 +40,7 @@ from inkread.features.extract import extract
 from inkread.model.checkpoint import Model, save_model
 from inkread.model.decoder import greedy
 from inkread.model.network import Network, pad
-from inkread.training.batches import Preparation, PreparedLines, make_batches, prepare_lines
+from inkread.training.batches import Lines, Preparation, make_batches, prepare_lines
 from inkread.training.distributed import Workers, is_first_process, start_workers
 from inkread.training.losses import consistency_loss, ctc_loss, frames_loss, time_mask
 from inkread.training.optimizer import Muon
@@ -184,17 +184,17 @@ def run_worker(
 
 def _prepare(
     job: Job, workers: Workers, folder: Path, loading: Callable[[int, int], None] | None
-) -> tuple[PreparedLines, PreparedLines]:
+) -> tuple[Lines, Lines]:
     """The training lines and the validation lines. Raises BadDataset if they cannot be used, and CannotWrite."""
     training = job.training
     for_dev = Preparation(job.alphabet, job.config)
     for_training = for_dev
     if training.loss == "ctc":  # otherwise the places of the characters would change
         for_training = replace(for_dev, photographed=training.photographed, spliced=training.spliced > 0)
-    for_training = replace(for_training, seed=training.seed)
+    for_training = replace(for_training, weighted=True, seed=training.seed)
     try:
-        lines = prepare_lines(job.samples, for_training, folder, workers, loading)
-        dev_lines = prepare_lines(job.dev_samples, for_dev, folder, workers, loading)
+        lines = prepare_lines(job.samples, for_training, folder / "training", workers, loading)
+        dev_lines = prepare_lines(job.dev_samples, for_dev, folder / "validation", workers, loading)
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
         raise CannotWrite(problem, path=folder, hint="set TMPDIR to a folder with more room") from error
@@ -203,7 +203,7 @@ def _prepare(
             f"{len(lines)} usable lines are too few for {workers.world_size} processes",
             hint="give more lines, or train in one process with WORLD_SIZE=1 in the environment",
         )
-    if training.loss == "frames" and any(line.frames is None for line in lines.lines):
+    if training.loss == "frames" and not lines.aligned:
         raise BadDataset(
             "loss=frames needs an alignment for every line",
             hint="take what `inkread predict --json` writes, with the texts corrected, or use loss=ctc",
@@ -214,9 +214,7 @@ def _prepare(
 class Trainer:
     """The network, the optimizer and the state of a training, and the training loop."""
 
-    def __init__(
-        self, job: Job, lines: PreparedLines, dev_lines: PreparedLines, workers: Workers, pool: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, job: Job, lines: Lines, dev_lines: Lines, workers: Workers, pool: ThreadPoolExecutor) -> None:
         self.job, self.lines, self.dev_lines = job, lines, dev_lines
         self.config, self.training = job.config, job.training
         self.workers, self.pool = workers, pool
@@ -278,9 +276,10 @@ class Trainer:
         """(epoch, indices of the lines of a batch), without end, from the current step on."""
         while True:
             epoch, first = divmod(self.state.step, self.steps_per_epoch)
-            batches = make_batches(self.lines.widths(), self.training.batch, self.training.seed, epoch)
+            lines = self.lines.epoch(self.training.seed, epoch)
+            batches = make_batches(self.lines.widths[lines], self.training.batch, self.training.seed, epoch)
             for members in batches[first:]:
-                yield epoch, members
+                yield epoch, lines[members]
 
     def share(self) -> float:
         """The share of the training that is done: of its epochs or of its minutes, whichever is larger."""
@@ -298,7 +297,7 @@ class Trainer:
         sequences, labels = zip(*self.pool.map(lambda index: self._augmented(index, epoch), own), strict=True)
         width = workers.max(max(map(len, sequences)))
         x, lengths = pad(sequences, -(-width // WIDTH_MULTIPLE) * WIDTH_MULTIPLE)  # (B, T0, F), (B,)
-        characters = sum(len(self.lines[index].labels) for index in members.tolist())  # of all workers, unspliced
+        characters = sum(len(self.lines.labels(index)) for index in members.tolist())  # of all workers, unspliced
         # 1,000,003 is prime and larger than the number of steps, so no two seeds share a step's random numbers.
         torch.manual_seed((training.seed * 1_000_003 + self.state.step) * workers.world_size + workers.rank)
         network.train()
@@ -316,7 +315,7 @@ class Trainer:
         inputs = torch.cat([time_mask(columns), time_mask(columns)], dim=1) if copies == 2 else columns  # (T, 2 B, D)
         log_probs = network.scores(inputs, steps.repeat(copies), training.truncate)  # (T, copies * B, C)
         if training.loss == "frames":
-            loss = frames_loss(log_probs, [self.lines[index].frames for index in indices] * copies) / copies
+            loss = frames_loss(log_probs, [self.lines.frames(index) for index in indices] * copies) / copies
         else:
             loss = ctc_loss(log_probs, steps.repeat(copies), labels * copies) / copies
         if training.consistency:
@@ -335,7 +334,7 @@ class Trainer:
         if self.training.loss == "ctc" and rng.random() < self.training.spliced:
             columns, labels = self.lines.spliced(index, rng)
         else:
-            columns, labels = self.lines.columns(index), self.lines[index].labels
+            columns, labels = self.lines.columns(index), self.lines.labels(index)
         if self.training.loss == "ctc" and rng.random() < self.training.distorted:
             change = distort_path if self.config.features == "strokes" else distort_image
             distorted = change(columns, rng)
@@ -391,7 +390,7 @@ class Trainer:
         network.for_reading()
         lines, rank, world_size = self.dev_lines, self.workers.rank, self.workers.world_size
         chosen = np.linspace(0, len(lines) - 1, min(len(lines), DEV_LINES)).astype(int)
-        chosen = chosen[np.argsort(lines.widths()[chosen], kind="stable")][rank::world_size]
+        chosen = chosen[np.argsort(lines.widths[chosen], kind="stable")][rank::world_size]
         errors = characters = 0
         for start in range(0, len(chosen), DEV_BATCH):
             members = chosen[start : start + DEV_BATCH].tolist()
@@ -400,8 +399,8 @@ class Trainer:
                 log_probs, steps = network(x, lengths)  # (T, B, C), (B,)
             for column, index in enumerate(members):
                 read = [label.label for label in greedy(log_probs[: int(steps[column]), column].numpy())]
-                errors += edit_distance(read, lines[index].labels)
-                characters += len(lines[index].labels)
+                errors += edit_distance(read, lines.labels(index))
+                characters += len(lines.labels(index))
         errors, characters = self.workers.sum(torch.tensor([errors, characters])).tolist()
         return float(errors / max(characters, 1))
 
@@ -447,7 +446,7 @@ class Trainer:
         """Is bfloat16 faster than float32 on this machine? Measured on a batch of blank lines."""
         if self.training.precision != "auto":
             return self.training.precision == "bfloat16"
-        blank = extract(np.zeros((self.lines.rows, TRIAL_COLUMNS), self.lines.dtype), self.config)
+        blank = extract(np.zeros((self.config.rows, TRIAL_COLUMNS), np.float32), self.config)
         copies = 2 if self.training.consistency else 1
         # As many lines as a worker has in a batch: with few of them, an LSTM gains little.
         x, lengths = pad([blank] * (copies * -(-min(self.training.batch, len(self.lines)) // self.workers.world_size)))

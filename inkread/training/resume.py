@@ -58,9 +58,11 @@ def identity(
 
 
 def _fingerprint(samples: tuple[Sample, ...]) -> str:
-    """A hash of lines: their names, texts and writers, and the sizes of their files."""
+    """A hash of lines: their names, texts and writers, the sizes of their files, and their weights if they have any."""
     sizes = {path: path.stat().st_size if path.is_file() else -1 for path in {sample.path for sample in samples}}
-    facts = [(sample.id, sample.text, sample.writer, sizes[sample.path]) for sample in samples]
+    facts: list[object] = [(sample.id, sample.text, sample.writer, sizes[sample.path]) for sample in samples]
+    if any(sample.weight != 1 for sample in samples):
+        facts.append([sample.weight for sample in samples])
     return sha256(json.dumps(facts).encode()).hexdigest()
 
 
