@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from inkread.data import Dataset, Sample
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
 
 
@@ -18,7 +18,7 @@ class FakeRecognizer:
     def __init__(self, *texts: str) -> None:
         self.texts = iter(texts)
 
-    def read_many(self, lines: Iterable[LineInput], /) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]:
         images = iter(lines)
         while batch := [*islice(images, 2)]:
             for image in batch:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inkread.document.elements import Character
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
 
 SAMPLES = sorted((Path(__file__).parent.parent / "datasets" / "sample").glob("*.png"))
@@ -18,7 +18,7 @@ SCANS = [file for file in SAMPLES if "scan" in file.name]
 class Echo:
     """Reads "ab c" in characters ten pixels wide from the left of each line."""
 
-    def read_many(self, lines: Iterable[LineInput]) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
         for _ in lines:
             yield Reading("ab c", 1.0, tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c")))
 

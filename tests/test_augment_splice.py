@@ -2,19 +2,23 @@
 
 from itertools import combinations
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 
+from inkread.alphabet import Alphabet
 from inkread.augment.splice import EVENNESS, GAP_WEIGHT, Gap, find_gaps, match_gaps, splice
 from inkread.config import PRESETS
 from inkread.data import open_dataset
+from inkread.data.inkset import SetWriter, Strings, Version
 from inkread.data.samples import read_line
 from inkread.evaluation.metrics import edit_distance
 from inkread.features.extract import columns_of, normalize
-from inkread.features.image import normalize_image
+from inkread.features.image import NormalizedImage, normalize_image
 from inkread.features.ink import normalize_ink
 from inkread.model.recognizer import Recognizer
-from inkread.training.batches import PreparedLine, PreparedLines
+from inkread.training.batches import Lines, Preparation, prepare_lines
+from inkread.training.distributed import Workers
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 
@@ -95,18 +99,21 @@ def test_two_paths_are_joined_by_a_way_above_the_paper() -> None:
     np.testing.assert_allclose(joined[:2], expected[:2], atol=1e-5)
 
 
-def lines_of(tmp_path: Path, rows: list[tuple[list[int], str, str | None]]) -> PreparedLines:
-    """Lines as a training keeps them, of (words, text, writer); a label is a character's own code."""
-    lines, first = [], 0
-    with open(tmp_path / "columns", "wb") as file:
+ALPHABET = Alphabet(" " + ascii_lowercase)
+
+
+def lines_of(tmp_path: Path, rows: list[tuple[list[int], str, str | None]]) -> Lines:
+    """Lines as a training keeps them, of (words, text, writer)."""
+    config = PRESETS["base"][0]
+    with open(tmp_path / "lines.inkset", "wb") as file:
+        file_writer = SetWriter(file, config, photos=False)
         for words, text, writer in rows:
             columns = picture(words)
-            file.write(np.ascontiguousarray(columns.T).tobytes())
-            labels = list(map(ord, text))
-            gaps = find_gaps(columns, text)
-            lines.append(PreparedLine(tmp_path / "columns", first, columns.shape[1], labels, None, writer, gaps))
-            first += columns.shape[1]
-    return PreparedLines(48, np.uint8, lines)
+            version = Version(NormalizedImage(columns, 1.0, 0.0), find_gaps(columns, text))
+            file_writer.add(Strings(text, writer, None, text), 1.0, None, [version, None])
+        file_writer.finish()
+    samples = open_dataset(str(tmp_path / "lines.inkset")).samples
+    return prepare_lines(samples, Preparation(ALPHABET, config, spliced=True), tmp_path / "training", Workers())
 
 
 def test_lines_are_crossed_with_those_of_their_writer(tmp_path: Path) -> None:
@@ -121,12 +128,12 @@ def test_lines_are_crossed_with_those_of_their_writer(tmp_path: Path) -> None:
     met = set()
     for _ in range(100):
         columns, labels = lines.spliced(1, rng)
-        text = "".join(map(chr, labels))
+        text = ALPHABET.decode(labels)
         met.add(text)
         np.testing.assert_array_equal(columns, picture([len(word) for word in text.split()]))
     assert met == {"seven ten", "seven is"}  # the other writer's words never; its own end now and then
     columns, labels = lines.spliced(3, rng)
-    assert "".join(map(chr, labels)) == "nothing"
+    assert ALPHABET.decode(labels) == "nothing"
 
 
 def test_a_line_is_not_made_much_longer(tmp_path: Path) -> None:

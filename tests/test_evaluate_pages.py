@@ -11,7 +11,7 @@ from PIL import Image
 from inkread.data import Dataset, Sample
 from inkread.evaluation import pages as page_scores
 from inkread.evaluation.pages import PageScore, PageScores, match_lines, pages_of, score_pages
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
 from inkread.pages.layout import PageLayout
 from inkread.pages.regions import Region
@@ -62,7 +62,7 @@ def test_scores_add_up_over_pages() -> None:
 class LineEverywhere:
     """A recogniser that reads "line" in every line."""
 
-    def read_many(self, lines: Iterable[LineInput], /) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]:
         for _ in lines:
             yield Reading("line", 1.0, ())
 

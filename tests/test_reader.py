@@ -16,7 +16,7 @@ from PIL import Image
 
 from inkread.document.elements import Character
 from inkread.errors import BadConfig, BadInput, BadModel, InkreadError
-from inkread.inputs.ink import LineInput
+from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.reader import Reader, load_reader, read_layouts, to_page
@@ -165,7 +165,7 @@ class NoStrokes(Echo):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def read_many(self, lines: Iterable[LineInput]) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
         for line in lines:
             if isinstance(line, list):
                 raise self.error

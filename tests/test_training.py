@@ -31,6 +31,7 @@ from inkread.model.recognizer import Recognizer
 from inkread.training.distributed import Workers
 from inkread.training.finetune import hold_out
 from inkread.training.loop import Job, Progress, run_worker, train
+from inkread.training.preparation import prepare_dataset
 from inkread.training.warm_start import copy_weights
 
 TINY = NetworkConfig(channels=(8, 8, 8), layers=1, hidden=16, dropout=0.2)
@@ -135,6 +136,49 @@ def test_the_same_seed_gives_the_same_losses(strokes: Path, tmp_path: Path) -> N
         [step.loss for step in learn(strokes, tmp_path / "m.safetensors", seed=seed)[1]] for seed in (1, 1, 2)
     )
     assert first == again != other
+
+
+@pytest.mark.parametrize("features", ["conv", "strokes"])
+def test_a_prepared_dataset_gives_the_same_training(strokes: Path, tmp_path: Path, features: str) -> None:
+    """Also a mix of prepared and other lines; with photos, spliced and distorted lines, and weights."""
+    config = TINY
+    samples = open_dataset(str(strokes)).samples
+    samples = (
+        tuple(replace(one, text=f"{one.text[:3]} {one.text[3:]}", weight=2.5) for one in samples[:12]) + samples[12:]
+    )
+    if features == "strokes":
+        config = TINY.replace({"features": "strokes", "channels": "8,8"})
+        rows = [{"strokes": [[[9 * x, 0], [9 * x + 5, 20]] for x in range(9)], "text": one.text} for one in samples]
+        (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        samples = tuple(
+            replace(one, weight=old.weight)
+            for one, old in zip(open_dataset(str(tmp_path / "a.jsonl")).samples, samples, strict=True)
+        )
+    training = BRIEF.replace({"photographed": 0.5, "spliced": 0.5, "seed": 3})
+    prepare_dataset(samples, tmp_path / "a.inkset", config)
+    prepared = open_dataset(str(tmp_path / "a.inkset")).samples
+    losses = []
+    for lines, dev_lines in ((samples, samples), (prepared, prepared), (samples[:5] + prepared[5:], samples)):
+        steps: list[Progress] = []
+        train(lines, dev_lines[:8], tmp_path / "m.safetensors", config, training, report=steps.append)
+        losses.append([(step.loss, step.cer) for step in steps])
+    assert len(losses[0]) == 2 * 11  # 12 * 2.5 + 12 lines in batches of 4
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_a_prepared_dataset_keeps_alignments(strokes: Path, tmp_path: Path) -> None:
+    samples = tuple(
+        replace(one, spans=tuple((40.0 * place, 40.0 * place + 39) for place in range(6)))
+        for one in open_dataset(str(strokes)).samples
+    )
+    prepare_dataset(samples, tmp_path / "a.inkset", TINY)
+    losses = []
+    for lines in (samples, open_dataset(str(tmp_path / "a.inkset")).samples):
+        steps: list[Progress] = []
+        training = BRIEF.replace({"loss": "frames"})
+        train(lines, lines[:8], tmp_path / "m.safetensors", TINY, training, report=steps.append)
+        losses.append([step.loss for step in steps])
+    assert losses[0] == losses[1]
 
 
 def test_the_saved_weights_are_interpolated_with_the_initial_ones(strokes: Path, tmp_path: Path) -> None:

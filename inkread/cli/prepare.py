@@ -65,6 +65,7 @@ def command(datasets: tuple[str, ...], out: Path, force: bool, images: bool, hei
         raise click.UsageError(f"--out {out}: must end in {ENDING}")
 
     from inkread._files import check_new, check_writable
+    from inkread._signals import signals_as_exceptions
     from inkread._threads import available_cpus
     from inkread.data.samples import is_ink
     from inkread.training.finetune import open_all
@@ -76,7 +77,7 @@ def command(datasets: tuple[str, ...], out: Path, force: bool, images: bool, hei
     samples = open_all(datasets)
     of_strokes = not images and all(map(is_ink, samples))
     config = NetworkConfig().replace({"features": "strokes", "channels": (1, 1)} if of_strokes else {"height": height})
-    with progress_bar("preparing", len(samples)) as tick:
+    with signals_as_exceptions(), progress_bar("preparing", len(samples)) as tick:
         lines, reasons = prepare_dataset(
             samples, out, config, photos=not no_photos, overwrite=force, processes=available_cpus(), progress=tick
         )

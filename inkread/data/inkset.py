@@ -32,7 +32,7 @@ from safetensors import SafetensorError, safe_open
 from inkread.config import NetworkConfig
 from inkread.errors import BadDataset, BadInput, shown
 from inkread.features import PREPROCESSING
-from inkread.features.extract import NormalizedLine, kind_read_by
+from inkread.features.extract import NormalizedLine, kind_in_words, kind_read_by
 from inkread.features.image import NormalizedImage
 from inkread.features.ink import NormalizedInk
 from inkread.inputs.source import file_version
@@ -89,7 +89,7 @@ class SetWriter:
         self.description = {
             "format": FORMAT,
             "preprocessing": PREPROCESSING,
-            "kind": kind_read_by(config),
+            "height": None if config.features == "strokes" else config.height,  # of images, in pixels
             "photos": photos,  # whether each line is stored as a photo, too
         }
         self.lines = self.columns = 0
@@ -187,7 +187,7 @@ class PreparedSet:
             if not isinstance(description, dict) or not str(description.get("format")).startswith(FORMAT[:-1]):
                 raise BadDataset("not a prepared dataset", path=path, hint="make one with `inkread prepare`")
             _check_versions(path, description)
-            self.kind, self.photos = str(description["kind"]), bool(description["photos"])
+            self.height, self.photos = description["height"], bool(description["photos"])
             self._columns = file.get_slice("columns")  # type: ignore[no-untyped-call]
             self.shape, type_name = tuple(self._columns.get_shape()), self._columns.get_dtype()
             index = {name: file.get_tensor(name) for name in INDEX}  # type: ignore[no-untyped-call]
@@ -201,7 +201,7 @@ class PreparedSet:
             raise BadDataset("no such file", path=path, hint="check the path") from error
         except OSError as error:
             raise BadDataset(f"cannot be read ({error.strerror or error})", path=path, hint="check the path") from error
-        except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (SafetensorError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise BadDataset(f"damaged or cut short ({shown(error)})", path=path, hint=AGAIN) from error
 
     def __reduce__(self) -> tuple[type["PreparedSet"], tuple[Path]]:
@@ -213,7 +213,7 @@ class PreparedSet:
     @property
     def of_strokes(self) -> bool:
         """Whether the lines are pen strokes."""
-        return self.kind == "pen strokes"
+        return self.height is None
 
     @cached_property
     def _first_columns(self) -> NDArray[np.int64]:
@@ -263,8 +263,9 @@ class PreparedSet:
 
     def check_fits(self, config: NetworkConfig, photos: bool = False) -> None:
         """Raise BadDataset unless a network can read the lines, and, with `photos`, they are stored as photos, too."""
-        if self.kind != kind_read_by(config):
-            problem = f"prepared as {self.kind}, but the model reads {kind_read_by(config)}"
+        kind = kind_in_words(self.height)
+        if kind != kind_read_by(config):
+            problem = f"prepared as {kind}, but the model reads {kind_read_by(config)}"
             how = f"with --images --height {config.height}"
             if config.features == "strokes":
                 how = "from pen strokes and without --images"
@@ -275,11 +276,8 @@ class PreparedSet:
 
     def _check(self, type_name: str) -> None:
         """Raise ValueError unless the parts of the index fit together."""
-        if self.of_strokes:
-            shape, kind = (STROKE_ROWS,), "F32"
-        else:
-            shape, kind = (int(self.kind.split()[1]),), "U8"
-        _require(self.shape[1:] == shape and len(self.shape) == 2 and type_name == kind, "columns")
+        rows, expected = (STROKE_ROWS, "F32") if self.of_strokes else (self.height, "U8")
+        _require(self.shape[1:] == (rows,) and type_name == expected, "columns")
         lines = len(self.strings)
         names = ("weights", "places", "widths", "checksums", "gap_counts", "has_spans")
         _require(all(len(getattr(self, name)) == lines for name in names), "the number of lines")

@@ -58,12 +58,17 @@ def normalize(line: Writing, config: NetworkConfig) -> NormalizedLine:
 
 def kind_of(line: NormalizedLine) -> str:
     """What a line was normalised to, in words: "pen strokes" or "images 48 pixels high"."""
-    return f"images {len(line.pixels)} pixels high" if isinstance(line, NormalizedImage) else "pen strokes"
+    return kind_in_words(len(line.pixels) if isinstance(line, NormalizedImage) else None)
 
 
 def kind_read_by(config: NetworkConfig) -> str:
     """What a network reads, in the words of `kind_of`."""
-    return "pen strokes" if config.features == "strokes" else f"images {config.height} pixels high"
+    return kind_in_words(None if config.features == "strokes" else config.height)
+
+
+def kind_in_words(height: int | None) -> str:
+    """The kind of normalised lines: images of a height in pixels, or pen strokes, which have none."""
+    return "pen strokes" if height is None else f"images {height} pixels high"
 
 
 def image_of(line: Writing) -> NDArray[np.uint8]:

@@ -66,10 +66,16 @@ class Plan:
         start = f"fine-tunes {self.facts['from']}" if self.start else "starts with random weights"
         return [
             *rows,
-            f"{len(self.samples)} training lines",
+            f"{len(self.samples)} training lines{self._epoch()}",
             f"{min(len(self.dev_samples), DEV_LINES)} {validation} to measure the error rate on",
             f"{start}, and writes {self.out}",
         ]
+
+    def _epoch(self) -> str:
+        """How many lines an epoch has, if they have weights."""
+        lines = round(sum(sample.weight for sample in self.samples))
+        weighted = any(sample.weight != 1 for sample in self.samples)
+        return f", {lines} in each epoch" if weighted else ""
 
 
 @dataclass(frozen=True)

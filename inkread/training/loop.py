@@ -9,9 +9,7 @@ import ctypes
 import json
 import logging
 import math
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +27,7 @@ from torch.nn import functional
 
 from inkread._files import check_new
 from inkread._locks import Locked, locked
+from inkread._signals import signals_as_exceptions
 from inkread.alphabet import Alphabet, steps_needed
 from inkread.augment.image import distort_image
 from inkread.augment.ink import distort_path
@@ -144,7 +143,7 @@ def train(
     Raises BadDataset, BadModel, BadConfig, CannotWrite, and TrainingFailed if the loss is not a number any more.
     """
     job = Job(samples, dev_samples, out, config, training, start, resume, facts or {})
-    with _signals_as_exceptions(), _locked_output(out) if is_first_process() else nullcontext():
+    with signals_as_exceptions(), _locked_output(out) if is_first_process() else nullcontext():
         if resume:  # before the lines are prepared, which can take minutes
             check_checkpoint(job.checkpoint, job.identity)
         elif not overwrite:
@@ -519,22 +518,3 @@ def _locked_output(out: Path) -> Iterator[None]:
             hint = "check the folder and its permissions"
             raise CannotWrite(f"cannot be written ({error.strerror})", path=out, hint=hint) from error
         yield
-
-
-@contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    """Raise SystemExit on SIGTERM and SIGHUP, so that temporary files are removed; not if the program handles them."""
-
-    def stop(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    changed = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in changed:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
