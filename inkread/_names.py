@@ -12,7 +12,7 @@ def printable(text: str) -> str:
 
     The result can be written in UTF-8. In JSON the escape means the same surrogate, so the name is preserved.
     """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def one_line(text: str) -> str:

@@ -76,6 +76,15 @@ class Strings(NamedTuple):
     text: str
 
 
+class AllStrings(NamedTuple):
+    """The same of all lines, each (L,)."""
+
+    id: Sequence[str]
+    writer: Sequence[str | None]
+    split: Sequence[str | None]
+    text: Sequence[str]
+
+
 # ---- write
 
 
@@ -192,7 +201,7 @@ class PreparedSet:
             self.shape, type_name = tuple(self._columns.get_shape()), self._columns.get_dtype()
             index = {name: file.get_tensor(name) for name in INDEX}  # type: ignore[no-untyped-call]
             _check_index(index, description.get("checksum"))
-            self.strings = [Strings(*row) for row in json.loads(index.pop("strings").tobytes())]
+            self.strings = _read_strings(index.pop("strings").tobytes())
             self.weights, self.places, self.has_spans = index["weights"], index["places"], index["has_spans"] > 0
             self.widths, self.checksums = index["widths"], index["checksums"]  # (L, 2) each
             self.gap_counts, self._gaps, self._spans = index["gap_counts"], index["gaps"], index["spans"]
@@ -208,7 +217,7 @@ class PreparedSet:
         return PreparedSet, (self.path,)
 
     def __len__(self) -> int:
-        return len(self.strings)
+        return len(self.strings.text)
 
     @property
     def of_strokes(self) -> bool:
@@ -228,7 +237,7 @@ class PreparedSet:
         return _starts(self._span_counts())  # (L,)
 
     def _span_counts(self) -> NDArray[np.int64]:
-        counts: NDArray[np.int64] = self.has_spans * np.array([len(row.text) for row in self.strings], np.int64)
+        counts: NDArray[np.int64] = self.has_spans * np.array(list(map(len, self.strings.text)), np.int64)
         return counts
 
     def columns(self, row: int, version: int = PLAIN) -> NDArray[Any]:
@@ -258,7 +267,7 @@ class PreparedSet:
         if not self.has_spans[row]:
             return None
         first = int(self._first_spans[row])
-        spans = self._spans[first : first + len(self.strings[row].text)]
+        spans = self._spans[first : first + len(self.strings.text[row])]
         return tuple((left, right) for left, right in spans.tolist())
 
     def check_fits(self, config: NetworkConfig, photos: bool = False) -> None:
@@ -278,10 +287,9 @@ class PreparedSet:
         """Raise ValueError unless the parts of the index fit together."""
         rows, expected = (STROKE_ROWS, "F32") if self.of_strokes else (self.height, "U8")
         _require(self.shape[1:] == (rows,) and type_name == expected, "columns")
-        lines = len(self.strings)
+        lines = len(self)
         names = ("weights", "places", "widths", "checksums", "gap_counts", "has_spans")
         _require(all(len(getattr(self, name)) == lines for name in names), "the number of lines")
-        _require(all(map(_are_strings, self.strings)), "strings")
         _require(bool(np.isfinite(self.weights).all() and (self.weights > 0).all()), "weights")
         _require(_adds_up(self.widths, self.shape[0]) and bool(self.widths.any(axis=1).all()), "widths")
         _require(_adds_up(self.gap_counts, len(self._gaps)), "gap_counts")
@@ -316,9 +324,12 @@ def _require(holds: bool, what: str) -> None:
         raise ValueError(f"its {what}" if not what.startswith("the ") else what)
 
 
-def _are_strings(strings: Strings) -> bool:
-    required, optional = (strings.id, strings.text), (strings.writer, strings.split)
-    return all(isinstance(text, str) for text in required) and all(isinstance(text, str | None) for text in optional)
+def _read_strings(data: bytes) -> AllStrings:
+    """The strings of all lines. Raises ValueError if they are not strings."""
+    strings = AllStrings(*zip(*json.loads(data), strict=True))
+    _require({*map(type, strings.id), *map(type, strings.text)} == {str}, "strings")
+    _require({*map(type, strings.writer), *map(type, strings.split)} <= {str, type(None)}, "strings")
+    return strings
 
 
 def _adds_up(counts: NDArray[Any], total: int) -> bool:

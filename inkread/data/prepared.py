@@ -17,5 +17,7 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Iterator[Sample]:
     """The lines of the file, with the weights that they have in a training."""
     prepared = prepared_set(path)
-    for row, (strings, weight) in enumerate(zip(prepared.strings, prepared.weights.tolist(), strict=True)):
-        yield Sample(strings.id, path, strings.text, strings.writer, strings.split, row=row, weight=weight)
+    for row, (id, writer, split, text, weight) in enumerate(
+        zip(*prepared.strings, prepared.weights.tolist(), strict=True)
+    ):
+        yield Sample(id, path, text, writer, split, row=row, weight=weight)

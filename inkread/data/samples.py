@@ -81,15 +81,18 @@ def clean_text(text: str) -> str:
 
 def clean_sample(sample: Sample) -> Sample:
     """The sample with its text cleaned, and with names that can be printed. Its path stays as it is."""
+    text, id = clean_text(sample.text), printable(sample.id)
     writer, split = (name and printable(name) for name in (sample.writer, sample.split))
-    return replace(sample, text=clean_text(sample.text), id=printable(sample.id), writer=writer, split=split)
+    if (text, id, writer, split) == (sample.text, sample.id, sample.writer, sample.split):
+        return sample  # nearly always, and a copy takes longer than all the rest
+    return replace(sample, text=text, id=id, writer=writer, split=split)
 
 
 def unusable(sample: Sample) -> str | None:
     """Why a sample cannot be used: it has no text, or its text cannot be encoded. None if it can."""
     if not sample.text:
         return "no text"
-    if re.search("[\ud800-\udfff]", sample.text):
+    if not sample.text.isascii() and re.search("[\ud800-\udfff]", sample.text):
         return "its text has half characters (surrogates)"
     return None
 
