@@ -64,9 +64,9 @@ data: $(VENV)  ## prepare all lines and texts that the shipped models are traine
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-others --other-writers
 
 model: data  ## train the shipped model again, from the raw data in RAW
-	$(BIN)/inkread train $(WORK)/unipen:train $(foreach time,1 2 3 4 5 6,$(WORK)/copiste:train) $(WORK)/fonts:train \
+	$(BIN)/inkread train $(WORK)/unipen:train '$(WORK)/copiste:train*6' $(WORK)/fonts:train \
 		--dev $(WORK)/copiste:dev --set dropout=0.1 --set spliced=0.5 $(LONG) --out $(WORK)/latin-1.safetensors
-	$(BIN)/inkread train $(WORK)/unipen-others:train $(foreach time,1 2 3 4 5 6 7,$(WORK)/copiste:train) \
+	$(BIN)/inkread train $(WORK)/unipen-others:train '$(WORK)/copiste:train*7' \
 		$(WORK)/fonts:train $(WORK)/letters:train $(WORK)/letters-others:train --dev $(WORK)/copiste:dev \
 		--from $(WORK)/latin-1.safetensors $(LONG) --set dropout=0.2 --set distorted=0.7 \
 		--set spliced=0.5 --set consistency=0.2 --out $(WORK)/latin.safetensors
@@ -82,7 +82,7 @@ strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw 
 	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-strokes --text $(WORK)/raw/text --strokes
 	$(BIN)/inkread train $(WORK)/unipen-strokes:train $(WORK)/letters-strokes:train --dev $(WORK)/unipen-strokes:dev \
 		--preset strokes $(LONG) --out $(WORK)/strokes-1.safetensors
-	$(BIN)/inkread train $(WORK)/unipen-strokes:train $(foreach time,1 2,$(WORK)/letters-strokes:train) \
+	$(BIN)/inkread train $(WORK)/unipen-strokes:train '$(WORK)/letters-strokes:train*2' \
 		--dev $(WORK)/unipen-strokes:dev --from $(WORK)/strokes-1.safetensors $(LONG) --set batch=24 \
 		--set dropout=0.15 --set distorted=0.75 --set spliced=0.3 --set consistency=0.2 \
 		--out $(WORK)/strokes.safetensors

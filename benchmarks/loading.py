@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def measure(command: list[str]) -> dict[str, Any]:
-    """Run a command: the seconds it takes, the CPU time of all its processes, and the figures that it prints as JSON."""
+    """Run a command. Its seconds, the CPU time of all its processes, and the figures that it prints as JSON."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None

@@ -47,7 +47,7 @@ def command(datasets: tuple[str, ...], out: Path, force: bool, images: bool, hei
     Reads and normalises all lines of the datasets, on all cores, and writes them into one file. It is a dataset like
     any other for `train`, `eval` and `check`, with the same results as the datasets it was made from: NAME.inkset, or
     NAME.inkset:SPLIT for one of their splits. It can be used with all models of the same kind and height. A line takes
-    about 40 kB.
+    about 30 kB.
 
     DATASET is PATH or PATH:SPLIT, as for `train`, or PATH:SPLIT*WEIGHT: the lines are stored once, and a training uses
     each of them WEIGHT times per epoch, or with a weight such as 0.5 half of them.

@@ -23,14 +23,15 @@ from torch.nn import functional
 from inkread.alphabet import Alphabet, steps_needed
 from inkread.config import PRESETS, Activation, NetworkConfig
 from inkread.data import Sample
+from inkread.data.samples import read_line_input
 from inkread.errors import BadDataset, BadInput
 from inkread.features.extract import Features, columns_of, extract
 from inkread.model.checkpoint import Model, load_model
 from inkread.model.network import Network, pad
 from inkread.model.rnn import Elman, Layer, reverse_each
 from inkread.plot import BOTTOM, TOP, Axis, Curve, Plot, figure, plot_curves, plot_heat_map
-from inkread.training.batches import Preparation
 from inkread.training.losses import ctc_loss
+from inkread.training.preparation import normalize_of
 
 logger = logging.getLogger("inkread")
 
@@ -250,9 +251,9 @@ def _read_lines(
     The log tells which lines cannot be read. Raises BadDataset if none can.
     """
     features, labels = [], []
-    for index, sample in enumerate(samples):
+    for sample in samples:
         try:
-            columns = columns_of(Preparation(alphabet, config).normalize(index, sample))
+            columns = columns_of(normalize_of(sample, read_line_input(sample), config))
         except BadInput as error:
             logger.warning(f"left out: {error}")
             continue

@@ -25,7 +25,7 @@ from inkread.config import NetworkConfig
 from inkread.data.inkset import PHOTO, PLAIN, SetWriter, Strings, Version, prepared_set
 from inkread.data.samples import Sample, prepared_sets, read_line_input
 from inkread.errors import BadDataset, BadInput, CannotWrite
-from inkread.features.extract import NormalizedLine, columns_of, image_of, normalize
+from inkread.features.extract import NormalizedLine, Writing, columns_of, image_of, normalize
 
 logger = logging.getLogger("inkread")
 
@@ -63,16 +63,20 @@ def _from_set(sample: Sample, row: int, wanted: Sequence[int]) -> list[Normalize
 
 def _normalized(sample: Sample, config: NetworkConfig, wanted: Sequence[int]) -> list[NormalizedLine | None]:
     writing = read_line_input(sample)
-    plain = photo = None
+    plain = normalize_of(sample, writing, config) if PLAIN in wanted else None
+    photo = None
+    if PHOTO in wanted:
+        rng = np.random.default_rng(np.frombuffer(sha256(sample.id.encode()).digest(), np.uint32))
+        photo = normalize_of(sample, photograph(image_of(writing), rng), config)
+    return [plain, photo]
+
+
+def normalize_of(sample: Sample, writing: Writing, config: NetworkConfig) -> NormalizedLine:
+    """What was read of a sample, normalised. Raises BadInput that names its file."""
     try:
-        if PLAIN in wanted:
-            plain = normalize(writing, config)
-        if PHOTO in wanted:
-            rng = np.random.default_rng(np.frombuffer(sha256(sample.id.encode()).digest(), np.uint32))
-            photo = normalize(photograph(image_of(writing), rng), config)
+        return normalize(writing, config)
     except BadInput as error:
         raise BadInput(error.problem, path=sample.path, hint=error.hint) from error
-    return [plain, photo]
 
 
 def add_line(writer: SetWriter, sample: Sample, versions: Sequence[Version | None]) -> None:
