@@ -96,4 +96,4 @@ def _is_stream(path: Path) -> bool:
 def check_new(path: Path) -> None:
     """Raise CannotWrite for a file that exists, since hours of work may have gone into it."""
     if path.exists():
-        raise CannotWrite("exists", path=path, hint="give --force to overwrite it, or another --out")
+        raise CannotWrite("exists", path=path, hint="give --force to overwrite it, or another name")

@@ -68,7 +68,9 @@ def test_some_pages_of_a_file(model: Path, pages: Path, tmp_path: Path) -> None:
     assert f"{pages}: 3 pages, but page 4 is wanted" in refused("predict", f"{pages}#2-4", *common)
     xml = done("predict", f"{pages}#2-3", *common, "--format", "alto").stdout
     assert len(re.findall(r'<Page .*PHYSICAL_IMG_NR="([23])"', xml)) == 2
-    assert "2 pages, but --format page takes one" in refused("predict", f"{pages}#2-3", *common, "--format", "page")
+    assert "2 pages, but a file of --format page has one" in refused(
+        "predict", f"{pages}#2-3", *common, "--format", "page"
+    )
     assert "<Page" in done("predict", f"{pages}#2", *common, "--format", "page").stdout
     done("predict", f"{pages}#2", *common, "--overlay", tmp_path / "seen.png")
     assert open_images(tmp_path / "seen.png")[0].shape == open_images(pages)[1].shape
@@ -157,12 +159,13 @@ def test_documents_of_a_batch(model: Path, tmp_path: Path) -> None:
     common = ("--model", model, "--format", "page", "--out", out)
     result = run("predict", pages[0], ink, tiff, pages[1], *common)
     assert result.exit_code == 1
-    assert sorted(path.name for path in out.iterdir()) == ["a.xml", "b.xml"], result.output
-    assert f"{ink}: pen strokes, not a page" in result.stderr and f"{tiff}: 2 pages, but --format" in result.stderr
-    assert "2 of 4 files could not be read" in result.stderr
-    twin = tmp_path / "a.jpg"
+    names = [f"{name}.page.xml" for name in ("a.png", "b.png", "two.tif-p001", "two.tif-p002")]
+    assert sorted(path.name for path in out.iterdir()) == names, result.output
+    assert f"{ink}: pen strokes without a page, which page cannot describe" in result.stderr
+    assert result.stderr.endswith(f"3 documents read (4 pages), 4 files written to {out}; 1 of 4 failed\n")
+    twin = tmp_path / "other" / "a.png"
     line = refused("predict", pages[0], twin, *common, code=2)
-    assert f"{pages[0]} and {twin} would both become {out / 'a.xml'}" in line
+    assert f"{pages[0]} and {twin} would both become {out / 'a.png.page.xml'}" in line
 
 
 def test_pictures_with_nothing_to_read(model: Path, tmp_path: Path) -> None:
@@ -240,12 +243,12 @@ def test_a_page_is_written_when_it_is_read(model: Path, tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("json", "json"), ("alto", "xml"), ("hocr", "html")])
+@pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("json", "jsonl"), ("hocr", "html")])
 def test_every_format_can_go_into_a_folder(model: Path, pages: Path, tmp_path: Path, form: str, suffix: str) -> None:
     out = tmp_path / "new" / "folder"
     command = ("predict", LINE, pages, "--model", model, "--format", form, "--out", out)
     assert not done(*command).stdout
-    files = [out / f"01-scan.{suffix}", out / f"pages.{suffix}"]
+    files = [out / f"01-scan.png.{suffix}", out / f"pages.tif.{suffix}"]
     assert sorted(out.iterdir()) == files
     if form == "text":
         assert files[0].read_text("utf-8") == done("predict", LINE, "--model", model).stdout
@@ -255,7 +258,7 @@ def test_every_format_can_go_into_a_folder(model: Path, pages: Path, tmp_path: P
         read = done("predict", LINE, pages, "--model", model, "--json").stdout
         assert files[0].read_text("utf-8") + files[1].read_text("utf-8") == read
     files[0].write_text("corrected by hand")
-    assert refused(*command, code=4) == f"Error: {files[0]}: exists; give --force to overwrite it, or another --out"
+    assert refused(*command, code=4) == f"Error: {files[0]}: exists; give --force to overwrite it, or another name"
     assert files[0].read_text() == "corrected by hand"
     done(*command, "--force")
     assert files[0].read_text() != "corrected by hand"
@@ -267,10 +270,10 @@ def test_a_file_that_cannot_be_written_does_not_stop_the_others(
     monkeypatch.chdir(tmp_path)
     for name in ("a.png", "b.png"):
         shutil.copy(LINE, name)
-    Path("out/a.txt").mkdir(parents=True)
+    Path("out/a.png.txt").mkdir(parents=True)
     result = run("predict", "a.png", "b.png", "--model", model, "--out", "out", "--force")
-    assert result.exit_code == 4 and Path("out/b.txt").is_file()
-    assert "Error: a.png: out/a.txt: cannot be written" in result.stderr
+    assert result.exit_code == 4 and Path("out/b.png.txt").is_file()
+    assert "Error: a.png: out/a.png.txt: cannot be written" in result.stderr
     Path("file").touch()
     assert "file/out: the folder cannot be made" in refused(
         "predict", "a.png", "--model", model, "--out", "file/out", code=4
@@ -284,9 +287,11 @@ def test_an_overlay_of_every_page(model: Path, pages: Path, tmp_path: Path) -> N
     assert not (tmp_path / "seen.png").exists()
     shutil.copy(LINE, tmp_path / "own.png")
     own = tmp_path / "own.png"
-    assert f"{own}: would overwrite the page itself" in refused(
-        "predict", own, "--model", model, "--overlay", own, code=4
-    )
+    line = refused("predict", own, "--model", model, "--overlay", own, code=4)
+    assert f"{own}: would overwrite the page itself" in line
+    again = ("predict", pages, "--model", model, "--overlay", tmp_path / "seen.png")
+    assert f"{tmp_path / 'seen-1.png'}: exists" in refused(*again, code=4)
+    done(*again, "--force")
 
 
 def test_an_overlay_is_as_colourful_as_the_page(model: Path, tmp_path: Path) -> None:
@@ -319,7 +324,7 @@ def test_odd_file_names(model: Path, tmp_path: Path, form: str) -> None:
     )
     assert rf"Error: {tmp_path}/\n\udcff: no such file" in result.stderr and result.exit_code == 1
     for file in files:
-        assert file.with_suffix(FORMATS[form].suffix).read_text("utf-8")
+        assert file.with_name(file.name + FORMATS[form].suffix).read_text("utf-8")
 
 
 def test_stdout_is_utf8_when_it_is_redirected(model: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_train_writes_a_model_and_a_log(few: Path, tmp_path: Path) -> None:
     facts = load_model(str(out)).facts
     assert (facts["lines"], facts["training"]["minutes"], facts["training"]["epochs"]) == (4, 0.0001, 0)
     existing = refused("train", few, *TINY, "--epochs", 1, "--out", out, code=4)
-    assert existing == f"Error: {out}: exists; give --force to overwrite it, or another --out"
+    assert existing == f"Error: {out}: exists; give --force to overwrite it, or another name"
     both = done("train", few, *TINY, "--minutes", 60, "--epochs", 1, "--out", out, "--force")
     assert both.stderr.endswith("% on 4 training lines\n")
     assert "no --dev, and 4 lines are few" in both.stderr and load_model(str(out)).facts["lines"] == 4

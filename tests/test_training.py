@@ -304,7 +304,7 @@ def test_two_trainings_do_not_write_one_model(strokes: Path, tmp_path: Path) -> 
 
     train(samples, samples, out, TINY, BRIEF.replace({"epochs": 1}), report=another, overwrite=False)
     assert len(refusals) == 6
-    with pytest.raises(CannotWrite, match=r"m\.safetensors: exists; give --force to overwrite it, or another --out"):
+    with pytest.raises(CannotWrite, match=r"m\.safetensors: exists; give --force to overwrite it, or another name"):
         train(samples, samples, out, TINY, BRIEF, overwrite=False)
     assert {file.name for file in tmp_path.iterdir()} == {"m.safetensors", "m.log.jsonl"}
 

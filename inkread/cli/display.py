@@ -39,8 +39,20 @@ def write_utf8() -> None:
 
 def print_line(text: str) -> None:
     """Print a line on stdout at once. Raises CannotWrite, for example if the disk is full."""
-    try:
+    with _writing_to_stdout():
         click.echo(text)
+
+
+def print_bytes(data: bytes) -> None:
+    """Write bytes to stdout at once, as they are. Raises CannotWrite as `print_line` does."""
+    with _writing_to_stdout():
+        click.echo(data, nl=False)
+
+
+@contextmanager
+def _writing_to_stdout() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         # Discard what is still buffered, or Python reports a second error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inkread._files import check_writable
+from inkread._files import check_new, check_writable
 from inkread._names import one_line
 from inkread.cli.display import file_failed, print_line, print_notes, progress_bar
 from inkread.cli.options import decoder_option, json_option, lm_option, load_recognizers, model_option, words_option
@@ -40,6 +40,7 @@ VISIBLE = {"": "(nothing)", " ": "␣"}  # how the table of confusions shows wha
     metavar="FILE.html",
     help="Write a report with the error rates, the most frequent errors and the worst lines with their images.",
 )
+@click.option("--force", is_flag=True, help="Overwrite the report if it exists.")
 def command(
     dataset: str,
     model: str | None,
@@ -49,6 +50,7 @@ def command(
     as_json: bool,
     errors: int,
     report: Path | None,
+    force: bool,
 ) -> None:
     """Measure the error rate on lines with known text.
 
@@ -78,6 +80,8 @@ def command(
 
     if report is not None:
         check_writable(report)
+        if not force:
+            check_new(report)
     opened = open_dataset(dataset)
     recognizer = load_recognizers(model, decoder, lm, words)
     with progress_bar("reading", len(opened.samples)) as tick:

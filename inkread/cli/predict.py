@@ -1,26 +1,42 @@
 """`inkread predict`: read handwriting."""
 
+import importlib
 import sys
 from contextlib import suppress
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from inkread._files import check_new, check_writable, write_atomic
+from inkread._files import check_new, check_writable
 from inkread._names import one_line
 from inkread.cli import exit_codes
-from inkread.cli.display import note, print_line, progress_bar
+from inkread.cli.display import counted, note, print_bytes, print_line, progress_bar
 from inkread.cli.options import decoder_option, lm_option, load_recognizers, model_option, words_option
-from inkread.document import FORMATS, Format
+from inkread.document import FORMATS
 from inkread.document.elements import Document, Page
-from inkread.errors import BadInput, CannotWrite, InkreadError, explain_failure
+from inkread.errors import BadConfig, BadInput, CannotWrite, InkreadError
+from inkread.outputs.files import NAMES, PDF, Outputs
 
 if TYPE_CHECKING:
     from inkread.inputs.collect import Input
     from inkread.pages.layout import PageLayout
     from inkread.pages.reader import Reader
+
+STREAMED = ("text", "json")  # formats of which several documents can be printed one after another
+OTHER_NAMES = {"txt": "text", "jsonl": "json", "markdown": "md"}  # what people also call the formats
+
+
+def _parse_formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Names of output formats, separated by commas: "txt,pdf" -> ("text", "pdf")."""
+    if value is None:
+        return None
+    names = [OTHER_NAMES.get(name.strip(), name.strip()) for name in value.split(",")]
+    for name in names:
+        if name not in NAMES:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(NAMES)}")
+    return tuple(dict.fromkeys(names))
 
 
 @click.command("predict")
@@ -34,24 +50,28 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--format",
-    "format_name",
-    type=click.Choice(list(FORMATS)),
-    help="Output format, by default text. alto and page (XML) and hocr give the positions of lines and words on pages.",
+    "formats",
+    callback=_parse_formats,
+    metavar="NAME,...",
+    help=f"Output formats, by default text: {', '.join(NAMES)}. Several need --out or --beside.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Write one file per FILE into this folder: FILE.txt, .json, .xml or .html. The folder is created if needed.",
+    help="Write files into this folder, for a/b.jpg FOLDER/a/b.jpg.txt, if a folder with a/b.jpg was given. The folder "
+    "is made if needed.",
 )
+@click.option("--beside", is_flag=True, help="Write files next to what is read: for letter.jpg letter.jpg.txt.")
+@click.option("--link-pages", is_flag=True, help="In Markdown files, begin each page with a link to its image.")
 @click.option(
     "--overlay",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.png",
     help="Draw the lines and words that were read on the page. Several pages give FILE-1.png, FILE-2.png, ...",
 )
-@click.option("--force", is_flag=True, help="Overwrite existing files in the folder of --out.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 def command(
     files: tuple[str, ...],
     model: str | None,
@@ -59,9 +79,11 @@ def command(
     lm: str | None,
     words: Path | None,
     page: bool | None,
-    format_name: str | None,
+    formats: tuple[str, ...] | None,
     as_json: bool,
     out: Path | None,
+    beside: bool,
+    link_pages: bool,
     overlay: Path | None,
     force: bool,
 ) -> None:
@@ -82,10 +104,11 @@ def command(
     A file that cannot be read is reported, the others are still read, and the exit code is 1. Without any document
     in the folders or lists, it is 3.
 
-    --format json writes one object per line of writing: file, page, text, confidence and the characters, each with
-    text, confidence, left and right, in pixels or in the units of the strokes. Lines of a page also have the number of
-    their paragraph, their baseline and their polygon. `inkread check` and `inkread train` read the formats json, alto
-    and page.
+    With --out or --beside, each document is written into files of its own, completely or not at all, in one or several
+    formats: --format text,pdf. pdf is a searchable PDF: the pages as they are, with invisible text. md is Markdown with
+    headings and lists. json is JSON Lines, one object per line of writing with its text, confidence and characters,
+    each with its position. tsv has one row per word with its box. alto and page (XML) and hocr give the positions of
+    lines and words on pages. `inkread check` and `inkread train` read the formats json, alto and page.
 
     In file names, a tab is written as \\t, a line end as \\n and a byte that is not UTF-8 as, for example, \\udce9.
 
@@ -98,38 +121,71 @@ def command(
       inkread predict scans/*.png > texts.tsv
       inkread predict scan.pdf#3-7
       inkread predict notes > texts.tsv
-      inkread predict scans/*.jpg --format alto --out texts
+      inkread predict photo.jpg --format md > photo.md
+      inkread predict scans --format pdf,text --out searchable
+      inkread predict notes --format md --beside
       inkread predict letter.png --words names.txt
       cat line.png | inkread predict - --json
     """
-    if as_json and format_name and FORMATS[format_name].for_pages:
+    if as_json and formats not in (None, ("json",)):
         raise click.UsageError("--json and --format contradict each other: give one of them")
-    format_name = "json" if as_json else format_name or "text"
-    output_format = FORMATS[format_name]
+    formats = ("json",) if as_json else formats or ("text",)
     if str(words) == "-" and {"-", "@-"} & {*files}:
         raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
-    inputs, problems = _find_inputs(files, out)
-    names = tuple(found.path for found in inputs)
-    _check_options(names, page, format_name, out, overlay)
+    run = _Run(page, overlay, force)
+    inputs = _find_inputs(files, out, run)
+    if out and beside:
+        raise click.UsageError("--out and --beside contradict each other: give one of them")
+    if link_pages and not (out or beside):
+        raise click.UsageError("--link-pages is for files: name --out FOLDER or --beside")
+    outputs = Outputs(formats, out, force, link_pages) if out or beside else None
+    _check_options(inputs, formats, outputs, overlay)
     if overlay:
-        _check_overlay(overlay, names[0])
-    if out:
-        _check_out(names, out, output_format, force)
+        _check_overlay(overlay, inputs[0].path, force)
     from inkread.pages.reader import Reader
 
     reader = Reader(load_recognizers(model, decoder, lm, words))
-    writer = _Writer(output_format, out, overlay, several=len(inputs) > 1)
-    failures = _read_files(reader, inputs, True if output_format.for_pages or overlay else page, writer)
-    failed, count = len(problems) + len(failures), len(problems) + len(inputs)
-    if failed and count > 1:
-        note(f"{failed} of {count} files could not be read")
-    sys.exit(exit_codes.of_batch([*problems, *failures.values()], anything_found=True))
+    if outputs:
+        _write_files(reader, inputs, outputs, run)
+    elif formats[0] in STREAMED:
+        _print_pages(reader, inputs, formats[0], run)
+    else:
+        _print_document(reader, inputs[0], formats[0], run)
+    sys.exit(exit_codes.of_batch(run.failures.values(), anything_found=True))
 
 
-def _find_inputs(files: tuple[str, ...], out: Path | None) -> tuple[list["Input"], list[BadInput]]:
-    """The documents that the arguments name, and why some arguments lead to none, which is reported.
+@dataclass
+class _Run:
+    """What is done with every page, and what has become of the documents."""
 
-    Exits where there is no document.
+    page: bool | None  # is an image a page? None: detected
+    overlay: Path | None
+    force: bool
+    count: int = 0  # of documents, and of arguments that lead to none
+    failures: dict[str, InkreadError] = field(default_factory=dict)  # by name
+
+    def failed(self, name: str, error: InkreadError) -> None:
+        """Report why a document cannot be read or written."""
+        self.failures[name] = error
+        note(f"Error: {error}")
+
+    def check(self, layout: "PageLayout") -> None:
+        """Raise BadInput for a page that cannot be drawn on."""
+        if self.overlay and layout.in_color is None:
+            raise BadInput("pen strokes, not an image to draw on", path=layout.name, hint="leave --overlay out")
+
+    def draw(self, layout: "PageLayout", page: Page) -> None:
+        """Draw what was read on the page, if the user wants it."""
+        if self.overlay:
+            from inkread.outputs.batch import draw_overlay
+
+            draw_overlay(self.overlay, layout, page, self.force)
+
+
+def _find_inputs(files: tuple[str, ...], out: Path | None, run: _Run) -> list["Input"]:
+    """The documents that the arguments name. Reports arguments that lead to none.
+
+    Exits where there is nothing to read.
     """
     from inkread.inputs.collect import collect
 
@@ -137,142 +193,108 @@ def _find_inputs(files: tuple[str, ...], out: Path | None) -> tuple[list["Input"
     if skipped := str(found.skipped):
         note(skipped)
     for problem in found.problems:
-        note(f"Error: {problem}")
+        run.failed(problem.path or "", problem)
+    run.count = len(found.inputs) + len(found.problems)
     if not found.inputs:
         sys.exit(exit_codes.of_batch(found.problems, anything_found=False))
-    return found.inputs, found.problems
+    return found.inputs
 
 
-def _read_files(
-    reader: "Reader", inputs: list["Input"], page: bool | None, writer: "_Writer"
-) -> dict[str, InkreadError]:
-    """Read and write all files, and report those that cannot be read; return their names with the last error."""
-    from inkread.pages.reader import place_of
+def _write_files(reader: "Reader", inputs: list["Input"], outputs: Outputs, run: _Run) -> None:
+    """Write files for each document, and a summary on stderr."""
+    from inkread.outputs.batch import write_documents
 
-    failures: dict[str, InkreadError] = {}  # by the names of files
+    read: list[int] = []  # the number of pages of each document
+    written = 0
+    with progress_bar("reading", len(inputs)) as tick:
+        for done, result in enumerate(write_documents(reader, inputs, outputs, run.page, run.check, run.draw), 1):
+            if result.error:
+                run.failed(result.input.path, result.error)
+            else:
+                read.append(result.pages)
+                written += len(result.files)
+            tick(done, len(inputs))
+    place = f"to {outputs.folder}" if outputs.folder else "next to what was read"
+    summary = f"{counted(len(read), 'document')} read ({counted(sum(read), 'page')})"
+    failed = f"; {len(run.failures)} of {run.count} failed" if run.failures else ""
+    note(f"{summary}, {counted(written, 'file')} written {place}{failed}")
+
+
+def _print_pages(reader: "Reader", inputs: list["Input"], format_name: str, run: _Run) -> None:
+    """Print each page as soon as it has been read."""
     finished: set[str] = set()
-
-    def failed(name: str, error: InkreadError) -> None:
-        failures[name] = error
-        note(f"Error: {error}")
-
     shown = 0 if sys.stdout.isatty() else len(inputs)  # on a terminal, the text itself shows the progress
     with progress_bar("reading", shown) as tick:
-        for layout, read in reader.read_many(inputs, page=page, failed=failed, check=writer.check):
-            try:
-                writer.add(layout, read)
-            except Exception as error:
-                if isinstance(error, CannotWrite) and not writer.out:
-                    raise  # nothing else could be written either
-                failed(layout.name, explain_failure(error, place_of(layout)))
+        for layout, page in reader.read_many(inputs, page=run.page, failed=run.failed, check=run.check):
+            run.draw(layout, page)
+            _print_page(layout, page, format_name, several=len(inputs) > 1)
             if layout.number == layout.numbers[-1]:
                 finished.add(layout.name)
-            tick(len(finished | failures.keys()), len(inputs))
-    return failures
+            tick(len(finished | run.failures.keys()), len(inputs))
+    if run.failures and run.count > 1:
+        note(f"{len(run.failures)} of {run.count} files could not be read")
+
+
+def _print_page(layout: "PageLayout", page: Page, format_name: str, several: bool) -> None:
+    if format_name == "text" and (several or len(layout.numbers) > 1):
+        name = one_line(layout.name) + (f"#{layout.number}" if layout.count > 1 else "")
+        text = "".join(f"{name}\t{line.text}\n" for line in page.lines)
+    else:
+        text = FORMATS[format_name].write(Document(layout.name, (page,)))
+    if text:
+        print_line(text.removesuffix("\n"))
+
+
+def _print_document(reader: "Reader", document: "Input", format_name: str, run: _Run) -> None:
+    """Print a document when all of its pages have been read."""
+    from inkread.outputs.batch import check_positions, read_documents, to_bytes
+
+    def check(layout: "PageLayout") -> None:
+        run.check(layout)
+        check_positions(layout, [format_name])
+        if format_name == "page" and len(layout.numbers) > 1:
+            problem = f"{len(layout.numbers)} pages, but a file of --format page has one"
+            raise BadInput(problem, path=layout.name, hint=f"name --out FOLDER, or one page as {layout.name}#1")
+
+    for name, read in read_documents(reader, [document], run.page, check, run.draw):
+        if isinstance(read, InkreadError):
+            run.failed(name, read)
+        else:
+            print_bytes(to_bytes(format_name, read))
 
 
 def _check_options(
-    files: tuple[str, ...],
-    page: bool | None,
-    format_name: str,
-    out: Path | None,
-    overlay: Path | None,
+    inputs: list["Input"], formats: tuple[str, ...], outputs: Outputs | None, overlay: Path | None
 ) -> None:
-    """Raise UsageError for options that contradict each other."""
-    positions = FORMATS[format_name].for_pages or overlay
-    if page is False and positions:
-        raise click.UsageError(
-            f"{'--overlay' if overlay else f'--format {format_name}'} is for pages: leave --line out"
-        )
-    if positions and len(files) > 1 and (overlay or not out):
-        raise click.UsageError("several files: --overlay takes one" if overlay else "several files: name --out FOLDER")
+    """Raise UsageError for options that contradict each other, and CannotWrite for files that exist."""
+    if overlay and len(inputs) > 1:
+        raise click.UsageError("several files: --overlay takes one")
+    if PDF in formats:
+        _check_pdf_packages()
+    if outputs:
+        outputs.check(inputs)
+    elif len(formats) > 1:
+        raise click.UsageError("several formats: name --out FOLDER or --beside")
+    elif len(inputs) > 1 and formats[0] not in STREAMED:
+        raise click.UsageError("several files: name --out FOLDER or --beside")
+    elif formats == (PDF,) and sys.stdout.isatty():
+        raise click.UsageError("a PDF cannot be shown on a terminal: name --out FOLDER or --beside, or redirect it")
 
 
-def _out_file(name: str, out: Path, output_format: Format) -> Path:
-    """The file in the folder of --out for the text of the file `name`."""
-    return out / f"{'stdin' if name == '-' else Path(name).stem}{output_format.suffix}"
-
-
-def _check_out(files: tuple[str, ...], out: Path, output_format: Format, force: bool) -> None:
-    """Create the folder of --out. Raises UsageError if two files would get one name there, and CannotWrite."""
-    written: dict[Path, str] = {}
-    for name in files:
-        path = _out_file(name, out, output_format)
-        if path in written:
-            message = f"{written[path]} and {name} would both become {path}: read them apart"
-            raise click.UsageError(one_line(message))
-        written[path] = name
-    for path in written:
-        if not force:
-            check_new(path)
+def _check_pdf_packages() -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"the folder cannot be made ({error.strerror})"
-        raise CannotWrite(problem, path=out, hint="name another --out") from error
-    check_writable(out / "file")
+        importlib.import_module("inkread.outputs.pdf")
+    except ImportError as error:
+        problem = f"--format pdf needs a package that is not installed ({error.name})"
+        raise BadConfig(problem, hint="run: pip install 'inkread[pdf]'") from error
 
 
-def _check_overlay(overlay: Path, name: str) -> None:
-    """Raise CannotWrite for an overlay that cannot be written, or that would overwrite the image itself."""
+def _check_overlay(overlay: Path, name: str, force: bool) -> None:
+    """Raise CannotWrite for an overlay that cannot be written, or that would overwrite a file or the image itself."""
     check_writable(overlay)
     with suppress(OSError, ValueError):
         if overlay.samefile(name):
             raise CannotWrite("would overwrite the page itself", path=overlay, hint="name another --overlay")
-
-
-class _Writer:
-    """Writes what was read: to stdout at once, or to a file when all pages of a document have been read."""
-
-    def __init__(self, output_format: Format, out: Path | None, overlay: Path | None, several: bool) -> None:
-        self.format, self.out, self.overlay, self.several = output_format, out, overlay, several
-        self.streams = not out and not output_format.for_pages
-        self.pages: list[Page] = []  # that have been read of the current document
-
-    def check(self, layout: "PageLayout") -> None:
-        """Raise BadInput for a page that cannot be written in this format."""
-        if len(layout.numbers) > 1 and self.format.one_page:
-            problem = f"{len(layout.numbers)} pages, but --format page takes one"
-            raise BadInput(problem, path=layout.name, hint=f"take --format alto, or one page as {layout.name}#1")
-        if not layout.is_page and (self.format.for_pages or self.overlay):
-            problem, hint = "pen strokes, not a page", "leave --format and --overlay out"
-            raise BadInput(problem, path=layout.name, hint=hint)
-
-    def add(self, layout: "PageLayout", page: Page) -> None:
-        """Write a page, or keep it until the last page of its document has been read."""
-        if self.overlay:
-            self._draw(layout, page)
-        if self.streams:
-            self._print(layout, page)
-            return
-        if layout.number == layout.numbers[0]:
-            self.pages = []
-        self.pages.append(page)
-        if len(self.pages) == len(layout.numbers):  # else a page is still to come, or one could not be read
-            self._write(Document(layout.name, tuple(self.pages)))
-
-    def _write(self, document: Document) -> None:
-        text = self.format.write(document)
-        if self.out:
-            path = _out_file(document.name, self.out, self.format)
-            write_atomic(path, text.encode("utf-8", "backslashreplace"))  # file names may have bytes that are not UTF-8
-        else:
-            print_line(text.rstrip("\n"))
-
-    def _print(self, layout: "PageLayout", page: Page) -> None:
-        if self.format is FORMATS["text"] and (self.several or len(layout.numbers) > 1):
-            name = one_line(layout.name) + (f"#{layout.number}" if layout.count > 1 else "")
-            text = "".join(f"{name}\t{line.text}\n" for line in page.lines)
-        else:
-            text = self.format.write(Document(layout.name, (page,)))
-        if text:
-            print_line(text.removesuffix("\n"))
-
-    def _draw(self, layout: "PageLayout", page: Page) -> None:
-        from inkread.document.overlay import draw_overlay
-
-        if self.overlay and layout.in_color:
-            suffix = f"-{layout.number}" if len(layout.numbers) > 1 else ""
-            buffer = BytesIO()
-            draw_overlay(layout.in_color(), page).save(buffer, "PNG")
-            write_atomic(self.overlay.with_stem(self.overlay.stem + suffix), buffer.getvalue())
+    if not force:
+        check_new(overlay)
+        check_new(overlay.with_stem(f"{overlay.stem}-1"))

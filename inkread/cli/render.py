@@ -17,7 +17,8 @@ from inkread.errors import BadInput
     metavar="IMAGE.png",
     help="The image to write.",
 )
-def command(ink: str, out: Path) -> None:
+@click.option("--force", is_flag=True, help="Overwrite the image if it exists.")
+def command(ink: str, out: Path, force: bool) -> None:
     """Draw pen strokes as an image.
 
     INK is a file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON; the format is detected. `-` is standard input.
@@ -32,13 +33,15 @@ def command(ink: str, out: Path) -> None:
 
     from PIL import Image
 
-    from inkread._files import check_writable, write_atomic
+    from inkread._files import check_new, check_writable, write_atomic
     from inkread.features.render import draw_ink
     from inkread.inputs import read_inks
 
     if out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: must end in .png")
     check_writable(out)
+    if not force:
+        check_new(out)
     inks = read_inks(ink, whole=True)
     if len(inks) > 1:
         hint = "draw one of them: head -n 1 FILE | inkread render - ..."

@@ -93,11 +93,12 @@ class Page:
 class Document:
     """A file that was read, or an image or pen strokes from memory. `name` is that of the file.
 
-    Each line of a file of pen strokes is a page of its own.
+    Each line of a file of pen strokes is a page of its own. `model` names the model that has read it, if known.
     """
 
     name: str
     pages: tuple[Page, ...]
+    model: str = ""
 
     @property
     def text(self) -> str:
@@ -107,6 +108,18 @@ class Document:
     def to_text(self) -> str:
         """A text file: like `text`, with a line end after the last line."""
         from inkread.document.text import write
+
+        return write(self)
+
+    def to_markdown(self) -> str:
+        """Markdown with headings, paragraphs and lists, and with a head that names the file, the model and the date."""
+        from inkread.document.markdown import write
+
+        return write(self)
+
+    def to_tsv(self) -> str:
+        """A table with one row per word, with its box and confidence, in the columns of Tesseract."""
+        from inkread.document.tsv import write
 
         return write(self)
 

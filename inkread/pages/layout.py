@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from inkread.errors import BadInput
 from inkread.features.image import dark_on_light
+from inkread.inputs import Images, Inks
 from inkread.inputs.ink import LineInput
 from inkread.pages.readable import Readable, open_pages
 from inkread.pages.regions import Cut, Region, cut_out
@@ -40,6 +41,7 @@ class PageLayout:
     is_page: bool = False  # a whole page, not a single line
     in_color: Callable[[], NDArray[np.uint8]] | None = None  # reads the page again, (H, W, 3), or (H, W) if it is grey
     wanted: range | None = None  # the numbers of the pages of this file that are to be read; None for all
+    file: Images | Inks | None = None  # the file that this is a page of; None for what was in memory
 
     @property
     def numbers(self) -> range:

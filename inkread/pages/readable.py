@@ -12,7 +12,7 @@ from PIL import Image
 
 from inkread.errors import BadInput
 from inkread.features.ink_lines import split_lines
-from inkread.inputs import Images, open_input
+from inkread.inputs import Images, Inks, open_input
 from inkread.inputs.collect import Input
 from inkread.inputs.images import check_size, to_array
 from inkread.inputs.ink import LineInput, Stroke
@@ -36,6 +36,7 @@ class Pages:
     load: Callable[[int], LineInput]  # the image (H, W) uint8 or the strokes of page 0, 1, ...
     in_color: Callable[[int], Grey] | None = None  # of an image: the same page as (H, W, 3), or (H, W) if it is grey
     wanted: range | None = None  # the numbers, from 1, of the pages that are to be read; None for all
+    file: Images | Inks | None = None  # the file that was opened; None for what was in memory
 
 
 def open_pages(readable: Readable | Input, split: bool = True) -> Pages:
@@ -72,9 +73,9 @@ def _open_file(name: str, source: str | bytes, split: bool) -> Pages:
     """A file, or the content of one."""
     pages = open_input(source)
     if isinstance(pages, Images):
-        return Pages(name, len(pages), pages.__getitem__, pages.in_color)
+        return Pages(name, len(pages), pages.__getitem__, pages.in_color, file=pages)
     lines: list[LineInput] = [line for strokes in pages for line in (split_lines(strokes) if split else [strokes])]
-    return Pages(name, len(lines), lines.__getitem__)
+    return Pages(name, len(lines), lines.__getitem__, file=pages)
 
 
 def _open_image(name: str, image: Image.Image) -> Pages:

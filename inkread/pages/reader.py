@@ -58,7 +58,8 @@ class Reader:
         Whether an image is a page or a single line is detected unless `page` says it. Raises BadInput for an input
         that cannot be read.
         """
-        return Document(name_of(x), tuple(read for _, read in self.read_many([x], page=page)))
+        read = list(self.read_many([x], page=page))
+        return Document(name_of(x), tuple(page for _, page in read), self.model_of(read[0][0]) if read else "")
 
     def read_line(self, x: Readable) -> Line:
         """Read an input as one single line. Raises BadInput if it has several pages."""
@@ -88,6 +89,13 @@ class Reader:
         for layout, readings in read_layouts(self.recognizer, layouts, layout_failed):
             yield layout, to_page(layout, readings)
 
+    def model_of(self, layout: PageLayout) -> str:
+        """The name of the model that reads a page, or "" where the recognizer has none."""
+        if not isinstance(self.recognizer, Recognizers):
+            return ""
+        is_image = layout.size != (0, 0)
+        return self.recognizer.images if is_image else self.recognizer.strokes
+
     def _layouts(
         self, inputs: Iterable[Readable | Input], page: bool | None, failed: Failed | None, check: Check | None
     ) -> Iterator[PageLayout]:
@@ -111,7 +119,7 @@ def find_layouts(x: Readable | Input, page: bool | None = None) -> Iterator[Page
     for number in pages.wanted or range(1, pages.count + 1):
         layout = detect_layout(pages.name, number, pages.count, pages.load(number - 1), page)
         in_color = partial(pages.in_color, number - 1) if pages.in_color else None
-        yield replace(layout, in_color=in_color, wanted=pages.wanted)
+        yield replace(layout, in_color=in_color, wanted=pages.wanted, file=pages.file)
 
 
 def read_layouts(

@@ -1,0 +1,101 @@
+"""Which files are written for a document, and where."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from inkread._files import check_new, check_writable
+from inkread.document import FORMATS
+from inkread.errors import BadConfig, CannotWrite
+
+if TYPE_CHECKING:
+    from inkread.inputs.collect import Input
+
+PDF = "pdf"
+PDF_SUFFIX = ".pdf"
+NAMES = (*FORMATS, PDF)  # of the output formats
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The formats and the place of what is written for each document.
+
+    A file has the whole name of its document and a suffix, as in letter.jpg.txt, so that letter.jpg and letter.png do
+    not get the same file whatever else is read. ALTO and PAGE have a file for each page of a document with several
+    pages: scan.pdf-p003.alto.xml.
+    """
+
+    formats: tuple[str, ...]  # of NAMES
+    folder: Path | None  # where the tree of the inputs is repeated; None: next to each document
+    overwrite: bool = False
+    link_pages: bool = False  # in Markdown, each page begins with a link to the document
+
+    def path(self, document: "Input", format_name: str, page: int | None = None) -> Path:
+        """The file for a document, or for one page of it if `page` is given."""
+        suffix = PDF_SUFFIX if format_name == PDF else FORMATS[format_name].suffix
+        name = document.relative.name + ("" if page is None else f"-p{page:03}") + suffix
+        if self.folder is None:
+            return Path(document.path).with_name(name)
+        return self.folder / document.relative.with_name(name)
+
+    def link(self, document: "Input") -> str | None:
+        """The URL of a document in a Markdown file: a path from there, if the two are on one disk."""
+        if not self.link_pages or document.path == "-":
+            return None
+        folder = os.path.abspath(self.path(document, "md").parent)
+        try:
+            path = os.path.relpath(document.path, folder)
+        except ValueError:  # on Windows, another drive
+            path = os.path.abspath(document.path)
+        return quote(os.fsencode(path.replace(os.sep, "/")))
+
+    def check(self, documents: Sequence["Input"]) -> None:
+        """Called before anything is read. Makes the folder.
+
+        Raises BadConfig if two documents would get the same file, or one would get that of another one, and CannotWrite
+        if a file exists or the folder cannot be made.
+        """
+        if self.folder is None and any(document.path == "-" for document in documents):
+            raise BadConfig("standard input has no folder to write to", hint="name one")
+        self._check_collisions(documents)
+        if not self.overwrite:
+            for document in documents:
+                self._check_new(document)
+        if self.folder is not None:
+            make_folder(self.folder)
+            check_writable(self.folder / "file")
+
+    def _check_collisions(self, documents: Sequence["Input"]) -> None:
+        inputs = {os.path.abspath(document.path) for document in documents}
+        taken: dict[str, Input] = {}
+        for document in documents:
+            for format_name in self.formats:
+                path = self.path(document, format_name)
+                key = os.path.abspath(path)
+                if key in taken:
+                    names = [first.path for first in (taken[key], document)]
+                    raise BadConfig(f"{names[0]} and {names[1]} would both become {path}", hint="read them apart")
+                if key in inputs:
+                    raise BadConfig(
+                        f"{document.path} would overwrite {path}, which is read too", hint="read them apart"
+                    )
+                taken[key] = document
+
+    def _check_new(self, document: "Input") -> None:
+        for format_name in self.formats:
+            path = self.path(document, format_name)
+            check_new(path)
+            if format_name != PDF and FORMATS[format_name].file_per_page:
+                check_new(self.path(document, format_name, document.first))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises CannotWrite."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"the folder cannot be made ({error.strerror})"
+        raise CannotWrite(problem, path=folder, hint="name another --out") from error
