@@ -52,7 +52,10 @@ def test_each_format_has_a_method_that_writes_the_same() -> None:
     assert list(methods) == list(FORMATS)
     for name, method in methods.items():
         written, time_of_writing = (text.splitlines() for text in (method(), FORMATS[name].write(document)))
-        same = [a == b or "Created" in a or "LastChange" in a or a.startswith("date:") for a, b in zip(written, time_of_writing, strict=True)]
+        same = [
+            a == b or "Created" in a or "LastChange" in a or a.startswith("date:")
+            for a, b in zip(written, time_of_writing, strict=True)
+        ]
         assert all(same)
 
 

@@ -51,6 +51,7 @@ class Skipped:
 
     endings: Counter[str] = field(default_factory=Counter)  # of files that are not documents; "" for none
     hidden: int = 0  # files and folders whose names begin with a dot
+    written: int = 0  # PDFs that inkread has written next to a document
     links: int = 0  # symbolic links to folders, which could lead in a circle, and to nothing
 
     def __str__(self) -> str:
@@ -65,6 +66,8 @@ class Skipped:
             parts.append(f"{count} {files} ({kinds})")
         if self.hidden:
             parts.append(f"{self.hidden} hidden")
+        if self.written:
+            parts.append(f"{self.written} PDF{'s' * (self.written != 1)} written by inkread")
         if self.links:
             parts.append(f"{self.links} symbolic link{'s' * (self.links != 1)} to folders or to nothing")
         return "skipped " + ", ".join(parts) if parts else ""
@@ -196,8 +199,11 @@ class _Collector:
             except OSError as error:
                 problem, hint = f"the folder cannot be read ({error.strerror})", "check its permissions"
                 self.found.problems.append(BadInput(problem, path=path, hint=hint))
-        documents.sort(key=_natural)
-        self.found.inputs += (Input(os.path.join(folder, file), relative / file) for file in documents)
+        names = set(documents)
+        written = {file for file in names if file.suffix == ".pdf" and file.with_suffix("") in names}  # a.png.pdf
+        self.found.skipped.written += len(written)
+        files = sorted(names - written, key=_natural)
+        self.found.inputs += (Input(os.path.join(folder, file), relative / file) for file in files)
 
     def sort_entry(self, entry: "os.DirEntry[str]", below: Path, documents: list[Path], folders: list[Path]) -> None:
         """Add what a folder contains to the documents, to the folders to look into, or to what is skipped."""

@@ -1,8 +1,9 @@
 """A font without ink: its characters take up room, can be found and copied, and show nothing.
 
-Tesseract and OCRmyPDF write the text of scanned pages in such a font too. It is a TrueType font of two empty glyphs,
-which a PDF must contain even if nothing of it is drawn. Which character a code means is told apart from it, in the
-table ToUnicode (ISO 32000-1, 9.10.3).
+Tesseract and OCRmyPDF write the text of scanned pages in such a font too. It is a TrueType font, which a PDF must
+contain even if nothing of it is drawn. Its only glyph is a line from corner to corner of the box that a viewer marks
+when the text is selected: it encloses nothing, but PDFium takes the height of its box. Which character a code means is
+told apart from it, in the table ToUnicode (ISO 32000-1, 9.10.3).
 """
 
 import struct
@@ -80,10 +81,15 @@ def _to_unicode(codes: dict[str, int]) -> bytes:
 
 
 def _truetype() -> bytes:
-    """A TrueType font of two empty glyphs, with the tables that a PDF needs (ISO 32000-1, 9.9)."""
-    glyphs = 2
+    """The font program, with the tables that a PDF needs (ISO 32000-1, 9.9): the empty glyph 0, and the glyph 1."""
+    glyphs, points = 2, 2
+    # number of contours, box, last point of the contour, length of instructions, for each point the flag "on the
+    # curve", then the steps in x and in y
+    glyph = struct.pack(
+        ">hhhhhHHBBhhhhxx", 1, 0, DESCENT, WIDTH, ASCENT, points - 1, 0, 1, 1, 0, WIDTH, DESCENT, ASCENT - DESCENT
+    )
     tables = {
-        b"glyf": bytes(4),  # some readers refuse an empty table
+        b"glyf": glyph,
         # version, revision, checksum (below), magic number, flags, units, created, modified, the box, style, the
         # smallest size, direction, short offsets in loca, format of glyf
         b"head": struct.pack(
@@ -112,9 +118,9 @@ def _truetype() -> bytes:
             ">IhhhHhhhhhhhhhhhH", 0x10000, ASCENT, DESCENT, 0, WIDTH, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1
         ),
         b"hmtx": struct.pack(">Hhh", WIDTH, 0, 0),  # all glyphs have the width of the first one
-        b"loca": bytes(2 * (glyphs + 1)),
-        # version, number of glyphs, then limits: no points, contours, ..., one zone, no instructions
-        b"maxp": struct.pack(">IH13H", 0x10000, glyphs, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+        b"loca": struct.pack(">HHH", 0, 0, len(glyph) // 2),  # the start of each glyph and the end, divided by 2
+        # version, number of glyphs, largest numbers of points and contours, then: nothing composed, no instructions
+        b"maxp": struct.pack(">IH13H", 0x10000, glyphs, points, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0),
     }
     return _font_file(tables)
 
