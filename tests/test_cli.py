@@ -199,7 +199,13 @@ def test_exit_codes(
     monkeypatch.chdir(tmp_path)
     for folder in ("empty", "full", "taken/01-scan.png.txt"):
         Path(folder).mkdir(parents=True)
-    texts = {"full/01-scan.png.txt": "", "empty/a.docx": "", "empty.txt": "", "text.txt": "a text", "bad.png": "no image"}
+    texts = {
+        "full/01-scan.png.txt": "",
+        "empty/a.docx": "",
+        "empty.txt": "",
+        "text.txt": "a text",
+        "bad.png": "no image",
+    }
     tables = {"no-text.tsv": "file\ttext\nbad.png\t\n", "missing.tsv": "file\ttext\nlost.png\ta\n"}
     for name, text in {**texts, **tables, "a.json": INKS["a.json"]}.items():
         Path(name).write_text(text)
