@@ -13,6 +13,7 @@ LONG := --set learning_rate=3e-3 --set distorted=0.5 --minutes $(MINUTES)
 
 SHELL := bash -euo pipefail
 BIN := .venv/bin
+READER := .venv/reader
 VENV := .venv/installed
 LOWEST := .venv-lowest/installed
 # The core tests: all but those of documents, packaging, data preparation and long trainings.
@@ -24,7 +25,7 @@ CORE := --ignore tests/test_docs.py --ignore tests/test_wheel.py --ignore tests/
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)  ## read the sample lines with the shipped model
+demo: $(READER)  ## read the sample lines with the shipped model
 	$(BIN)/inkread predict datasets/sample/*.png
 	$(BIN)/inkread eval datasets/sample
 
@@ -102,11 +103,20 @@ clean:  ## remove environments, builds and caches; what `make model` has made st
 	rm -rf .venv .venv-lowest build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV): pyproject.toml
+# What reads handwriting: everything but torch, which only training needs and which is larger than all the rest.
+$(READER): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "inkread needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true);" \
 			"name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
+	$(PYTHON) -c 'import tomllib; print("\n".join(name for name in \
+		tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"] if not name.startswith("torch")))' \
+		> .venv/reader.txt
+	$(BIN)/pip install --quiet -r .venv/reader.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV): $(READER)
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@

@@ -26,8 +26,8 @@ from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
 from inkread.features.extract import Writing, columns_of, normalize
 from inkread.model.checkpoint import load_model
-from inkread.model.network import multiply_adds
 from inkread.model.recognizer import Recognizer
+from inkread.model.shapes import multiply_adds
 
 SAMPLE = Path(__file__).parent.parent / "datasets" / "sample"
 SIZE = 2048  # of the matrices: large enough for the highest speed

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from inkread.data import Dataset, Sample
     from inkread.document.elements import Character, Document, Line, Page, Paragraph, Word
     from inkread.evaluation.lines import Evaluation
+    from inkread.model.engines import EngineName
     from inkread.model.recognizer import Decoder
     from inkread.pages.readable import Readable
     from inkread.pages.reader import Reader
@@ -85,7 +86,8 @@ def load(
     lm: str | None = None,
     words: Sequence[str] = (),
     decoder: "Decoder | None" = None,
-    device: str = "cpu",
+    engine: "EngineName" = "auto",
+    device: str = "auto",
 ) -> "Reader":
     """Load a model, and return a reader of documents.
 
@@ -95,13 +97,15 @@ def load(
         model names.
     words: your own words that may always be read, such as names.
     decoder: "greedy" (without a language model) or "beam".
-    device: "cpu", or a GPU by its name in torch, such as "cuda", "cuda:1" or "mps".
+    engine: "int8" or "onnx" (ONNX Runtime on the CPU, in 8 bits or in float32), or "torch"; by default the fastest one
+        that is installed.
+    device: "cpu", or a GPU by its name in torch, such as "cuda", "cuda:1" or "mps"; by default the CPU.
 
     Raises BadModel for a model that is missing or damaged, and BadConfig for other wrong arguments.
     """
     from inkread.pages.reader import load_reader
 
-    return load_reader(model, lm=lm, words=words, decoder=decoder, device=device)
+    return load_reader(model, lm=lm, words=words, decoder=decoder, engine=engine, device=device)
 
 
 def read(
@@ -111,10 +115,11 @@ def read(
     lm: str | None = None,
     words: Sequence[str] = (),
     decoder: "Decoder | None" = None,
-    device: str = "cpu",
+    engine: "EngineName" = "auto",
+    device: str = "auto",
 ) -> "Document":
     """Read one document: `load` with these arguments, then `Reader.read`. To read several, call `load` only once."""
-    return load(model, lm=lm, words=words, decoder=decoder, device=device).read(x)
+    return load(model, lm=lm, words=words, decoder=decoder, engine=engine, device=device).read(x)
 
 
 def find_lines(x: "Readable") -> "list[list[Region]]":
@@ -145,7 +150,8 @@ def evaluate(
     lm: str | None = None,
     words: Sequence[str] = (),
     decoder: "Decoder | None" = None,
-    device: str = "cpu",
+    engine: "EngineName" = "auto",
+    device: str = "auto",
 ) -> "Evaluation":
     """Read the lines of a dataset, and compare them with their texts.
 
@@ -154,7 +160,8 @@ def evaluate(
     """
     from inkread.evaluation.lines import evaluate_dataset
 
-    return evaluate_dataset(dataset, load(model, lm=lm, words=words, decoder=decoder, device=device).recognizer)
+    reader = load(model, lm=lm, words=words, decoder=decoder, engine=engine, device=device)
+    return evaluate_dataset(dataset, reader.recognizer)
 
 
 def train(

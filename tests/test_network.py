@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inkread.config import PRESETS, NetworkConfig
 from inkread.features.extract import extract
-from inkread.model.network import BatchNorm, Network, maxima, multiply_adds, pad
+from inkread.model.network import BatchNorm, Network, maxima, pad
+from inkread.model.shapes import multiply_adds, weight_shapes
 
 LABELS = 7
 SMALL: dict[str, dict[str, object]] = {
@@ -104,6 +105,14 @@ def test_truncation_keeps_the_output(config: NetworkConfig) -> None:
     network = Network(config, LABELS).eval()
     columns, steps = network.columns(*pad(lines(config, 50, 131)))
     torch.testing.assert_close(network.scores(columns, steps, 5), network.scores(columns, steps))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "prelu"])
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_the_shapes_of_the_weights_are_those_of_torch(config: NetworkConfig, cell: str, activation: str) -> None:
+    config = config.replace({"cell": cell, "activation": activation})
+    expected = {name: tuple(weight.shape) for name, weight in Network(config, LABELS).state_dict().items()}
+    assert weight_shapes(config, LABELS) == expected
 
 
 @pytest.mark.parametrize("columns", [4, 128])

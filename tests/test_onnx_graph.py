@@ -3,24 +3,24 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
 from click.testing import CliRunner
+from networks import weights_of
 from PIL import Image
 
 from inkread._model_files import shipped_models
+from inkread.alphabet import Alphabet
 from inkread.cli import main
 from inkread.config import CELLS, DEFAULT_MODEL, NetworkConfig
 from inkread.errors import BadModel
 from inkread.features.extract import feature_size
 from inkread.features.image import normalize_image
+from inkread.model.checkpoint import Model
 from inkread.model.network import Network
+from inkread.model.onnx_graph import ACTIVATIONS, convert, quantize
 from inkread.model.recognizer import Recognizer
-
-pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from inkread.model.onnx_graph import ACTIVATIONS, can_be_converted, convert  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,17 +28,16 @@ LABELS = 7
 LENGTHS = [61, 40, 5, 64]
 
 
-def random_network(config: NetworkConfig) -> Network:
+def random_model(config: NetworkConfig) -> Model:
     """A network with random weights and running statistics, some of its scales negative."""
     torch.manual_seed(0)
     network = Network(config, LABELS)
-    state = network.state_dict()
-    for name, value in state.items():
+    for name, value in network.state_dict().items():
         if "norm.running_var" in name:
             value.uniform_(0.5, 2)
         elif "norm" in name and value.is_floating_point():
             value.normal_(0.3, 1)
-    return network.eval()
+    return Model(config, Alphabet("abcdef"), weights_of(network))
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -56,21 +55,25 @@ def random_network(config: NetworkConfig) -> Network:
 )
 def test_it_gives_the_numbers_of_torch(settings: dict[str, str], bidirectional: bool) -> None:
     config = NetworkConfig().replace({"layers": 2, "hidden": 9, "bidirectional": bidirectional, **settings})
-    network = random_network(config)
+    model = random_model(config)
     columns = np.random.default_rng(0).random((len(LENGTHS), max(LENGTHS), feature_size(config)), np.float32)
     for index, length in enumerate(LENGTHS):
         columns[index, length:] = 0
     with torch.inference_mode():
-        expected, expected_steps = network(torch.from_numpy(columns), torch.tensor(LENGTHS))
+        expected, expected_steps = model.network().eval()(torch.from_numpy(columns), torch.tensor(LENGTHS))
 
-    weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    session = onnxruntime.InferenceSession(convert(config, weights, LABELS).SerializeToString())
+    session = onnxruntime.InferenceSession(convert(model).SerializeToString())
     log_probs, steps = session.run(None, {"columns": columns, "lengths": np.array(LENGTHS)})
 
     assert steps.tolist() == expected_steps.tolist()
     assert log_probs.shape == tuple(expected.shape)
     for index, count in enumerate(steps.tolist()):
         np.testing.assert_allclose(log_probs[:count, index], expected[:count, index].numpy(), atol=1e-4)
+
+    alone = onnxruntime.InferenceSession(convert(model, one_line=True).SerializeToString())
+    for index, (length, count) in enumerate(zip(LENGTHS, steps.tolist(), strict=True)):
+        (of_line,) = alone.run(None, {"columns": columns[index : index + 1, :length]})
+        np.testing.assert_allclose(of_line[:, 0], expected[:count, index].numpy(), atol=1e-4)
 
 
 @pytest.mark.skipif(DEFAULT_MODEL not in shipped_models(), reason="the included model is missing")
@@ -107,12 +110,42 @@ def test_export_refuses_to_overwrite(tmp_path: Path) -> None:
 
 
 def test_what_onnx_lacks_is_refused() -> None:
-    config = NetworkConfig(cell="elman", activation="gelu")
-    assert not can_be_converted(config)
-    with pytest.raises(BadModel, match="gelu"):
-        convert(config, {}, LABELS)
+    model = random_model(NetworkConfig(features="geometry", hidden=4, cell="elman", activation="gelu"))
+    with pytest.raises(BadModel, match="ONNX has no recurrent cell with gelu"):
+        convert(model)
 
 
-def test_a_missing_weight_is_named() -> None:
-    with pytest.raises(BadModel, match=r"front\.blocks\.0\.convolution\.weight is missing"):
-        convert(NetworkConfig(), {}, LABELS)
+def test_weights_are_rounded_to_seven_bits_by_hand() -> None:
+    weights = np.array([[[0.63, -0.125]], [[0.0, 0.0]], [[-6.3, 3.0]]], np.float32)
+    whole, scale = quantize(weights, axes=(1, 2))
+    assert whole.tolist() == [[[63, -12]], [[0, 0]], [[-63, 30]]] and whole.dtype == np.int8
+    assert scale[[0, 2]].tolist() == pytest.approx([0.01, 0.1])
+
+
+@pytest.mark.parametrize("settings", [{}, {"features": "strokes", "channels": "20,30"}], ids=["conv", "strokes"])
+def test_eight_bits_give_nearly_the_same_probabilities(settings: dict[str, str]) -> None:
+    config = NetworkConfig().replace({"channels": "8,16,24,24", "layers": 2, "hidden": 40, **settings})
+    torch.manual_seed(0)
+    network = Network(config, LABELS)
+    columns = np.random.default_rng(0).random((1, 400, feature_size(config)), np.float32)
+    model = Model(config, Alphabet("abcdef"), weights_of(network))
+    exact, rounded = (
+        onnxruntime.InferenceSession(convert(model, one_line=True, quantized=quantized).SerializeToString()).run(
+            None, {"columns": columns}
+        )[0]
+        for quantized in (False, True)
+    )
+    assert 1e-6 < np.abs(rounded - exact).max() < 0.02
+
+
+def test_the_eight_bit_graph_uses_integers() -> None:
+    model = random_model(NetworkConfig(channels=(4, 6, 8), layers=1, hidden=9))
+    for block in range(3):
+        gain = model.weights[f"front.blocks.{block}.norm.weight"]
+        np.abs(gain, out=gain)
+    operators = [node.op_type for node in convert(model, one_line=True, quantized=True).graph.node]
+    assert operators.count("QLinearConv") == 3 and operators.count("DynamicQuantizeLSTM") == 1
+    assert not {"Conv", "LSTM"} & {*operators}
+    model.weights["front.blocks.1.norm.weight"][2] = -1.0  # the maximum comes first, so it cannot be folded
+    operators = [node.op_type for node in convert(model, one_line=True, quantized=True).graph.node]
+    assert operators.count("Conv") == 3 and "QLinearConv" not in operators

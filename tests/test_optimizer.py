@@ -7,7 +7,7 @@ import torch
 
 from inkread.config import CELLS, NetworkConfig, TrainingConfig
 from inkread.model.network import Network
-from inkread.model.rnn import GATES
+from inkread.model.shapes import GATES
 from inkread.training.distributed import Workers
 from inkread.training.optimizer import ADAM_SIZE, Muon, adam_step, orthogonal
 

@@ -54,6 +54,10 @@ class LazyGroup(click.Group):
         except OSError as error:  # one that no function expects, for example no folder for temporary files
             message = f"{error.filename or 'inkread'}: {error.strerror or error}"
             raise click.ClickException(one_line(message)) from error
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise click.ClickException("this needs torch, which is not installed; run: pip install torch") from error
         except (MemoryError, RuntimeError) as error:
             # torch has no class of its own for this error.
             if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):

@@ -11,7 +11,18 @@ import click
 from inkread._files import check_new, check_writable
 from inkread._names import one_line
 from inkread.cli.display import file_failed, print_line, print_notes, progress_bar
-from inkread.cli.options import decoder_option, json_option, lm_option, load_recognizers, model_option, words_option
+from inkread.cli.options import (
+    decoder_option,
+    device_option,
+    engine_option,
+    json_option,
+    lm_option,
+    load_recognizers,
+    model_option,
+    threads_option,
+    verbose_option,
+    words_option,
+)
 from inkread.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,6 +37,10 @@ VISIBLE = {"": "(nothing)", " ": "␣"}  # how the table of confusions shows wha
 @decoder_option
 @lm_option
 @words_option
+@engine_option
+@device_option
+@threads_option
+@verbose_option
 @json_option
 @click.option(
     "--errors",
@@ -47,6 +62,8 @@ def command(
     decoder: str | None,
     lm: str | None,
     words: Path | None,
+    engine: str,
+    device: str,
     as_json: bool,
     errors: int,
     report: Path | None,
@@ -83,7 +100,7 @@ def command(
         if not force:
             check_new(report)
     opened = open_dataset(dataset)
-    recognizer = load_recognizers(model, decoder, lm, words)
+    recognizer = load_recognizers(model, decoder, lm, words, engine, device, len(opened.samples))
     with progress_bar("reading", len(opened.samples)) as tick:
         try:
             evaluation = measure(recognizer, opened, tick)

@@ -23,7 +23,7 @@ def command(model: str, out: Path, force: bool) -> None:
     `columns`, the feature vectors (B, T0, F) of B lines, zero beyond the end of each, and `lengths`, the number of
     vectors (B,). The outputs are `log_probs` (T, B, C), the log-probabilities of the labels, label 0 being the CTC
     blank, and `steps` (B,), how many of the T steps belong to each line. The alphabet, the settings of the features and
-    the version of the preprocessing are in the metadata. Needs the package onnx: pip install 'inkread[onnx]'.
+    the version of the preprocessing are in the metadata.
 
     \b
     Examples:
@@ -31,17 +31,12 @@ def command(model: str, out: Path, force: bool) -> None:
       inkread export mine.safetensors -o mine.onnx --force
     """
     from inkread._files import check_new, check_writable, write_atomic
-    from inkread.errors import BadInput
     from inkread.model.checkpoint import load_model
+    from inkread.model.onnx_graph import export
 
     if out.suffix.lower() != ".onnx":
         raise click.UsageError(f"--out {out}: must end in .onnx")
     check_writable(out)
     if not force:
         check_new(out)
-    loaded = load_model(model)
-    try:
-        from inkread.model.onnx_graph import export
-    except ImportError as error:
-        raise BadInput("the package onnx is not installed", hint="run: pip install 'inkread[onnx]'") from error
-    write_atomic(out, export(loaded))
+    write_atomic(out, export(load_model(model)))

@@ -1,6 +1,7 @@
 """The options that several commands share."""
 
 import gc
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,6 +13,7 @@ from inkread._threads import limit_threads
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 
 if TYPE_CHECKING:
+    from inkread.model.engines import EngineName
     from inkread.model.recognizer import Decoder, Recognizers
 
 model_option = click.option(
@@ -45,6 +47,13 @@ def _check_device(context: click.Context, parameter: click.Parameter, name: str)
     return name
 
 
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "int8", "onnx", "torch"]),
+    default="auto",
+    help="What computes the network: ONNX Runtime in 8 bits (int8) or in float32 (onnx), or torch. auto, the default, "
+    "is int8 on a CPU and torch on a GPU.",
+)
 device_option = click.option(
     "--device",
     default="auto",
@@ -70,6 +79,16 @@ threads_option = click.option(
     help="Use at most N CPU cores. By default all that this process may use: its CPU affinity, the limit of its "
     "container and OMP_NUM_THREADS are respected.",
 )
+
+
+def _set_verbose(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
+    if verbose:
+        logging.getLogger("inkread").setLevel(logging.DEBUG)
+
+
+verbose_option = click.option(
+    "--verbose", is_flag=True, expose_value=False, callback=_set_verbose, help="Report which engine is used."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
@@ -78,8 +97,13 @@ def is_given(option: str) -> bool:
     return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
-def load_recognizers(model: str | None, decoder: str | None, lm: str | None, words: Path | None) -> "Recognizers":
-    """What reads with the models that the options name. Raises UsageError if the options contradict each other."""
+def load_recognizers(
+    model: str | None, decoder: str | None, lm: str | None, words: Path | None, engine: str, device: str, lines: int = 0
+) -> "Recognizers":
+    """What reads with the models that the options name; `lines` is the number of lines to expect, if it is known.
+
+    Raises UsageError if the options contradict each other.
+    """
     if decoder == "greedy" and (words or lm not in (None, NO_LM)):
         raise click.UsageError("--decoder greedy uses no language model: leave one of them out")
     if words and lm == NO_LM:
@@ -87,9 +111,17 @@ def load_recognizers(model: str | None, decoder: str | None, lm: str | None, wor
     from inkread.lm.text import read_words
     from inkread.model.recognizer import Recognizers
 
-    gc.freeze()  # or each collection of garbage would go through all objects of torch
-    own = read_words(words) if words else ()
-    return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, cast("Decoder | None", decoder), lm, own)
+    gc.freeze()  # or each collection of garbage would go through all objects of the imported packages
+    return Recognizers(
+        model or DEFAULT_MODEL,
+        model or STROKE_MODEL,
+        cast("Decoder | None", decoder),
+        lm,
+        read_words(words) if words else (),
+        cast("EngineName", engine),
+        device,
+        lines,
+    )
 
 
 def name_and_value(setting: str) -> tuple[str, str]:

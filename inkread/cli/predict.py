@@ -13,7 +13,17 @@ from inkread._files import check_new, check_writable
 from inkread._names import one_line
 from inkread.cli import exit_codes
 from inkread.cli.display import counted, note, print_bytes, print_line, progress_bar
-from inkread.cli.options import decoder_option, lm_option, load_recognizers, model_option, words_option
+from inkread.cli.options import (
+    decoder_option,
+    device_option,
+    engine_option,
+    lm_option,
+    load_recognizers,
+    model_option,
+    threads_option,
+    verbose_option,
+    words_option,
+)
 from inkread.document import FORMATS
 from inkread.document.elements import Document, Page
 from inkread.errors import BadConfig, BadInput, CannotWrite, InkreadError
@@ -45,6 +55,10 @@ def _parse_formats(context: click.Context, parameter: click.Parameter, value: st
 @decoder_option
 @lm_option
 @words_option
+@engine_option
+@device_option
+@threads_option
+@verbose_option
 @click.option(
     "--page/--line", "page", default=None, help="Whether the images are pages or single lines; detected by default."
 )
@@ -78,6 +92,8 @@ def command(
     decoder: str | None,
     lm: str | None,
     words: Path | None,
+    engine: str,
+    device: str,
     page: bool | None,
     formats: tuple[str, ...] | None,
     as_json: bool,
@@ -144,7 +160,7 @@ def command(
         _check_overlay(overlay, inputs[0].path, force)
     from inkread.pages.reader import Reader
 
-    reader = Reader(load_recognizers(model, decoder, lm, words))
+    reader = Reader(load_recognizers(model, decoder, lm, words, engine, device))
     if outputs:
         _write_files(reader, inputs, outputs, run)
     elif formats[0] in STREAMED:

@@ -6,24 +6,26 @@ Everything that is read from a file is checked: types, shapes, ranges and finite
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from inkread._model_files import COPY_AGAIN, check_facts, find_model, read_tensors, write_tensors
+import numpy as np
+from numpy.typing import NDArray
+
+from inkread._model_files import COPY_AGAIN, check_facts, find_model, read_arrays, write_arrays
 from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig
 from inkread.errors import BadConfig, BadModel, shown
 from inkread.features import PREPROCESSING
 from inkread.lm.ngram import check_characters
+from inkread.model.shapes import COUNTER, Shape, weight_shapes
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from inkread.model.network import Network
 
-AnyNetwork = TypeVar("AnyNetwork", bound="nn.Module")
+Weights = dict[str, NDArray[Any]]  # by their names in inkread.model.shapes
 
 FORMAT = "inkread line model 1"
 
@@ -34,21 +36,31 @@ class Model:
 
     config: NetworkConfig
     alphabet: Alphabet
-    weights: dict[str, Tensor]
+    weights: Weights  # as they are in the file
     facts: dict[str, Any] = field(default_factory=dict)
     name: str = "the model"  # its file, for messages
 
+    def checked_weights(self) -> Weights:
+        """The weights in float32. Raises BadModel if they do not fit the config, or are not finite."""
+        return check_weights(self.weights, weight_shapes(self.config, self.alphabet.size), self.name)
+
     def network(self) -> Network:
         """The network with these weights, in float32. Raises BadModel if they do not fit the config."""
+        import torch
+
         from inkread.model.network import Network
 
-        return build_network(lambda: Network(self.config, self.alphabet.size), self.weights, self.name)
+        weights = {part: torch.from_numpy(weight) for part, weight in self.checked_weights().items()}
+        with torch.device("meta"):  # without memory for the initial weights
+            network = Network(self.config, self.alphabet.size)
+        network.load_state_dict(weights, assign=True)
+        return network
 
 
 def load_model(name: str) -> Model:
     """The model of that name or path. Raises BadModel if it is missing, damaged, too new or no model of inkread."""
     path = find_model(name)
-    description, weights = read_tensors(path)
+    description, weights = read_arrays(path)
     if description.get("format") != FORMAT:
         what = shown(description.get("format"))
         hint = "use one that `inkread train` has written"
@@ -81,10 +93,8 @@ def save_model(path: Path, model: Model) -> None:
 
     The weights are stored as float16: half the size, and the error rates are the same.
     """
-    import torch
-
     weights = {
-        name: (weight.to(torch.float16) if weight.is_floating_point() else weight).contiguous()
+        name: weight.astype(np.float16) if weight.dtype.kind == "f" else weight
         for name, weight in model.weights.items()
     }
     description = {
@@ -94,38 +104,34 @@ def save_model(path: Path, model: Model) -> None:
         "alphabet": model.alphabet.characters,
         "facts": model.facts,
     }
-    write_tensors(path, weights, description)
+    write_arrays(path, weights, description)
 
 
-def build_network(make: Callable[[], AnyNetwork], weights: dict[str, Tensor], name: str) -> AnyNetwork:
-    """The network that `make` returns, with these weights in its own precision. Raises BadModel if they do not fit.
+def check_weights(weights: Weights, shapes: Mapping[str, Shape], name: str) -> Weights:
+    """Weights in float32, with the names and shapes that are expected. `name` is their file.
 
-    The network is made without memory for initial weights, so a file that describes a huge network does no harm.
+    Raises BadModel if they do not fit, or are not finite.
     """
-    import torch
-
-    try:
-        with torch.device("meta"):
-            network = make()
-    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-        raise BadModel("the network it describes is too large", path=name, hint=COPY_AGAIN) from error
-    expected = network.state_dict()
-    _check_shapes(weights, expected, name)
-    converted = {part: weights[part].to(own.dtype, copy=True) for part, own in expected.items()}
-    for part, weight in converted.items():
-        if not weight.sum().isfinite():
-            problem = f"damaged: {part} has values that are infinite or not numbers"
+    for part in (*shapes, *weights):
+        found = weights[part].shape if part in weights else "missing"
+        expected = shapes.get(part, "missing")
+        if found != expected:
+            problem = f"its weights do not fit the network it describes: {shown(part)} is {found}, expected {expected}"
             raise BadModel(problem, path=name, hint=COPY_AGAIN)
-    network.load_state_dict(converted, assign=True)
-    return network
+    return {part: _check_numbers(part, weights[part], name) for part in shapes}
 
 
-def _check_shapes(weights: dict[str, Tensor], expected: dict[str, Tensor], name: str) -> None:
-    """Raise BadModel unless the weights have the expected names, shapes and kinds of numbers."""
-    for part in (*expected, *weights):
-        found, wanted = (tuple(of[part].shape) if part in of else "missing" for of in (weights, expected))
-        if found != wanted:
-            problem = f"its weights do not fit the network it describes: {shown(part)} is {found}, expected {wanted}"
-            raise BadModel(problem, path=name, hint=COPY_AGAIN)
-        if expected[part].is_floating_point() and not weights[part].is_floating_point():
-            raise BadModel(f"damaged: {part} has the type {weights[part].dtype}", path=name, hint=COPY_AGAIN)
+def _check_numbers(part: str, weight: NDArray[Any], name: str) -> NDArray[Any]:
+    """A weight in float32, or a counter as it is. Raises BadModel if it has another type, or is not finite."""
+    if part.endswith(COUNTER):
+        kind, checked = "i", weight
+    else:
+        kind, checked = "f", weight.astype(np.float32) if weight.dtype.kind == "f" else weight
+    if checked.dtype.kind != kind:
+        raise BadModel(f"damaged: {part} has the type {weight.dtype}", path=name, hint=COPY_AGAIN)
+    if not np.isfinite(checked).all():
+        problem = f"damaged: {part} has values that are infinite or not numbers"
+        raise BadModel(problem, path=name, hint=COPY_AGAIN)
+    if part.endswith("running_var") and (checked < 0).any():
+        raise BadModel(f"damaged: {part} has negative variances", path=name, hint=COPY_AGAIN)
+    return checked

@@ -19,7 +19,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inkread.config import NetworkConfig
 from inkread.features.extract import feature_size
-from inkread.model.rnn import GATES, DeepRNN
+from inkread.model.rnn import DeepRNN
+from inkread.model.shapes import front_outputs, pools
 
 
 def pad(sequences: Sequence[NDArray[np.float32]], to: int = 0) -> tuple[Tensor, Tensor]:
@@ -100,9 +101,7 @@ class BatchNorm(nn.BatchNorm2d):
 class Block(nn.Module):
     """Convolution, max pooling, batch normalisation and ReLU; zero beyond the end of each line."""
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, pool: tuple[int, int] = (1, 1)
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, pool: tuple[int, int]) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
         self.norm: BatchNorm | nn.Identity = BatchNorm(outputs)
@@ -144,18 +143,13 @@ class ConvFront(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        first, second, third, *rest = config.channels
-        blocks = [
-            Block(1, first, kernel=5, stride=2),
-            Block(first, second, pool=(2, 2)),
-            Block(second, third, pool=(2, 1)),
-        ]
-        inputs = third
-        for index, outputs in enumerate(rest, start=1):
-            blocks.append(Block(inputs, outputs, pool=(2, 1) if index == len(rest) else (1, 1)))
+        self.outputs = front_outputs(config)
+        self.blocks = nn.ModuleList()
+        inputs = 1
+        for index, (outputs, pool) in enumerate(zip(config.channels, pools(config), strict=True)):
+            kernel, stride = (5, 2) if index == 0 else (3, 1)
+            self.blocks.append(Block(inputs, outputs, kernel, stride, pool))
             inputs = outputs
-        self.blocks = nn.ModuleList(blocks)
-        self.outputs = inputs * config.height // (16 if rest else 8)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, W, H) columns, lengths (B,) -> (T, B, outputs), steps (B,)."""
@@ -226,33 +220,3 @@ class Network(nn.Module):
             if isinstance(module, Block):
                 module.fuse()
         return self
-
-
-def multiply_adds(config: NetworkConfig, labels: int, columns: int) -> int:
-    """The multiply-adds of inference on one line of so many columns. Training takes three times as many."""
-    steps = config.steps(columns)
-    front, inputs = _front_multiply_adds(config, columns)
-    gates, directions = GATES[config.cell], 2 if config.bidirectional else 1
-    recurrent = 0
-    for _ in range(config.layers):
-        recurrent += steps * directions * gates * config.hidden * (inputs + config.hidden)
-        inputs = directions * config.hidden
-    return front + recurrent + steps * inputs * labels
-
-
-def _front_multiply_adds(config: NetworkConfig, columns: int) -> tuple[int, int]:
-    """The multiply-adds of the front, and the length of its output vectors; see ConvFront and PathFront."""
-    if config.features == "conv":
-        total, rows, width, inputs = 0, config.height // 2, columns // 2, 1
-        for index, outputs in enumerate(config.channels):
-            total += rows * width * outputs * inputs * (5 * 5 if index == 0 else 3 * 3)
-            if index in (1, 2) or index == len(config.channels) - 1 > 2:  # these pool rows
-                rows //= 2
-            if index == 1:  # this one pools columns
-                width //= 2
-            inputs = outputs
-        return total, rows * inputs
-    if config.features == "strokes":
-        first, second = config.channels
-        return 5 * (columns // 2 * feature_size(config) * first + columns // 4 * first * second), second
-    return 0, feature_size(config)

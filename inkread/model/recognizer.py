@@ -1,7 +1,7 @@
 """From a line, an image or pen strokes, to its text: preprocessing, features, network, decoder, positions."""
 
+import logging
 import math
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from itertools import groupby, islice
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from inkread._threads import available_cpus
@@ -25,13 +24,11 @@ from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
 from inkread.model.checkpoint import Model, load_model
 from inkread.model.decoder import Label, align, greedy, prefix_beam
-from inkread.model.device import find_device
-from inkread.model.network import pad
+from inkread.model.engines import EngineName, check_engine, make_engine
 
 Decoder = Literal["greedy", "beam"]
 
-BATCH = 16  # lines per batch
-LOOKAHEAD = 16  # batches whose lines are sorted by width together, so that a batch has lines of similar width
+CHUNK = 256  # lines that are taken at once and sorted by width, so that a batch has lines of similar width
 MAX_PIXELS = 200_000_000  # of the images in memory at once; 200 MB
 MIN_CONFIDENCE = 1e-9  # of a character in the mean of a line, so that its logarithm is finite
 ACCEPTED = (
@@ -39,7 +36,7 @@ ACCEPTED = (
     "inkread.inputs.open_images opens files"
 )
 
-_starting = threading.Lock()  # held while a thread sets its number of torch threads
+log = logging.getLogger("inkread")
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,8 @@ class Reading:
 class Recognizer:
     """Reads lines with one model. With a language model, the decoder is always the beam search.
 
-    A model for images also reads pen strokes: it draws them first. `device` is "cpu", or the name of a device of torch
-    such as "cuda", "cuda:1" or "mps".
+    A model for images also reads pen strokes: it draws them first. `engine`, `device` and `lines`, the number of lines
+    to expect, are those of `make_engine`.
     """
 
     def __init__(
@@ -67,14 +64,16 @@ class Recognizer:
         model: Model,
         decoder: Decoder | None = None,
         language: LanguageModel | None = None,
-        device: str = "cpu",
+        engine: EngineName = "auto",
+        device: str = "auto",
+        lines: int = 0,
     ) -> None:
         self.model = model
         self.decoder: Decoder = "beam" if language else decoder or "greedy"
         self.scorer = Fusion(language, model.alphabet) if language else None
-        self.device = find_device(device)
-        self.network = model.network().for_reading().to(self.device)
-        self.pool = ThreadPoolExecutor(available_cpus(), initializer=_use_one_thread)
+        self.engine = make_engine(model, engine, device, lines)
+        log.debug("%s: %s", model.name, self.engine.name)
+        self.pool = ThreadPoolExecutor(available_cpus(), initializer=self.engine.start_thread)
 
     @classmethod
     def load(
@@ -83,23 +82,26 @@ class Recognizer:
         decoder: Decoder | None = None,
         lm: str | None = None,
         words: Sequence[str] = (),
-        device: str = "cpu",
+        engine: EngineName = "auto",
+        device: str = "auto",
+        lines: int = 0,
     ) -> "Recognizer":
         """The recogniser with the model of that name or path.
 
         lm: the language models to decode with, names or paths separated by commas, or "none"; by default those that the
         model file names. words: words of the user that may always be read. The greedy decoder, which is the default
         without a language model, uses neither. Raises BadModel, BadInput for words without a language model, and
-        BadConfig for a device that is not available.
+        BadConfig for an engine or device that is not available.
         """
         model = load_model(name)
         named = model.facts.get("lm", NO_LM) if lm is None else lm
         if decoder == "greedy" or named == NO_LM:
             if words:
                 raise BadInput("names no language model, which your own words need", path=name, hint="add --lm english")
-            return cls(model, decoder, device=device)
+            return cls(model, decoder, None, engine, device, lines)
         language = load_language_models(named)
-        return cls(model, decoder, with_user_words(language, words) if words else language, device)
+        language = with_user_words(language, words) if words else language
+        return cls(model, decoder, language, engine, device, lines)
 
     def read(self, line: Writing) -> Reading:
         """Read one line: its image, (H, W) uint8, 0 = black, or its pen strokes.
@@ -108,32 +110,33 @@ class Recognizer:
         """
         return next(self.read_many([line]))
 
-    def read_many(self, lines: Iterable[Writing], batch: int = BATCH) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], chunk: int = CHUNK) -> Iterator[Reading]:
         """Read many lines. The readings come in the order of the lines.
 
-        Lines of similar width form a batch. Each core reads a batch in one thread. Meanwhile another thread takes the
-        next lines from `lines` and normalises them.
+        The lines are taken in chunks. Each core reads lines of the chunk in one thread. Meanwhile another thread takes
+        the next chunk from `lines` and normalises its lines.
         """
         lines = iter(lines)
         # Images are normalised in parallel, as Pillow and numpy release Python's global lock. Strokes gain nothing.
         in_turn = map if self.model.config.features == "strokes" else self.pool.map
 
         def prepare() -> tuple[list[Writing], list[NormalizedLine]]:
-            chunk = _take(lines, batch * LOOKAHEAD)
-            return chunk, list(in_turn(self._normalize, chunk))
+            taken = _take(lines, chunk)
+            return taken, list(in_turn(self._normalize, taken))
 
-        chunk, normalized = prepare()
+        taken, normalized = prepare()
         # This thread is not of the pool, as `lines` may be a generator that itself reads with this recogniser.
         with ThreadPoolExecutor(1) as ahead:
-            while chunk:
+            while taken:
                 following = ahead.submit(prepare)
-                yield from self._read_chunk(chunk, normalized, batch)
-                chunk, normalized = following.result()
+                yield from self._read_chunk(taken, normalized)
+                taken, normalized = following.result()
 
-    def _read_chunk(self, chunk: list[Writing], lines: list[NormalizedLine], batch: int) -> Iterator[Reading]:
-        """Read lines in batches of similar width. The readings come in the order of the lines."""
-        order = sorted(range(len(lines)), key=lambda index: columns_of(lines[index]).shape[1])
-        batches = [order[start : start + batch] for start in range(0, len(order), batch)]
+    def _read_chunk(self, chunk: list[Writing], lines: list[NormalizedLine]) -> Iterator[Reading]:
+        """Read lines in batches of similar width, the widest first. The readings come in the order of the lines."""
+        order = sorted(range(len(lines)), key=lambda index: -columns_of(lines[index]).shape[1])
+        size = self.engine.batch
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
         each = self.pool.map if len(batches) > 1 else map
         readings: dict[int, Reading] = {}
         for read in each(partial(self._read_batch, chunk, lines), batches):
@@ -150,11 +153,7 @@ class Recognizer:
 
     def scores(self, lines: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """The log-probabilities (T, C) of each normalised line (rows, W). Raises BadModel if they are not finite."""
-        columns, lengths = pad([extract(line, self.model.config) for line in lines])  # (B, T0, F), (B,)
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16()):
-            log_probs, steps = self.network(columns.to(self.device), lengths.to(self.device))  # (T, B, C), (B,)
-        log_probs = log_probs.cpu()
-        scores = [log_probs[:length, index].numpy() for index, length in enumerate(steps.tolist())]
+        scores = self.engine.log_probs([extract(line, self.model.config) for line in lines])
         if not all(np.isfinite(of_line).all() for of_line in scores):
             problem = "damaged: its weights give no probabilities"
             raise BadModel(problem, path=self.model.name, hint="copy the file again")
@@ -163,12 +162,6 @@ class Recognizer:
     def _normalize(self, line: Writing) -> NormalizedLine:
         _check(line)
         return normalize(line, self.model.config)
-
-    def _bfloat16(self) -> bool:
-        """Whether to compute in bfloat16: on a CPU that supports it, an LSTM behind convolutions is twice as fast."""
-        # Not all versions of torch have a public function for this. Without the private one, compute in float32.
-        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        return self.device.type == "cpu" and self.model.config.cell == "lstm" and supported()
 
     def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, extent: tuple[float, float]) -> Reading:
         beam = self.decoder == "beam"
@@ -191,7 +184,7 @@ class Recognizer:
 class Recognizers:
     """Reads images with one model and pen strokes with another. Each is loaded when it is needed for the first time.
 
-    `decoder`, `lm`, `words` and `device` are those of Recognizer.load.
+    `decoder`, `lm`, `words`, `engine`, `device` and `lines` are those of Recognizer.load.
     """
 
     def __init__(
@@ -201,10 +194,15 @@ class Recognizers:
         decoder: Decoder | None = None,
         lm: str | None = None,
         words: Sequence[str] = (),
-        device: str = "cpu",
+        engine: EngineName = "auto",
+        device: str = "auto",
+        lines: int = 0,
     ) -> None:
+        check_engine(engine, device)  # now, so that a wrong name is reported at once
         self.images, self.strokes = images, strokes
-        self.load = partial(Recognizer.load, decoder=decoder, lm=lm, words=words, device=device)
+        self.load = partial(
+            Recognizer.load, decoder=decoder, lm=lm, words=words, engine=engine, device=device, lines=lines
+        )
         self.loaded: dict[str, Recognizer] = {}  # by the name of the model
 
     def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
@@ -214,16 +212,6 @@ class Recognizers:
             if name not in self.loaded:
                 self.loaded[name] = self.load(name)
             yield from self.loaded[name].read_many(group)
-
-
-def _use_one_thread() -> None:
-    """Let torch use one thread in this thread, without changing how many it uses in threads that start later."""
-    with _starting:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # in this thread, but also in all that start from now on
-        restore = threading.Thread(target=torch.set_num_threads, args=(threads,))
-        restore.start()
-        restore.join()
 
 
 def _take(lines: Iterator[Writing], count: int) -> list[Writing]:

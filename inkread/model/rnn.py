@@ -17,8 +17,6 @@ from torch.nn import functional
 
 from inkread.config import Activation, NetworkConfig
 
-GATES = {"elman": 1, "gru": 3, "lstm": 4}  # matrices of the same shape that are stacked in the weights of a cell
-
 
 def make_activation(name: Activation) -> nn.Module:
     """The activation θ of that name. PReLU has a slope that is learnt."""

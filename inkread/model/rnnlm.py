@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inkread._model_files import COPY_AGAIN, check_facts, find_language_model, read_tensors, write_tensors
+from inkread._model_files import COPY_AGAIN, check_facts, find_language_model, read_arrays, write_arrays
 from inkread.alphabet import normal
 from inkread.config import Activation, NetworkConfig, Settings, TrainingConfig
 from inkread.errors import BadConfig, BadModel, shown
 from inkread.lm.files import LANGUAGE_FORMAT
 from inkread.lm.ngram import MAX_LOG, draw
-from inkread.model.checkpoint import build_network
+from inkread.model.checkpoint import check_weights
 from inkread.model.rnn import DeepRNN
 from inkread.model.tokenizer import Tokenizer
 
@@ -147,14 +147,14 @@ class RecurrentModel:
             "merges": self.tokenizer.merges,
             "facts": self.facts,
         }
-        weights = {name: weight.to(torch.float16) for name, weight in self.network.state_dict().items()}
-        write_tensors(path, weights, description)
+        weights = {name: weight.numpy().astype(np.float16) for name, weight in self.network.state_dict().items()}
+        write_arrays(path, weights, description)
 
 
 def load_recurrent_model(name: str) -> RecurrentModel:
     """The recurrent language model of that name or path. Raises BadModel."""
     path = find_language_model(name)
-    description, weights = read_tensors(path)
+    description, weights = read_arrays(path)
     found = (description.get("format"), description.get("kind"))
     if found != (LANGUAGE_FORMAT, "rnn"):
         raise BadModel(f"not a recurrent language model, but {shown(found[1] or found[0])}", path=path)
@@ -164,5 +164,12 @@ def load_recurrent_model(name: str) -> RecurrentModel:
         tokenizer = Tokenizer(description["characters"], description["merges"])
     except (BadConfig, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadModel(f"damaged, or newer than this inkread ({shown(error)})", path=path, hint=COPY_AGAIN) from error
-    network = build_network(lambda: RecurrentNetwork(config, len(tokenizer.tokens)), weights, str(path))
+    try:
+        with torch.device("meta"):  # without memory for the initial weights, so that a huge network does no harm
+            network = RecurrentNetwork(config, len(tokenizer.tokens))
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise BadModel("the network it describes is too large", path=path, hint=COPY_AGAIN) from error
+    shapes = {part: tuple(weight.shape) for part, weight in network.state_dict().items()}
+    checked = check_weights(weights, shapes, str(path))
+    network.load_state_dict({part: torch.from_numpy(weight) for part, weight in checked.items()}, assign=True)
     return RecurrentModel(config, tokenizer, network, description.get("facts"), str(path))

@@ -18,7 +18,7 @@ from inkread.errors import BadConfig, BadInput, BadModel, InkreadError, explain_
 from inkread.features.extract import Writing
 from inkread.inputs.collect import Input
 from inkread.inputs.ink import LineInput
-from inkread.model.device import find_device
+from inkread.model.engines import EngineName
 from inkread.model.recognizer import Decoder, Reading, Recognizers, mean_confidence
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.readable import Readable, name_of, open_pages
@@ -293,15 +293,15 @@ def load_reader(
     lm: str | None = None,
     words: Sequence[str] = (),
     decoder: Decoder | None = None,
-    device: str = "cpu",
+    engine: EngineName = "auto",
+    device: str = "auto",
 ) -> Reader:
     """A Reader with models by name or path; see `inkread.load`."""
     if decoder not in (None, *get_args(Decoder)):
         raise BadConfig(f"decoder={decoder!r}", hint=f"give {' or '.join(map(repr, get_args(Decoder)))}")
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         raise BadConfig(f"words={words!r}", hint="give a list of words")
-    find_device(device)  # now, so that a wrong name is reported at once
-    recognizers = Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, decoder, lm, words, device)
+    recognizers = Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, decoder, lm, words, engine, device)
     if model:
         recognizers.loaded[model] = recognizers.load(model)  # now, so that a wrong name is reported at once
     return Reader(recognizers)

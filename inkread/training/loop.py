@@ -412,7 +412,8 @@ class Trainer:
                 "trained_lines": self.state.samples,
                 "training": self.training.to_dict(),
             }
-            save_model(self.job.out, Model(self.config, self.job.alphabet, weights, facts))
+            arrays = {name: weight.numpy() for name, weight in weights.items()}
+            save_model(self.job.out, Model(self.config, self.job.alphabet, arrays, facts))
 
     def _write_log(self, progress: Progress) -> None:
         if not self.workers.is_first:

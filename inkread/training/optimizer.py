@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.model.network import Network
-from inkread.model.rnn import GATES
+from inkread.model.shapes import GATES
 from inkread.training.distributed import Workers
 
 MOMENTUM = 0.95  # as Jordan

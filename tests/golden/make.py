@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from inkread._model_files import shipped_models
 from inkread.config import NetworkConfig
-from inkread.features.extract import columns_of, extract, normalize
+from inkread.features.extract import columns_of, normalize
 from inkread.features.ink_lines import split_lines
 from inkread.inputs import open_images, read_inks
 from inkread.inputs.ink import LineInput
@@ -40,7 +39,7 @@ def main(names: Sequence[str]) -> None:
 
 def golden(name: str) -> dict[str, Any]:
     """The texts of the sample lines, greedy and with the model's language models, and some log-probabilities."""
-    recognizer = Recognizer.load(name)
+    recognizer = Recognizer.load(name, engine="onnx")  # in 8 bits a few characters differ
     alphabet, scorer = recognizer.model.alphabet, recognizer.scorer
     lines = [log_probabilities(recognizer, line) for line in sample_lines(recognizer.model.config)]
     return {
@@ -58,13 +57,8 @@ def sample_lines(config: NetworkConfig) -> list[LineInput]:
 
 
 def log_probabilities(recognizer: Recognizer, line: LineInput) -> NDArray[np.float32]:
-    """Log-probabilities (T, C) of a line, in float32 on every processor: in bfloat16 a few characters differ."""
-    config = recognizer.model.config
-    features = torch.from_numpy(extract(columns_of(normalize(line, config)), config)).unsqueeze(0)  # (1, T0, F)
-    with torch.inference_mode():
-        log_p = recognizer.network(features, torch.tensor([features.shape[1]]))[0]  # (T, 1, C)
-    of_line: NDArray[np.float32] = log_p[:, 0].numpy()
-    return of_line
+    """Log-probabilities (T, C) of a line."""
+    return recognizer.scores([columns_of(normalize(line, recognizer.model.config))])[0]
 
 
 def excerpt(log_p: NDArray[np.float32]) -> dict[str, Any]:
