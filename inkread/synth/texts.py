@@ -5,6 +5,7 @@ They come from a folder LANGUAGE/SOURCE.txt with a paragraph or an entry in each
 
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,24 @@ EVERYDAY = "common-voice"
 MOST = 1_500_000  # characters that are read of a file
 LONGEST = 75  # characters of a line
 CAPITALS = 0.12  # of the lines are in capitals
+RARE = 0.12  # of the lines have rare letters in place of others: the texts have ő or ť too seldom to learn them
+REPLACED = 0.35  # of the letters of such a line that have rare variants
+SIGN = 0.3  # of the lines with rare letters also have a rare sign, with a number before it or after it
+SIGNS = "§°½¼¾²³ªº·×÷±µ©£€•‹›«»„‚¡¿"
+BASES = {"đ": "d", "ð": "d", "ı": "i", "ł": "l", "ø": "o", "þ": "p", "æ": "a", "œ": "o", "ß": "s", "Đ": "D", "Ð": "D"}
+BASES |= {"Ł": "L", "Ø": "O", "Þ": "P", "Æ": "A", "Œ": "O"}  # of letters that Unicode does not decompose
 STRUCK = 0.04  # of the lines have a word that is crossed out
+
+
+def base_of(character: str) -> str:
+    """The letter without its marks: ő -> o, ł -> l."""
+    return BASES.get(character, unicodedata.normalize("NFD", character)[0])
+
+
+VARIANTS = {  # letter -> the rare letters that look like it: a -> à á â ...
+    base: "".join(letter for letter in sorted(CHARACTERS) if letter != base and base_of(letter) == base)
+    for base in string.ascii_letters
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,8 @@ class Texts:
 
     def random_line(self, rng: np.random.Generator, capitals: float = CAPITALS) -> LineText:
         """A line to write. The share `capitals` of them is in capitals; STRUCK have a word that is crossed out."""
-        words = self.random_text(rng).split()
+        text = self.random_text(rng)
+        words = (with_rare_letters(text, rng) if rng.random() < RARE else text).split()
         struck: tuple[int, ...] = ()
         if rng.random() < STRUCK:
             struck = (int(rng.integers(len(words) + 1)),)
@@ -86,6 +105,21 @@ class Texts:
                 text = part_of(paragraphs[int(rng.integers(len(paragraphs)))], rng)
             if text and CHARACTERS.issuperset(text):
                 return text
+
+
+def with_rare_letters(text: str, rng: np.random.Generator) -> str:
+    """A text whose letters are partly replaced by variants, sometimes with a rare sign: "Hěľlò wörłd, 12 §"."""
+    letters = [
+        variants[int(rng.integers(len(variants)))] if variants and rng.random() < REPLACED else character
+        for character in text
+        for variants in [VARIANTS.get(character, "")]
+    ]
+    words = "".join(letters).split()
+    if rng.random() < SIGN:
+        sign, number = SIGNS[int(rng.integers(len(SIGNS)))], str(rng.integers(1, 1000))
+        space = str(rng.choice(["", " "]))
+        words.insert(int(rng.integers(len(words) + 1)), str(rng.choice([number + space + sign, sign + space + number])))
+    return " ".join(words)[:LONGEST].strip()
 
 
 def paragraphs_of(file: Path) -> list[str]:
