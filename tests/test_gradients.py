@@ -23,7 +23,9 @@ from inkread.model.rnn import Elman, Layer
 from inkread.training import gradients
 from inkread.training.gradients import (
     REACH,
+    Flow,
     bound_per_step,
+    draw_flows,
     flows_of_model,
     gradient_norms,
     measure_flow,
@@ -164,6 +166,23 @@ def test_a_flow_is_relative_to_step_t_and_the_median_of_the_lines() -> None:
     norms, chosen = gradient_norms(network, padded, lengths, [[1], [1, 2], [3]])
     two_back = [norms[0, 1, step - 2, line] / norms[1, 1, step, line] for line, step in enumerate(chosen)]
     assert flow.norms[0, 1, REACH - 2] == pytest.approx(np.median(two_back))
+
+
+def test_a_flow_in_words() -> None:
+    norms = np.full((1, 1, 2 * REACH + 1), np.nan)
+    assert Flow("m", False, norms, ()).describe() == "m\tbefore training\tno gradient\tno such bound"
+    norms[0, 0, REACH - 2 : REACH + 1] = [0.011, 0.5, 1]
+    assert Flow("m", True, norms, (0.25, 1)).describe() == "m\tafter training\t0.011 after 2 steps\t|θ'| |W_h| = 0.25"
+    norms[0, 0, REACH - 2] = 0.009
+    assert Flow("m", True, norms, ()).describe() == "m\tafter training\tbelow 1 % after 2 steps\tno such bound"
+
+
+def test_a_network_that_passes_no_gradient_back() -> None:
+    network = make(steps=1)[0]
+    torch.nn.init.zeros_(network.output.weight)
+    flow = measure_flow(network, "test", True, [torch.randn(9, 16).numpy()], [[1]], 0)
+    assert np.isnan(flow.norms).all() and "no gradient" in flow.describe()
+    fromstring(draw_flows([flow]))
 
 
 def test_before_training_is_the_network_that_the_training_began_with(few: Path, tmp_path: Path) -> None:

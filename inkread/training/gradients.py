@@ -66,8 +66,12 @@ class Flow:
     def describe(self) -> str:
         """One line: how fast the gradient vanishes in the last layer, going back from step T."""
         back = self.norms[-1, 0, REACH::-1]  # t = T, T - 1, ...
+        back = back[np.isfinite(back)]
         small = np.flatnonzero(back < 0.01)
-        reach = f"below 1 % after {small[0]} steps" if len(small) else f"{back[np.isfinite(back)][-1]:.2g} at the end"
+        if not len(back):
+            reach = "no gradient"
+        else:
+            reach = f"below 1 % after {small[0]} steps" if len(small) else f"{back[-1]:.2g} after {len(back) - 1} steps"
         bound = f"|θ'| |W_h| = {self.bound[0]:.3g}" if self.bound else "no such bound"
         return f"{self.name}\t{'after' if self.trained else 'before'} training\t{reach}\t{bound}"
 
