@@ -85,7 +85,9 @@ def test_a_resumed_training_shows_what_came_before(few: Path, tmp_path: Path) ->
     plan = plan_training(few, tmp_path / "m.safetensors", epochs=1)
     rows = [vars(at(step, cer=0.5 / step, best=0.5 / step)) for step in (1, 2)]
     old = {**rows[0], "of an older version": 1}
-    (tmp_path / "m.log.jsonl").write_text("\n".join(map(json.dumps, [old, *rows])) + "\n", encoding="utf-8")
+    (tmp_path / "m.log.jsonl").write_text(
+        "\n".join([*map(json.dumps, [old, *rows]), '{"step": 3, "ep']), encoding="utf-8"
+    )
     page = tmp_path / "train.html"
     with training_report(page, plan, resume=True) as report:
         report(at(3))

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from html import escape
 from importlib.resources import files
@@ -78,12 +78,11 @@ class TrainingReport:
         self.written = -math.inf  # when the file was last written, by time.monotonic
 
     def read_log(self) -> None:
-        """Take over the evaluations of a log. A log by an older version has other fields, so it is left out."""
+        """Take over the evaluations of a log. Lines that are damaged, or by an older version, are left out."""
         log = log_of(self.plan.out)
-        for row in log.read_text("utf-8").splitlines() if log.exists() else ():
-            values = json.loads(row)
-            if set(values) == set(Progress.__dataclass_fields__):
-                self.evaluations.append(Progress(**values))
+        for row in log.read_text("utf-8", "replace").splitlines() if log.exists() else ():
+            with suppress(ValueError, TypeError):  # not JSON, or other fields
+                self.evaluations.append(Progress(**json.loads(row)))
                 self.points.append(Point.of(self.evaluations[-1]))
 
     def add(self, progress: Progress) -> None:
@@ -94,7 +93,7 @@ class TrainingReport:
             self.points.append(Point.mean(self.steps))
             self.steps = []
         if len(self.points) >= 2 * MAX_POINTS:
-            pairs = zip(self.points[::2], self.points[1::2], strict=True)
+            pairs = (self.points[first : first + 2] for first in range(0, len(self.points), 2))
             self.points = [Point.mean(pair) for pair in pairs]
             self.steps_per_point *= 2
         if progress.cer is not None:
