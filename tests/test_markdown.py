@@ -60,12 +60,15 @@ def larger(text: str, height: float, width: float = 100) -> Line:
         (larger("It rained.", 60), False),  # a sentence
         (larger("Monday and Tuesday", 60, 190), False),  # as long as the other lines
         (larger("1. Monday", 60), False),
+        (larger("17", 60), False),  # the number of the page
     ],
 )
 def test_a_heading_is_large_and_short(title: Line, is_heading: bool) -> None:
     text = Paragraph((line("we walked along the", 100), line("canal", 150)))
     page = Page(1, WIDTH, HEIGHT, (Paragraph((title,)), text))
-    assert body(Document("a.png", (page,))).startswith("## Monday\n\nwe walked") == is_heading
+    assert body(Document("a.png", (page,))).startswith(f"## {title.text}\n\nwe walked") == is_heading
+    below = replace(page, paragraphs=page.paragraphs[::-1])
+    assert "##" not in body(Document("a.png", (below,)))  # nothing follows
 
 
 def test_words_that_are_broken_at_the_end_of_a_line_are_joined() -> None:

@@ -75,13 +75,13 @@ def _blocks(page: Page, link: str) -> Iterator[str]:
 
 
 def _is_heading(paragraph: Paragraph, page: Page) -> bool:
-    if len(paragraph.lines) != 1 or len(page.lines) < 3:
+    if len(paragraph.lines) != 1 or len(page.lines) < 3 or paragraph is page.paragraphs[-1]:
         return False
     (line,) = paragraph.lines
     usual, longest = median(map(_height, page.lines)), max(map(_length, page.lines))
     text = line.text.strip()
     return (
-        bool(text)
+        any(character.isalpha() for character in text)  # not the number of the page
         and _height(line) >= LARGER * usual
         and _length(line) <= SHORTER * longest
         and not text.endswith(SENTENCE_END)
