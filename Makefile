@@ -119,6 +119,7 @@ $(READER): pyproject.toml
 $(VENV): $(READER)
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps 'rmscene>=0.8'
 	@touch $@
 
 # "numpy>=2" becomes "numpy==2", and so on

@@ -10,6 +10,7 @@ Failing files are kept in --keep. Prints a table of the kinds; exits with 1 if a
 
 import argparse
 import contextlib
+import gzip
 import io
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import re
 import resource
 import sys
 import time
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,6 +123,28 @@ IAM_INK = (
     b'<?xml version="1.0"?><WhiteboardCaptureSession><StrokeSet><Stroke colour="black"><Point x="1" y="2" time="3.0"/>'
     b'<Point x="9" y="40" time="3.1"/></Stroke></StrokeSet></WhiteboardCaptureSession>'
 )
+XOPP = gzip.compress(
+    b"""<?xml version="1.0"?><xournal creator="x" fileversion="4"><page width="595.27" height="841.88">
+<background type="solid" color="#ffffffff" style="lined"/><layer>
+<stroke tool="pen" color="#000000ff" width="1.41 0.4 0.5">100 112 103 130 105 141</stroke>
+<stroke tool="eraser" color="#ffffffff" width="8.5">103 130 105 131</stroke>
+<text font="Sans" size="12" x="130.5" y="96.75" color="#ff0000ff">red</text></layer></page></xournal>"""
+)
+SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" width="210mm" height="297mm" viewBox="0 0 595 841">
+<style>.pen{fill:none;stroke:black}</style><g transform="translate(10 20) rotate(5)" class="pen">
+<path class="pen" d="M10 10c4 30 9-20 12 8s7-9 9 3A5 5 0 0 1 60 12L70 30"/>
+<polyline class="pen" points="80,10 84,40 90,9"/>
+<line stroke="red" x1="1" y1="2" x2="30" y2="40"/><text x="9" y="90" font-size="12">typed</text></g></svg>"""
+PDF_INK = b"""%PDF-1.7
+1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj
+2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj
+3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 360 180]/Contents 4 0 R/Annots[5 0 R]>> endobj
+4 0 obj <</Length 91>>stream
+1 1 1 rg 0 0 360 180 re f 2 w 36 72 m 72 108 l 80 60 l S 90 70 m 95 100 110 100 120 70 c S
+endstream endobj
+5 0 obj <</Type/Annot/Subtype/Ink/Rect[0 0 360 180]/CA 1/InkList[[136 72 172 108 180 60][200 70 210 99]]>> endobj
+trailer <</Root 1 0 R/Size 6>>
+%%EOF"""
 ALTO = b"""<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#">
 <Description><sourceImageInformation><fileName>p.png</fileName></sourceImageInformation></Description>
 <Layout><Page WIDTH="400" HEIGHT="300"><PrintSpace><TextBlock>
@@ -155,6 +179,34 @@ ngram 2=2
 \\end\\
 """
 TOML = b'layers = 2\nlearning_rate = 0.003\ncell = "gru"\nchannels = [8, 8, 8]\nbatch = 4\nema = 0.9\n'
+
+
+def remarkable_page() -> bytes:
+    """A page of a reMarkable with a stroke and a typed word."""
+    import uuid
+
+    import rmscene
+    from rmscene import scene_items
+    from rmscene.crdt_sequence import CrdtSequenceItem
+    from rmscene.tagged_block_common import CrdtId
+
+    points = [scene_items.Point(x, y, 0, 0, 8, 100) for x, y in ((0, 90), (5, 140), (20, 80), (40, 150))]
+    pen, black = scene_items.Pen.BALLPOINT_2, scene_items.PenColor.BLACK
+    item = CrdtSequenceItem(
+        CrdtId(1, 20), CrdtId(0, 0), CrdtId(0, 0), 0, scene_items.Line(black, pen, points, 1.0, 0.0)
+    )
+    file = io.BytesIO()
+    blocks = [*rmscene.simple_text_document("hi", uuid.UUID(int=1)), rmscene.SceneLineItemBlock(CrdtId(0, 11), item)]
+    rmscene.write_blocks(file, blocks)
+    return file.getvalue()
+
+
+def remarkable_notebook() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("n.content", '{"fileType": "notebook", "pages": ["a", "b"]}')
+        archive.writestr("n/a.rm", remarkable_page())
+    return file.getvalue()
 
 
 def language_model(kind: str) -> Callable[[], bytes]:
@@ -209,6 +261,12 @@ KINDS = {
     "inkml": Kind("a.inkml", file("pen.inkml"), predict),
     "unipen": Kind("a.dat", lambda: UNIPEN, predict),
     "json-ink": Kind("a.json", lambda: JSON_INK, predict),
+    "xopp": Kind("a.xopp", lambda: XOPP, predict),
+    "xopp-xml": Kind("a.xopp", lambda: gzip.decompress(XOPP), predict),
+    "svg": Kind("a.svg", lambda: SVG, predict),
+    "rm": Kind("a.rm", remarkable_page, predict),
+    "rmdoc": Kind("a.rmdoc", remarkable_notebook, predict),
+    "pdf-ink": Kind("a.pdf", lambda: PDF_INK, predict),
     "iam-ink": Kind("a.xml", lambda: IAM_INK, predict),
     "alto": Kind("a.xml", lambda: ALTO, check),
     "page": Kind("a.xml", lambda: PAGE, check),

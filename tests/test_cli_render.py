@@ -28,7 +28,7 @@ def test_ink_is_drawn(tmp_path: Path) -> None:
 def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     (tmp_path / "two.jsonl").write_text("[[[0, 0], [1, 1]]]\n[[[0, 0], [1, 1]]]\n")
     out = tmp_path / "a.png"
-    assert "2 inks, one per line" in refused("render", tmp_path / "two.jsonl", "-o", out)
+    assert "2 pages; give a file with one" in refused("render", tmp_path / "two.jsonl", "-o", out)
     assert "an image, not pen strokes" in refused("render", LINE, "-o", out)
     assert "no such file" in refused("render", tmp_path / "none.inkml", "-o", out)
     assert "there is no folder" in refused("render", tmp_path / "two.jsonl", "-o", tmp_path / "no" / "a.png", code=4)

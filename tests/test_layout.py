@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from handwriting import SAMPLES, SCANS, page_of
+from ink_samples import writing
 from PIL import Image
 
+from inkread.inputs.ink import Ink
 from inkread.pages.layout import detect_layout
 
 
@@ -49,7 +51,20 @@ def test_a_large_image_without_lines_is_an_empty_page() -> None:
     assert not detect_layout("word.png", 1, 1, np.full((100, 200), 240, np.uint8)).is_page
 
 
-def test_strokes_are_a_line() -> None:
-    strokes = (np.array([(0.0, 0.0), (5.0, 5.0)]),)
-    layout = detect_layout("ink.json", 1, 1, strokes)
-    assert layout.line_inputs == (strokes,) and not layout.is_page and layout.size == (0, 0)
+def test_strokes_of_one_line_are_a_line_and_of_several_a_page() -> None:
+    first, second = writing(1), [stroke + [-5, 60] for stroke in writing(2)]
+    layout = detect_layout("ink.json", 1, 1, Ink(tuple(first)))
+    assert layout.line_inputs == (tuple(first),) and not layout.is_page and layout.size == (0, 0)
+    page = detect_layout("ink.json", 1, 1, Ink((*second, *first)))
+    assert page.is_page and [len(line) for line in page.line_inputs] == [len(first), len(second)]
+    assert page.typed == (None, None) and len(page.strokes) == len(first) + len(second)
+    points = np.concatenate(page.strokes)
+    assert points.min(axis=0).tolist() == [0, 0] and (points.max(axis=0) <= page.size).all()
+    assert page.in_color and page.in_color().shape == page.size[::-1]
+    assert not detect_layout("ink.json", 1, 1, Ink((*second, *first)), is_page=False).is_page
+    assert detect_layout("ink.json", 1, 1, Ink(tuple(first)), is_page=True).is_page
+
+
+def test_a_page_of_a_notebook_is_a_page_even_if_it_is_empty() -> None:
+    layout = detect_layout("a.xopp", 2, 3, Ink((), size=(1654.1, 2339)))
+    assert layout.is_page and layout.size == (1655, 2339) and not layout.line_inputs and not layout.regions

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from inkread.errors import BadInput
-from inkread.inputs import open_images
+from inkread.inputs import Images, open_images, open_input
+from inkread.inputs.ink import Ink
+from inkread.pages.readable import open_pages
 
 
 def encoded(image: Image.Image, format: str, **options: object) -> bytes:
@@ -80,3 +82,89 @@ def test_a_page_whose_size_cannot_be_read_does_not_hide_the_others(monkeypatch: 
 
     monkeypatch.setattr(pypdfium2.PdfDocument, "get_page_size", fail)
     assert len(open_images(encoded(Image.new("L", (30, 30)), "PDF"))) == 1
+
+
+# ---- pen strokes
+
+PAPER = "1 1 1 rg 0 0 360 180 re f 0.8 0.9 1 rg 0 0 360 180 re f "
+INK = "<</Type/Annot/Subtype/Ink/Rect[0 0 360 180]/InkList[[36 72 72 108][0 0 18 180 36 0]]{}>>"
+
+
+def written(*pages: tuple[str, list[str]], box: str = "0 0 360 180") -> bytes:
+    """A PDF of pages of 5 x 2.5 inches, each with these drawing operators and annotations."""
+    objects = ["<</Type/Catalog/Pages 2 0 R>>", "", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+    kids = []
+    for content, annotations in pages:
+        first = len(objects) + 1
+        objects += [f"<</Length {len(content)}>>stream\n{content}\nendstream", *annotations]
+        listed = " ".join(f"{first + number} 0 R" for number in range(1, len(annotations) + 1))
+        fonts = "/Resources<</Font<</F1 3 0 R>>>>"
+        objects.append(f"<</Type/Page/Parent 2 0 R/MediaBox[{box}]{fonts}/Contents {first} 0 R/Annots[{listed}]>>")
+        kids.append(f"{len(objects)} 0 R")
+    objects[1] = f"<</Type/Pages/Kids[{' '.join(kids)}]/Count {len(kids)}>>"
+    file, places = "%PDF-1.7\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(file))
+        file += f"{number} 0 obj\n{content}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = f"trailer<</Size {len(objects) + 1}/Root 1 0 R>>\nstartxref\n{len(file)}\n%%EOF"
+    return f"{file}xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{end}".encode()
+
+
+def ink_of(content: str, *annotations: str, box: str = "0 0 360 180") -> Ink | None:
+    pages = open_input(written((content, list(annotations)), box=box), name="a.pdf")
+    assert isinstance(pages, Images)
+    return pages.ink(0)
+
+
+def strokes(content: str, *annotations: str) -> list[list[list[float]]]:
+    ink = ink_of(content, *annotations)
+    assert ink is not None and ink.size == (1000, 500)
+    return [stroke.round(3).tolist() for stroke in ink.strokes]
+
+
+def test_annotations_and_paths_on_blank_paper_are_ink() -> None:
+    both = [[[100, 300], [200, 200]], [[0, 500], [50, 0], [100, 500]]]
+    assert strokes(PAPER, INK.format("")) == both
+    assert strokes(PAPER + "2 w 36 72 m 72 108 l S 0 0 m 18 180 l 36 0 l S") == both
+    assert strokes("q .5 0 0 .5 0 36 cm 72 72 m 144 144 l S Q") == [both[0]]
+    (curve,) = strokes("0 0 m 0 96 144 96 144 0 c S")
+    assert curve[-1] == [400, 500] and min(y for _, y in curve) == pytest.approx(500 - 200, abs=1)
+    assert strokes("0 0 m 36 0 l S 36 0 m 36 36 l S 100 100 m 90 90 l S") == [
+        [[0, 500], [100, 500], [100, 400]],
+        [[277.778, 222.222], [250, 250]],
+    ]
+
+
+def test_highlighters_and_hidden_annotations_are_left_out() -> None:
+    assert len(strokes(PAPER, INK.format("/CA 0.4"), INK.format("/F 2"), INK.format(""))) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "annotations"),
+    [
+        ("BT /F1 20 Tf 20 50 Td (typed) Tj ET", [INK.format("")]),
+        ("0 0 0 rg 10 10 20 20 re f", [INK.format("")]),
+        (PAPER, []),
+        (PAPER, [INK.format("/CA 0.4")]),
+        (PAPER, [INK.format(""), "<</Type/Annot/Subtype/Square/Rect[0 0 99 99]>>"]),
+    ],
+)
+def test_pages_with_anything_else_are_images(content: str, annotations: list[str]) -> None:
+    assert ink_of(content, *annotations) is None
+
+
+def test_a_page_with_a_shifted_box_is_an_image() -> None:
+    assert ink_of("0 0 m 18 180 l S", box="10 10 370 190") is None
+
+
+def test_an_image_with_annotations_shows_them() -> None:
+    (page,) = open_images(written(("BT /F1 20 Tf 200 50 Td (typed) Tj ET", [INK.format("/C[0 0 0]/BS<</W 3>>")])))
+    assert page[:, 400:].min() < 100  # the text; whether ink without an appearance is drawn is PDFium's choice
+
+
+def test_pages_of_both_kinds_in_one_file() -> None:
+    pages = open_pages(written((PAPER, [INK.format("")]), ("BT /F1 20 Tf 20 50 Td (typed) Tj ET", [])))
+    first, second = pages.load(0), pages.load(1)
+    assert pages.count == 2 and isinstance(first, Ink) and isinstance(second, np.ndarray)
+    assert pages.in_color and pages.in_color(0).shape == (500, 1000, 3)

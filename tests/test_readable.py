@@ -9,7 +9,8 @@ from handwriting import SCANS
 from PIL import Image
 
 from inkread.errors import BadInput
-from inkread.pages.readable import name_of, open_pages
+from inkread.inputs.ink import Ink
+from inkread.pages.readable import Readable, name_of, open_pages
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(8, 32)
 TWO_LINES = [[[0, 0], [20, 1]], [[30, 0], [60, 2]], [[90, 0], [120, 9]], [[0, 100], [20, 101]], [[30, 100], [60, 109]]]
@@ -55,23 +56,22 @@ def test_a_view_of_an_array_is_read() -> None:
     np.testing.assert_array_equal(grey(RAMP[::-1, ::2]), RAMP[::-1, ::2].copy())
 
 
-def test_strokes_are_divided_into_lines_unless_they_are_one() -> None:
-    assert open_pages(TWO_LINES).count == 2
-    whole = open_pages(TWO_LINES, split=False)
-    assert whole.count == 1
-    assert [np.asarray(stroke).tolist() for stroke in whole.load(0)] == TWO_LINES
+def strokes_of(readable: Readable) -> list[list[list[float]]]:
+    """The strokes of the only page."""
+    pages = open_pages(readable)
+    ink = pages.load(0)
+    assert pages.count == 1 and isinstance(ink, Ink)
+    return [stroke.tolist() for stroke in ink.strokes]
 
 
 def test_strokes_may_have_times_and_be_arrays_or_tuples() -> None:
-    strokes = open_pages((np.array([[0, 1, 0.5], [2, 3, 0.6]]), [(4, 5)], []), split=False).load(0)
-    assert [np.asarray(stroke).tolist() for stroke in strokes] == [[[0, 1], [2, 3]], [[4, 5]]]
+    assert strokes_of((np.array([[0, 1, 0.5], [2, 3, 0.6]]), [(4, 5)], [])) == [[[0, 1], [2, 3]], [[4, 5]]]
 
 
-def test_the_strokes_of_a_file_are_divided_into_lines(tmp_path: Path) -> None:
+def test_the_strokes_of_a_file_are_a_page(tmp_path: Path) -> None:
     file = tmp_path / "two.json"
     file.write_text(str(TWO_LINES))
-    assert open_pages(file).count == 2 and open_pages(file, split=False).count == 1
-    assert open_pages(file.read_bytes()).count == 2
+    assert strokes_of(file) == strokes_of(file.read_bytes()) == strokes_of(TWO_LINES) == TWO_LINES
 
 
 @pytest.mark.parametrize(

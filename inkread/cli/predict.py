@@ -110,8 +110,9 @@ def command(
     as it has been read, in UTF-8.
 
     FILE is a PNG, JPEG, HEIC, TIFF, BMP, WebP, AVIF, GIF, JPEG 2000, PPM or PDF, with dark ink on light paper or the
-    reverse, or a file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON. `-` is standard input. Pen strokes are
-    recognised from the path of the pen, or from a drawing of it if --model is a model of images.
+    reverse, or a file of pen strokes: Xournal++, reMarkable, SVG, InkML, IAM-OnDB XML, UNIPEN or JSON. `-` is
+    standard input. Pen strokes are recognised from the path of the pen, or from a drawing of it if --model is a model
+    of images.
 
     FILE may also be a folder, which is read with all folders below it; pages of a file, as scan.pdf#3, scan.pdf#3-7 or
     scan.pdf#5-; a pattern such as "scans/*.png"; or @list.txt, a file with one path per line (@- for standard input).
@@ -133,7 +134,7 @@ def command(
       inkread predict line.png
       inkread predict letter.jpg --overlay seen.png
       inkread predict letter.jpg --format alto > letter.xml
-      inkread predict notes.inkml
+      inkread predict notes.xopp
       inkread predict scans/*.png > texts.tsv
       inkread predict scan.pdf#3-7
       inkread predict notes > texts.tsv

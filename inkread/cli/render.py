@@ -21,7 +21,8 @@ from inkread.errors import BadInput
 def command(ink: str, out: Path, force: bool) -> None:
     """Draw pen strokes as an image.
 
-    INK is a file of pen strokes: InkML, IAM-OnDB XML, UNIPEN or JSON; the format is detected. `-` is standard input.
+    INK is a file of pen strokes with one page: Xournal++, reMarkable, SVG, InkML, IAM-OnDB XML, UNIPEN or JSON; the
+    format is detected. `-` is standard input.
     The image is black on white, with small letters 22 pixels high.
 
     \b
@@ -44,8 +45,8 @@ def command(ink: str, out: Path, force: bool) -> None:
         check_new(out)
     inks = read_inks(ink, whole=True)
     if len(inks) > 1:
-        hint = "draw one of them: head -n 1 FILE | inkread render - ..."
-        raise BadInput(f"{len(inks)} inks, one per line", path=ink, hint=hint)
+        hint = "give a file with one; of JSON Lines: head -n 1 FILE | inkread render - ..."
+        raise BadInput(f"{len(inks)} pages", path=ink, hint=hint)
     buffer = BytesIO()
     Image.fromarray(draw_ink(inks[0].strokes)).save(buffer, "PNG")
     write_atomic(out, buffer.getvalue())

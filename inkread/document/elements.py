@@ -1,8 +1,9 @@
 """What was read: a document has pages, a page has paragraphs, a paragraph has lines, a line has words and characters.
 
 All positions are in pixels of the upright page, x to the right and y down; those of pen strokes are in the units of
-their file. A confidence is between 0 and 1: that of a character is the probability that the model gives it, that of a
-word or line is the geometric mean over its characters, and 0 where nothing was read.
+their file, or in pixels at 200 dpi where its pages have a size. A confidence is between 0 and 1: that of a character is
+the probability that the model gives it, that of a word or line is the geometric mean over its characters, and 0 where
+nothing was read. Typed text has the confidence 1.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Line:
     """A line of writing. `characters` has all characters, spaces included; `words` has none of the spaces.
 
     `polygon` is the outline around the ink. `baseline` runs along the feet of the letters from left to right; it is
-    empty for an image of a single line and for pen strokes, in which no lines were looked for.
+    empty for a single line.
     """
 
     text: str
@@ -68,8 +69,8 @@ class Paragraph:
 class Page:
     """A page with its paragraphs in reading order, or a single line.
 
-    `number` counts the pages of a file from 1. `width` and `height` are in pixels, and 0 for pen strokes. `is_line` is
-    true for an image of a single line and for a line of pen strokes: then there is one paragraph with one line.
+    `number` counts the pages of a file from 1. `width` and `height` are in pixels or in the units of pen strokes, and
+    0 for a single line of pen strokes. `is_line` is true for a single line: then there is one paragraph with one line.
     """
 
     number: int
@@ -93,7 +94,7 @@ class Page:
 class Document:
     """A file that was read, or an image or pen strokes from memory. `name` is that of the file.
 
-    Each line of a file of pen strokes is a page of its own. `model` names the model that has read it, if known.
+    `model` names the model that has read it, if known.
     """
 
     name: str
@@ -130,19 +131,19 @@ class Document:
         return write(self)
 
     def to_alto(self) -> str:
-        """ALTO 4 XML. Raises BadInput for pen strokes, which have no page."""
+        """ALTO 4 XML. Raises BadInput for a single line of pen strokes, which has no page."""
         from inkread.document.alto import write
 
         return write(self)
 
     def to_page_xml(self) -> str:
-        """PAGE XML 2019. Raises BadInput for pen strokes and for several pages, as a file of this format has one."""
+        """PAGE XML 2019. Raises BadInput for a line of strokes, and for several pages: a file has one."""
         from inkread.document.page_xml import write
 
         return write(self)
 
     def to_hocr(self) -> str:
-        """hOCR 1.2, which a browser shows as the image with the text over it. Raises BadInput for pen strokes."""
+        """hOCR 1.2, which a browser shows as the image with the text over it. Raises BadInput for a line of strokes."""
         from inkread.document.hocr import write
 
         return write(self)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from inkread.errors import BadInput
-from inkread.inputs import heic, iam_ondb, images, inkml, json_ink, pdf, unipen
+from inkread.inputs import heic, iam_ondb, images, inkml, json_ink, pdf, remarkable, svg, unipen, xopp
 from inkread.inputs._xml import root_name
 from inkread.inputs.images import Images
-from inkread.inputs.ink import Ink, Stroke, check_inks
+from inkread.inputs.ink import Ink, check_inks
 from inkread.inputs.source import Source, open_source
 
 __all__ = ["Images", "Inks", "Source", "is_ink", "open_images", "open_input", "open_source", "read_inks"]
@@ -44,7 +44,7 @@ class ImageFormat(Protocol):
     def read(self, source: Source, /) -> Images: ...
 
 
-INK_FORMATS: tuple[InkFormat, ...] = (inkml, iam_ondb, unipen, json_ink)
+INK_FORMATS: tuple[InkFormat, ...] = (inkml, iam_ondb, unipen, xopp, remarkable, svg, json_ink)
 IMAGE_FORMATS: tuple[ImageFormat, ...] = (pdf, images, heic)
 INK_SUFFIXES = frozenset(suffix for form in INK_FORMATS for suffix in form.SUFFIXES)
 IMAGE_SUFFIXES = frozenset(suffix for form in IMAGE_FORMATS for suffix in form.SUFFIXES)
@@ -52,7 +52,7 @@ IMAGE_SUFFIXES = frozenset(suffix for form in IMAGE_FORMATS for suffix in form.S
 
 @dataclass(frozen=True)
 class Inks:
-    """The pages of a file of pen strokes: a sequence of the strokes of each page. Most formats have one page."""
+    """The pages of a file of pen strokes, a sequence. Most formats have one page."""
 
     name: str  # what messages call the file
     inks: tuple[Ink, ...]
@@ -60,11 +60,11 @@ class Inks:
     def __len__(self) -> int:
         return len(self.inks)
 
-    def __getitem__(self, number: int) -> tuple[Stroke, ...]:
-        return self.inks[number].strokes
+    def __getitem__(self, number: int) -> Ink:
+        return self.inks[number]
 
-    def __iter__(self) -> Iterator[tuple[Stroke, ...]]:
-        return (ink.strokes for ink in self.inks)
+    def __iter__(self) -> Iterator[Ink]:
+        return iter(self.inks)
 
 
 def open_input(source: Path | str | bytes, name: str | None = None) -> Images | Inks:
@@ -92,13 +92,16 @@ def open_images(source: Path | str | bytes, name: str | None = None) -> Images:
 def read_inks(source: Path | str | bytes, whole: bool = False, name: str | None = None) -> list[Ink]:
     """The inks of a file of pen strokes: one for each part that has a text of its own, one for all that has none.
 
-    With `whole`, each page is one ink, whatever its labels; only JSON has several pages. Raises BadInput as
+    With `whole`, each page is one ink, whatever its labels. Pages without strokes are left out. Raises BadInput as
     `open_input` does, and for images.
     """
     opened = open_source(source, name)
     start = opened.start()
     if ink_format := _ink_format(start):
-        return _read_inks(ink_format, opened, whole)
+        inks = [ink for ink in _read_inks(ink_format, opened, whole) if ink.strokes]
+        if not inks:
+            raise BadInput("no pen strokes in it", path=opened.name, hint="give another file")
+        return inks
     if any(form.recognizes(start) for form in IMAGE_FORMATS):
         raise BadInput("an image, not pen strokes", path=opened.name, hint=f"give {_names(INK_FORMATS)}")
     raise _unknown(opened, start)

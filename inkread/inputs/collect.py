@@ -2,7 +2,8 @@
 
     scan.pdf        a file
     scan.pdf#3-7    some pages of a file; also #3, or #5- to the last page
-    notes/          the documents in a folder and in all folders below it, page2 before page10
+    notes/          the documents in a folder and in all folders below it, page2 before page10; a folder NAME beside a
+                    file NAME.content has the pages of one notebook of a reMarkable
     "notes/*.jpg"   a pattern that the shell has not expanded, as on Windows; ** stands for any folders
     @list.txt       the paths in a file, one per line; @- reads them from standard input
     -               standard input
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from inkread.errors import BadInput, NothingToRead
 from inkread.inputs import IMAGE_SUFFIXES, INK_SUFFIXES
+from inkread.inputs.remarkable import CONTENT, notebook_of
 from inkread.inputs.source import open_source
 
 _PAGES = re.compile(r"(?P<path>.+)#(?P<first>\d{1,9})(?P<to>-(?P<last>\d{1,9})?)?", re.ASCII | re.DOTALL)
@@ -139,7 +141,9 @@ class _Collector:
         The paths of a list are no patterns, as programs write lists, and they keep their folders in the output.
         """
         pages = _PAGES.fullmatch(path)
-        if os.path.isdir(path):
+        if os.path.isdir(path) and (notebook := notebook_of(path)):
+            self.found.inputs.append(Input(notebook, _place_of(notebook, listed)))
+        elif os.path.isdir(path):
             self.add_folder(path, _kept_folders(path) if listed else Path())
         elif pages and not os.path.exists(path) and os.path.isfile(pages["path"]):
             self.add_pages(pages, listed)
@@ -210,11 +214,15 @@ class _Collector:
         skipped = self.found.skipped
         if entry.name.startswith("."):
             skipped.hidden += 1
+        elif entry.is_dir(follow_symlinks=False) and notebook_of(entry.path):
+            documents.append(below.with_name(below.name + CONTENT))
         elif entry.is_dir(follow_symlinks=False):
             if not self.leave_out or os.path.realpath(entry.path) != self.leave_out:
                 folders.append(below)
         elif entry.is_symlink() and not os.path.isfile(entry.path):
             skipped.links += 1
+        elif entry.name.endswith(CONTENT) and os.path.isdir(entry.path.removesuffix(CONTENT)):
+            pass  # added with its folder
         elif is_document(entry.name) and entry.is_file():  # not a pipe or a device
             documents.append(below)
         else:

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from inkread._names import one_line
 from inkread.errors import BadInput
 from inkread.inputs._libtiff import libtiff_errors
+from inkread.inputs.ink import Ink, check_inks
 from inkread.inputs.source import Source
 
 NAME = "PNG, JPEG, TIFF, BMP, WebP, AVIF, GIF, JPEG 2000, PBM, PGM, PPM"
@@ -69,6 +70,8 @@ _WARNING_FILTERS = threading.Lock()  # they belong to the whole process, so thre
 
 # (name for messages, file, number of a frame in it, mode "L" or "RGB") -> the decoded page, an array of uint8
 Decoder = Callable[[str, BinaryIO, int, str], np.ndarray]
+# (name, file, number of a page) -> its pen strokes; None for a page that is an image
+InkReader = Callable[[str, BinaryIO, int], Ink | None]
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Images:
     source: Source
     frames: tuple[int, ...]  # the numbers, in the file, of the frames that are pages
     decode: Decoder
+    read_ink: InkReader | None = None  # of a format whose pages may be pen strokes
 
     @property
     def name(self) -> str:
@@ -96,6 +100,16 @@ class Images:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[number] for number in range(len(self)))
+
+    def ink(self, number: int) -> Ink | None:
+        """The strokes of a page on which there is nothing but strokes of a pen; None for all others."""
+        if not self.read_ink:
+            return None
+        with self.source.open() as file, decoding(self.name):
+            ink = self.read_ink(self.name, file, self.frames[number])
+        if ink:
+            check_inks(f"{self.name}, page {number + 1}", [ink])
+        return ink
 
     def in_color(self, number: int) -> np.ndarray:
         """A page to draw on: (H, W, 3) uint8, or (H, W) where it has more than 8 bits per pixel and no colours."""

@@ -15,6 +15,26 @@ LineInput = NDArray[np.uint8] | Sequence[Stroke]  # a line to read: its image (H
 MAX_POINTS = 500_000
 # Units of a coordinate. Larger numbers are damaged data, and their products would lose all precision.
 MAX_COORDINATE = 1e12
+# Pixels per inch of a page of known size, as of the pages of a PDF that are drawn.
+PAGE_DPI = 200
+HIGHLIGHTER_OPACITY = 0.6  # Xournal++ draws highlighters with 0.5: what is more transparent is not writing
+TOUCHING = 0.02  # pixels: exports are rounded to 0.001 units or finer
+
+
+@dataclass(frozen=True)
+class TypedText:
+    """A line of text that was typed into a page, and the box around it."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The corners of the box, clockwise from the upper left."""
+        return ((self.left, self.top), (self.right, self.top), (self.right, self.bottom), (self.left, self.bottom))
 
 
 @dataclass(frozen=True)
@@ -25,15 +45,25 @@ class Ink:
     text: str = ""
     writer: str | None = None
     split: str | None = None
+    size: tuple[float, float] | None = None  # width and height of the page, in pixels at PAGE_DPI; None: it has none
+    typed: tuple[TypedText, ...] = ()  # text on the page that is known already
 
 
 def check_inks(name: str, inks: Sequence[Ink]) -> None:
-    """Raise BadInput if the inks of a file have no points, too many points, or points that no pen makes."""
+    """Raise BadInput if the inks of a file have no points, too many points, or points that no pen makes.
+
+    A page of a notebook may be empty.
+    """
     if not inks:
         raise BadInput("no pen strokes in it", path=name, hint="save the ink again")
     for number, ink in enumerate(inks, 1):
-        _check_points(name, "" if len(inks) == 1 else f"ink {number}: ", ink.strokes)
-    if len(inks) == 1 and not np.ptp(np.concatenate(inks[0].strokes), axis=0).any():
+        if ink.strokes or not (ink.size or ink.typed):
+            _check_points(name, "" if len(inks) == 1 else f"ink {number}: ", ink.strokes)
+    if (
+        len(inks) == 1
+        and not (inks[0].size or inks[0].typed)
+        and not np.ptp(np.concatenate(inks[0].strokes), axis=0).any()
+    ):
         raise BadInput("all of its points lie at one place", path=name, hint="save the ink again")
 
 
@@ -47,3 +77,17 @@ def _check_points(name: str, which: str, strokes: Sequence[Stroke]) -> None:
     if not np.isfinite(points).all() or np.abs(points).max() > MAX_COORDINATE:
         problem = f"{which}a coordinate that is not a finite number, or larger than {MAX_COORDINATE:g}"
         raise BadInput(problem, path=name, hint="fix or delete the point")
+
+
+def join_touching(strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Strokes, where one that begins at the end of the one before continues it.
+
+    Programs export a stroke of varying width as many short paths, each of one width.
+    """
+    joined: list[list[Stroke]] = []
+    for stroke in strokes:
+        if joined and np.abs(stroke[0] - joined[-1][-1][-1]).max() <= TOUCHING:
+            joined[-1].append(stroke[1:] if len(stroke) > 1 else stroke)
+        else:
+            joined.append([stroke])
+    return [np.concatenate(parts) for parts in joined]

@@ -1,7 +1,9 @@
-"""An image becomes a page layout: the lines to read, each cut out and straightened; or it is one line by itself."""
+"""An image or a page of pen strokes becomes a page layout: the lines to read; or it is one line by itself."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,9 @@ from numpy.typing import NDArray
 from inkread.errors import BadInput
 from inkread.features.image import dark_on_light
 from inkread.inputs import Images, Inks
-from inkread.inputs.ink import LineInput
+from inkread.inputs.images import check_size
+from inkread.inputs.ink import Ink, LineInput, Stroke
+from inkread.pages.ink_page import draw_page, find_ink_lines
 from inkread.pages.readable import Readable, open_pages
 from inkread.pages.regions import Cut, Region, cut_out
 from inkread.pages.segment import find_lines
@@ -27,18 +31,22 @@ BESIDE = 0.5  # share of the shorter one's width that two lines must have in com
 class PageLayout:
     """What is to be read on one page of a file: its lines in reading order, or the only line.
 
-    `regions`, `cuts` and `paragraphs` have an entry for each line of a page, and none for a single line.
+    `regions` and `paragraphs` have an entry for each line of a page, and none for a single line. `cuts` has one for
+    each line of an image of a page. `typed` has one for each line of a page of pen strokes: its text if it was typed,
+    or None if it is to be read; `line_inputs` has only the latter.
     """
 
     name: str  # of the file
     number: int  # of the page in its file, from 1
     count: int  # pages in the file
-    size: tuple[int, int]  # width and height in pixels; (0, 0) for pen strokes
+    size: tuple[int, int]  # width and height in pixels, of pen strokes in their units; (0, 0) for a line of strokes
     line_inputs: tuple[LineInput, ...]  # the image (H, W) uint8 or the strokes of each line
     regions: tuple[Region, ...] = ()  # where each line is on the page
     cuts: tuple[Cut, ...] = ()  # how each line was cut out
     paragraphs: tuple[int, ...] = ()  # the number of each line's paragraph, from 1
     is_page: bool = False  # a whole page, not a single line
+    typed: tuple[str | None, ...] = ()
+    strokes: tuple[Stroke, ...] = ()  # all of a page, drawings included
     in_color: Callable[[], NDArray[np.uint8]] | None = None  # reads the page again, (H, W, 3), or (H, W) if it is grey
     wanted: range | None = None  # the numbers of the pages of this file that are to be read; None for all
     file: Images | Inks | None = None  # the file that this is a page of; None for what was in memory
@@ -49,18 +57,21 @@ class PageLayout:
         return self.wanted or range(1, self.count + 1)
 
 
-def detect_layout(name: str, number: int, count: int, line_input: LineInput, is_page: bool | None = None) -> PageLayout:
-    """The layout of an image (H, W) uint8. Whether it is a page or a line is detected unless `is_page` says it.
+def detect_layout(
+    name: str, number: int, count: int, source: NDArray[np.uint8] | Ink, is_page: bool | None = None
+) -> PageLayout:
+    """The layout of an image (H, W) uint8 or of ink.
 
-    Pen strokes are always one line. `name`, `number` and `count` are those of PageLayout.
+    Whether it is a page or a single line is detected unless `is_page` says it.
+    `name`, `number` and `count` are those of PageLayout.
     """
-    if not isinstance(line_input, np.ndarray):
-        return PageLayout(name, number, count, (0, 0), (line_input,))
-    height, width = line_input.shape
-    layout = PageLayout(name, number, count, (width, height), (line_input,))
+    if isinstance(source, Ink):
+        return _detect_ink_layout(name, number, count, source, is_page)
+    height, width = source.shape
+    layout = PageLayout(name, number, count, (width, height), (source,))
     if is_page is False or (is_page is None and width > WIDEST_PAGE * height):
         return layout
-    page = dark_on_light(line_input)
+    page = dark_on_light(source)
     paragraphs = find_lines(page)
     regions = tuple(region for paragraph in paragraphs for region in paragraph)
     if is_page is None and not _look_like_a_page(regions, width, height):
@@ -76,13 +87,50 @@ def detect_layout(name: str, number: int, count: int, line_input: LineInput, is_
     )
 
 
+def _detect_ink_layout(name: str, number: int, count: int, ink: Ink, is_page: bool | None) -> PageLayout:
+    """The layout of pen strokes: they are a page if their format has pages, or if they are several lines.
+
+    Where the format has no pages, the page reaches to the strokes on the right and below, and strokes at negative
+    places are moved onto it.
+    """
+    layout = PageLayout(name, number, count, (0, 0), (ink.strokes,))
+    if is_page is False and ink.strokes:
+        return layout
+    strokes, size = ink.strokes, ink.size
+    if not size:
+        points = np.concatenate([*strokes, *(np.array(text.corners) for text in ink.typed)])
+        origin = points.min(axis=0).clip(None, 0)
+        strokes, size = tuple(stroke - origin for stroke in strokes), tuple((points.max(axis=0) - origin).tolist())
+    paragraphs = find_ink_lines(strokes, ink.typed)
+    lines = [line for paragraph in paragraphs for line in paragraph]
+    if is_page is None and not ink.size and not ink.typed and len(lines) <= 1:
+        return layout
+    width, height = (max(math.ceil(length), 1) for length in size)
+    return replace(
+        layout,
+        size=(width, height),
+        line_inputs=tuple(line.strokes for line in lines if line.typed is None),
+        regions=tuple(line.region for line in lines),
+        paragraphs=tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph),
+        is_page=True,
+        typed=tuple(line.typed for line in lines),
+        strokes=strokes,
+        in_color=partial(_draw, name, strokes, (width, height)),
+    )
+
+
+def _draw(name: str, strokes: Sequence[Stroke], size: tuple[int, int]) -> NDArray[np.uint8]:
+    check_size(name, *size)
+    return draw_page(strokes, size)
+
+
 def find_lines_of(x: Readable) -> list[list[Region]]:
     """The lines on an image of one page; see `inkread.find_lines`."""
     pages = open_pages(x)
     page = pages.load(0) if pages.count == 1 else None
     if page is None:
         raise BadInput(f"{pages.count} pages", path=pages.name, hint="give one page as an array or a PIL image")
-    if not isinstance(page, np.ndarray):
+    if isinstance(page, Ink):
         raise BadInput("pen strokes, not a page", path=pages.name, hint="give an image")
     return find_lines(dark_on_light(page))
 

@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from inkread.errors import BadInput
-from inkread.features.ink_lines import split_lines
 from inkread.inputs import Images, Inks, open_input
 from inkread.inputs.collect import Input
 from inkread.inputs.images import check_size, to_array
-from inkread.inputs.ink import LineInput, Stroke
+from inkread.inputs.ink import Ink, Stroke
 
 # What a Reader reads; strokes are a sequence of strokes, each an array or list of points.
 Readable = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | Sequence[ArrayLike]
@@ -29,34 +28,34 @@ Grey = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages of what is read, each loaded when it is asked for; of pen strokes each line is a page."""
+    """The pages of what is read, each loaded when it is asked for."""
 
     name: str  # of the file, or "<image>" and so on
     count: int
-    load: Callable[[int], LineInput]  # the image (H, W) uint8 or the strokes of page 0, 1, ...
+    load: Callable[[int], Grey | Ink]  # the image (H, W) uint8 or the pen strokes of page 0, 1, ...
     in_color: Callable[[int], Grey] | None = None  # of an image: the same page as (H, W, 3), or (H, W) if it is grey
     wanted: range | None = None  # the numbers, from 1, of the pages that are to be read; None for all
     file: Images | Inks | None = None  # the file that was opened; None for what was in memory
 
 
-def open_pages(readable: Readable | Input, split: bool = True) -> Pages:
-    """The pages of what is read. Without `split`, the strokes on a page count as one line.
+def open_pages(readable: Readable | Input) -> Pages:
+    """The pages of what is read.
 
     Raises BadInput for what is not accepted, and for a file that is missing, damaged or of another kind.
     """
     name = name_of(readable)
     if isinstance(readable, Input):
-        pages = _open_file(name, readable.path, split)
+        pages = _open_file(name, readable.path)
         return replace(pages, wanted=readable.pages(pages.count))
     if isinstance(readable, str | os.PathLike):
-        return _open_file(name, name, split)
+        return _open_file(name, name)
     if isinstance(readable, bytes):
-        return _open_file(name, readable, split)
+        return _open_file(name, readable)
     if isinstance(readable, Image.Image):
         return _open_image(name, readable)
     if isinstance(readable, np.ndarray):
         return _open_array(name, readable)
-    return _open_strokes(name, readable, split)
+    return _open_strokes(name, readable)
 
 
 def name_of(readable: object) -> str:
@@ -69,13 +68,12 @@ def name_of(readable: object) -> str:
     return next((f"<{name}>" for kind, name in kinds if isinstance(readable, kind)), f"<{type(readable).__name__}>")
 
 
-def _open_file(name: str, source: str | bytes, split: bool) -> Pages:
+def _open_file(name: str, source: str | bytes) -> Pages:
     """A file, or the content of one."""
     pages = open_input(source)
     if isinstance(pages, Images):
-        return Pages(name, len(pages), pages.__getitem__, pages.in_color, file=pages)
-    lines: list[LineInput] = [line for strokes in pages for line in (split_lines(strokes) if split else [strokes])]
-    return Pages(name, len(lines), lines.__getitem__, file=pages)
+        return Pages(name, len(pages), lambda number: pages.ink(number) or pages[number], pages.in_color, file=pages)
+    return Pages(name, len(pages), pages.__getitem__, file=pages)
 
 
 def _open_image(name: str, image: Image.Image) -> Pages:
@@ -116,10 +114,9 @@ def _to_levels(array: NDArray[Any], given: str) -> Grey:
     return np.rint(array * (255.0 / full)).astype(np.uint8)
 
 
-def _open_strokes(name: str, given: object, split: bool) -> Pages:
-    strokes = _to_strokes(given)
-    lines: list[LineInput] = list(split_lines(strokes)) if split else [strokes]
-    return Pages(name, len(lines), lines.__getitem__)
+def _open_strokes(name: str, given: object) -> Pages:
+    ink = Ink(tuple(_to_strokes(given)))
+    return Pages(name, 1, lambda number: ink)
 
 
 def _to_strokes(given: object) -> list[Stroke]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from operator import itemgetter
 from typing import Protocol, TypeVar, get_args
 
@@ -63,7 +63,7 @@ class Reader:
 
     def read_line(self, x: Readable) -> Line:
         """Read an input as one single line. Raises BadInput if it has several pages."""
-        pages = open_pages(x, split=False)
+        pages = open_pages(x)
         if pages.count != 1:
             raise BadInput(f"{pages.count} pages, but one line is wanted", path=pages.name, hint="use read instead")
         layout = detect_layout(pages.name, 1, 1, pages.load(0), is_page=False)
@@ -119,7 +119,7 @@ def find_layouts(x: Readable | Input, page: bool | None = None) -> Iterator[Page
     for number in pages.wanted or range(1, pages.count + 1):
         layout = detect_layout(pages.name, number, pages.count, pages.load(number - 1), page)
         in_color = partial(pages.in_color, number - 1) if pages.in_color else None
-        yield replace(layout, in_color=in_color, wanted=pages.wanted, file=pages.file)
+        yield replace(layout, in_color=in_color or layout.in_color, wanted=pages.wanted, file=pages.file)
 
 
 def read_layouts(
@@ -217,12 +217,55 @@ def to_page(layout: PageLayout, readings: Sequence[Reading]) -> Page:
             for line_input, reading in zip(layout.line_inputs, readings, strict=True)
         )
         return Page(layout.number, width, height, paragraphs, is_line=True)
-    lines = [
-        (number, _line_of_page(reading, cut, region))
-        for number, reading, cut, region in zip(layout.paragraphs, readings, layout.cuts, layout.regions, strict=True)
-    ]
+    found = _lines_of_image(layout, readings) if layout.cuts else _lines_of_ink(layout, readings)
+    lines = zip(layout.paragraphs, found, strict=True)
     paragraphs = tuple(Paragraph(tuple(line for _, line in group)) for _, group in groupby(lines, key=itemgetter(0)))
     return Page(layout.number, width, height, paragraphs)
+
+
+def _lines_of_image(layout: PageLayout, readings: Sequence[Reading]) -> list[Line]:
+    return [_line_of_page(*each) for each in zip(readings, layout.cuts, layout.regions, strict=True)]
+
+
+def _lines_of_ink(layout: PageLayout, readings: Sequence[Reading]) -> list[Line]:
+    """The lines of a page of pen strokes: those that were read, and those that were typed."""
+    read = iter(readings)
+    return [
+        _line_in_box(_as_reading(typed, region) if typed is not None else next(read), region)
+        for typed, region in zip(layout.typed, layout.regions, strict=True)
+    ]
+
+
+def _as_reading(text: str, region: Region) -> Reading:
+    """Typed text, which is certain; its characters are taken as equally wide."""
+    edges = np.linspace(region.polygon[0][0], region.polygon[1][0], len(text) + 1).tolist()
+    return Reading(
+        text, 1.0, tuple(Character(each, 1.0, *edge) for each, edge in zip(text, pairwise(edges), strict=True))
+    )
+
+
+def _line_in_box(reading: Reading, region: Region) -> Line:
+    """A line of a page of pen strokes, the polygon of which is a box along the line."""
+    corners = np.array(region.polygon)  # clockwise from the upper left
+    xs = corners[:, 0]
+
+    def part(left: float, right: float) -> Points:
+        """The part of the box between two x positions, which are those of strokes."""
+        begin, end = ((np.array([left, right]) - xs.min()) / max(float(np.ptp(xs)), 1e-300)).tolist()
+        upper, lower = corners[1] - corners[0], corners[2] - corners[3]
+        points = (
+            corners[0] + begin * upper,
+            corners[0] + end * upper,
+            corners[3] + end * lower,
+            corners[3] + begin * lower,
+        )
+        return tuple((float(x), float(y)) for x, y in points)
+
+    words = tuple(
+        replace(word, polygon=part(left, right))
+        for word, left, right in _words(reading, float(xs.min()), float(xs.max()))
+    )
+    return Line(reading.text, reading.confidence, words, reading.characters, region.polygon, region.baseline)
 
 
 def _line_of_page(reading: Reading, cut: Cut, region: Region) -> Line:

@@ -1,0 +1,144 @@
+"""Notes of Xournal++, which other programs write too: .xopp, .xoj, and their XML. A page of the notes is a page.
+
+The coordinates are points, 1/72 inch, from the upper left. Backgrounds, also those from PDF files, and pictures are not
+read. Xournal++ keeps no erased strokes, but its whiteout is a white stroke over what it hides.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from xml.etree.ElementTree import Element
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from inkread.errors import BadInput
+from inkread.inputs._xml import line_of, parse, root_name, tag
+from inkread.inputs.ink import MAX_POINTS, PAGE_DPI, Ink, Stroke, TypedText
+from inkread.inputs.source import Source, is_zip, unzipped
+
+NAME = "Xournal++"
+SUFFIXES: tuple[str, ...] = (".xopp", ".xoj")
+
+SCALE = PAGE_DPI / 72  # pixels per point
+CONTENT = "content.xml"  # the notes in an .xopp of version 1.0.7 to 1.0.9, which is a zip file
+LARGEST_PAGE = 20_000.0  # points: 7 metres. Larger ones are damaged
+LINE_HEIGHT, CHARACTER_WIDTH = 1.2, 0.5  # of typed text, in its font size: those of most fonts, as the file has none
+COORDINATE_CHARACTERS = 20  # that the coordinates of a point take at most, in a stroke with MAX_POINTS
+MASK_SIDE = 3000  # pixels: the resolution with which whiteout hides strokes is 0.3 points on A4
+
+
+def recognizes(start: bytes) -> bool:
+    """Whether a file that starts with these bytes is of this format."""
+    return root_name(start) == "xournal" or (is_zip(start) and (CONTENT.encode() in start or b"xournal" in start))
+
+
+def read(source: Source, whole: bool) -> list[Ink]:
+    """An ink for each page. Raises BadInput for what is not XML of Xournal++, and for invalid strokes."""
+    name = source.name
+    if is_zip(source.start()):
+        source = Source(name, unzipped(source, CONTENT))
+    root = parse(source)
+    if root.tag != "xournal":
+        raise BadInput(f"<{root.tag}> is XML but not of Xournal++", path=name, hint="save it again with Xournal++")
+    pages = [_page(name, page) for page in root if tag(page) == "page"]
+    if not pages:
+        raise BadInput("no pages in it", path=name, hint="save it again with Xournal++")
+    return pages
+
+
+def _page(name: str, page: Element) -> Ink:
+    width, height = (_number(name, page, key) for key in ("width", "height"))
+    if not (0 < width <= LARGEST_PAGE and 0 < height <= LARGEST_PAGE):
+        problem = f"a page of {width:g} x {height:g} points"
+        raise BadInput(problem, path=name, line=line_of(page), hint="correct its size")
+    strokes: list[Stroke] = []
+    white: list[tuple[int, Stroke, float]] = []  # whiteout: the number of strokes before it, its path and its width
+    typed: list[TypedText] = []
+    for layer in page:
+        for item in layer if tag(layer) == "layer" else ():
+            if tag(item) == "text":
+                typed += _typed(name, item)
+            elif tag(item) == "stroke":
+                tool = item.get("tool", "pen")
+                points = _points(name, item)
+                if tool == "eraser":
+                    white.append((len(strokes), points, _width(name, item)))
+                elif tool != "highlighter" and item.get("style", "plain") == "plain" and len(points):
+                    strokes.append(points)
+    if white:
+        strokes = list(_without_hidden(strokes, white, width, height))
+    return Ink(tuple(stroke * SCALE for stroke in strokes), size=(width * SCALE, height * SCALE), typed=tuple(typed))
+
+
+def _points(name: str, stroke: Element) -> Stroke:
+    """ "1 2 3.5 4" -> [[1, 2], [3.5, 4]]."""
+    text = stroke.text or ""
+    if len(text) > COORDINATE_CHARACTERS * MAX_POINTS:
+        raise BadInput(
+            f"a stroke of more than {MAX_POINTS:,} points", path=name, line=line_of(stroke), hint="delete it"
+        )
+    try:
+        values = np.array(list(map(float, text.split())))
+    except ValueError as error:
+        problem = "a stroke with something else than numbers"
+        raise BadInput(problem, path=name, line=line_of(stroke), hint="delete it") from error
+    if len(values) % 2:
+        raise BadInput("a stroke with an x that has no y", path=name, line=line_of(stroke), hint="delete it")
+    return values.reshape(-1, 2)
+
+
+def _number(name: str, element: Element, key: str) -> float:
+    try:
+        value = float(element.get(key, ""))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        problem = f"{key}={element.get(key)!r} is not a finite number"
+        raise BadInput(problem, path=name, line=line_of(element), hint="save it again")
+    return value
+
+
+def _width(name: str, stroke: Element) -> float:
+    """The width of a stroke in points; the first number, as others are its widths from point to point."""
+    first = (stroke.get("width") or "").split()[:1]
+    try:
+        width = float(first[0]) if first else math.nan
+    except ValueError:
+        width = math.nan
+    if not 0 <= width <= LARGEST_PAGE:
+        raise BadInput("a stroke without a width", path=name, line=line_of(stroke), hint="delete it")
+    return width
+
+
+def _typed(name: str, box: Element) -> Iterator[TypedText]:
+    """The lines of a text box. The file has no width, so that of a line is estimated."""
+    left, top, size = (_number(name, box, key) for key in ("x", "y", "size"))
+    if not max(map(abs, (left, top, size))) <= LARGEST_PAGE:
+        raise BadInput("a text outside of its page", path=name, line=line_of(box), hint="move it")
+    for number, line in enumerate((box.text or "").split("\n")):
+        text = " ".join(line.split())
+        if text:
+            y = top + number * LINE_HEIGHT * size
+            corners = (left, y, left + CHARACTER_WIDTH * size * len(text), y + LINE_HEIGHT * size)
+            yield TypedText(text, *(SCALE * each for each in corners))
+
+
+def _without_hidden(
+    strokes: Sequence[Stroke], white: Sequence[tuple[int, Stroke, float]], width: float, height: float
+) -> Iterator[Stroke]:
+    """The parts of strokes that no whiteout hides which was made after them."""
+    scale = MASK_SIDE / max(width, height)
+    mask = Image.new("I", (math.ceil(width * scale) + 1, math.ceil(height * scale) + 1), 0)
+    brush = ImageDraw.Draw(mask)
+    for before, path, thickness in white:  # in the order of time, so that the last one at a place counts
+        flat, radius = (path * scale).clip(-MASK_SIDE, 2 * MASK_SIDE), thickness * scale / 2
+        brush.line(flat.ravel().tolist(), fill=before, width=max(1, round(2 * radius)), joint="curve")
+        for x, y in flat[[0, -1]].tolist() if len(flat) else ():
+            brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=before)
+    hidden_before = np.asarray(mask)  # strokes with a smaller number are hidden there
+    for number, stroke in enumerate(strokes):
+        x, y = np.nan_to_num(stroke * scale).clip(0, [mask.width - 1, mask.height - 1]).astype(int).T
+        hidden = hidden_before[y, x] > number
+        begins = [0, *(np.flatnonzero(np.diff(hidden)) + 1).tolist()]
+        yield from (stroke[a:b] for a, b in pairwise([*begins, len(stroke)]) if not hidden[a])

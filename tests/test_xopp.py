@@ -1,0 +1,131 @@
+"""Notes of Xournal++: pages, layers, tools, whiteout and typed text, from hand-made files and real ones."""
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkread.errors import BadInput
+from inkread.inputs import Inks, open_input
+from inkread.inputs.ink import Ink, TypedText
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "pen-files"
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="../shared/data/pen-files is not there")
+
+# 36 points are half an inch, which is 100 pixels at 200 dpi.
+PAGE = '<page width="360" height="720"><background type="solid" style="lined"/>{}</page>'
+PEN = '<stroke tool="pen" color="#000000ff" width="1.41 0.5 0.5">{}</stroke>'
+
+
+def notes(*pages: str) -> bytes:
+    xml = '<?xml version="1.0"?><xournal creator="x" fileversion="4"><title>t</title>{}</xournal>'
+    return gzip.compress(xml.format("".join(PAGE.format(page) for page in pages)).encode())
+
+
+def pages_of(data: bytes) -> tuple[Ink, ...]:
+    pages = open_input(data, name="a.xopp")
+    assert isinstance(pages, Inks)
+    return pages.inks
+
+
+def layer(*items: str) -> str:
+    return f"<layer>{''.join(items)}</layer>"
+
+
+def strokes(ink: Ink) -> list[list[list[float]]]:
+    return [stroke.round(6).tolist() for stroke in ink.strokes]
+
+
+def refused(data: bytes) -> str:
+    with pytest.raises(BadInput) as caught:
+        open_input(data, name="a.xopp")
+    assert "\n" not in str(caught.value) and caught.value.hint
+    return str(caught.value)
+
+
+def test_pages_layers_and_tools() -> None:
+    highlighter = PEN.format("1 1 2 2").replace('"pen"', '"highlighter"')
+    dashed = PEN.format("1 1 2 2").replace("tool=", 'style="dash" tool=')
+    first, empty = pages_of(
+        notes(layer(PEN.format("36 36 72 36")) + layer(highlighter, dashed, PEN.format("0 36 0 72")), layer())
+    )
+    assert strokes(first) == [[[100, 100], [200, 100]], [[0, 100], [0, 200]]]
+    assert first.size == empty.size == (1000, 2000) and not empty.strokes
+
+
+def test_plain_xml_and_zip_are_read_too() -> None:
+    data = notes(layer(PEN.format("36 36 72 36")))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/xournal++")
+        archive.writestr("content.xml", gzip.decompress(data))
+    for content in (gzip.decompress(data), file.getvalue()):
+        assert strokes(pages_of(content)[0]) == [[[100, 100], [200, 100]]]
+
+
+def test_whiteout_hides_what_was_written_before_it() -> None:
+    white = '<stroke tool="eraser" color="#ffffffff" width="4">100 0 100 300</stroke>'
+    before = PEN.format(" ".join(f"{x} 50" for x in range(90, 112)))
+    (ink,) = pages_of(notes(layer(before, white, PEN.format("100 100 101 100"))))
+    left, right, after = (stroke * 0.36 for stroke in ink.strokes)
+    assert left[:, 0].min() == pytest.approx(90) and left[:, 0].max() == pytest.approx(98, abs=1.1)
+    assert right[:, 0].min() == pytest.approx(102, abs=1.1) and right[:, 0].max() == pytest.approx(111)
+    np.testing.assert_allclose(after, [[100, 100], [101, 100]])
+
+
+def test_typed_text_is_kept_line_by_line() -> None:
+    (ink,) = pages_of(
+        notes(layer('<text font="Sans" size="18" x="36" y="72" color="#000000ff">one\n\n t&lt;o </text>'))
+    )
+    assert ink.typed[0] == TypedText("one", 100, 200, pytest.approx(175), pytest.approx(260))  # type: ignore[arg-type]
+    assert ink.typed[1].text == "t<o" and ink.typed[1].top == pytest.approx(320) and len(ink.typed) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (layer(PEN.format("1 2 x 4")), "something else than numbers"),
+        (layer(PEN.format("1 2 3")), "an x that has no y"),
+        (layer(PEN.format("1 nan")), "not a finite number"),
+        (layer('<text size="inf" x="1" y="2">a</text>'), "size='inf' is not a finite number"),
+        (layer('<stroke tool="eraser" width="x">1 1</stroke>'), "without a width"),
+    ],
+)
+def test_invalid_items_are_named(content: str, problem: str) -> None:
+    assert problem in refused(notes(content))
+
+
+def test_invalid_files() -> None:
+    data = notes(layer(PEN.format("36 36 72 36")))
+    assert "damaged or cut short" in refused(data[: len(data) // 2])
+    assert "no pages" in refused(notes())
+    assert "1e+99 x 720 points" in refused(gzip.compress(gzip.decompress(data).replace(b'"360"', b'"1e99"')))
+    entities = b'<!DOCTYPE xournal [<!ENTITY a "b">]>' + gzip.decompress(data).partition(b"?>")[2]
+    assert "entities" in refused(entities)
+
+
+def test_little_files_that_unpack_to_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkread.inputs.source.MAX_UNPACKED", 1_000_000)
+    assert "more than 1 MB when it is unpacked" in refused(notes(layer(PEN.format("1 1 " * 300_000))))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("content.xml", " " * 1_000_001)
+    assert "more than 1 MB when it is unpacked" in refused(file.getvalue())
+
+
+@needs_real
+def test_real_files() -> None:
+    counts = {
+        file.name: [(len(ink.strokes), len(ink.typed)) for ink in pages_of(file.read_bytes())]
+        for file in sorted(REAL.glob("*.xopp"))
+    }
+    assert counts == {  # looked at in Xournal++'s own previews
+        "xpp-pdfbg.xopp": [(0, 0), (0, 0)],
+        "xpp-stroke-new.xopp": [(1, 0)],
+        "xpp-strokes.xopp": [(9, 0)],
+        "xpp-suite.xopp": [(5, 1)],
+        "xpp-text.xopp": [(0, 10)],
+    }
