@@ -147,7 +147,7 @@ def test_the_other_pictures_are_read_all_the_same(model: Path, tmp_path: Path) -
 
 
 def test_documents_of_a_batch(model: Path, tmp_path: Path) -> None:
-    """Each page has a file of its own; none takes another's place."""
+    """What is no page is named, and the pages after it are written; none takes another's place."""
     pages = [tmp_path / f"{name}.png" for name in ("a", "b")]
     for page in pages:
         shutil.copy(LINE, page)
@@ -157,10 +157,12 @@ def test_documents_of_a_batch(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     common = ("--model", model, "--format", "page", "--out", out)
-    result = done("predict", pages[0], ink, tiff, pages[1], *common)
-    names = [f"{name}.page.xml" for name in ("a.png", "b.png", "ink.json", "two.tif-p001", "two.tif-p002")]
+    result = run("predict", pages[0], ink, tiff, pages[1], *common)
+    assert result.exit_code == 1
+    names = [f"{name}.page.xml" for name in ("a.png", "b.png", "two.tif-p001", "two.tif-p002")]
     assert sorted(path.name for path in out.iterdir()) == names, result.output
-    assert result.stderr.endswith(f"4 documents read (5 pages), 5 files written to {out}\n")
+    assert f"{ink}: pen strokes without a page, which page cannot describe" in result.stderr
+    assert result.stderr.endswith(f"3 documents read (4 pages), 4 files written to {out}; 1 of 4 failed\n")
     twin = tmp_path / "other" / "a.png"
     line = refused("predict", pages[0], twin, *common, code=2)
     assert f"{pages[0]} and {twin} would both become {out / 'a.png.page.xml'}" in line
