@@ -141,10 +141,10 @@ def _is_drawing(stroke: Stroke, x_height: float) -> bool:
         across = (stroke - stroke[0]) @ np.array([-way[1], way[0]]) / length
         if np.abs(across).max() < STRAIGHT * length:
             return True
-    way_along = float(np.hypot(*np.diff(stroke, axis=0).T).sum())
-    if len(stroke) <= SHAPE_POINTS and way_along > SHAPE_EDGE * x_height * (len(stroke) - 1):
+    edges = np.hypot(*np.diff(stroke, axis=0).T)
+    if len(stroke) <= SHAPE_POINTS and np.median(edges) > SHAPE_EDGE * x_height:
         return True
-    is_closed = length < CLOSED * way_along
+    is_closed = length < CLOSED * edges.sum()
     if max(width, height) < FRAME * x_height or (min(width, height) < FRAME * x_height and not is_closed):
         return False
     bottoms, tops = turning_points(stroke, SWING * float(height))
