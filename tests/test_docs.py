@@ -31,6 +31,7 @@ BRIEF = {  # what takes long is cut short
     r"--(minutes|epochs) \d+": "--epochs 1 --set precision=float32 --set evaluations=1",
     r"--set epochs=\d+": "--set epochs=1",
     r"which_language.py": "which_language.py --steps 10",
+    r"every_cell.py": "every_cell.py --epochs 1",
 }
 
 needs_model = pytest.mark.skipif(
