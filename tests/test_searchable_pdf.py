@@ -1,24 +1,28 @@
 """Searchable PDFs, as PDFium and poppler, two libraries of viewers, find their text."""
 
 import ctypes
+import json
 import math
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from documents import HEIGHT, WIDTH, letter, letter_page, line, of_lines
-from PIL import Image
+from PIL import Image, features
 
-from inkread.document.elements import Document, Line, Page, Paragraph, Points, Word
+from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
 from inkread.errors import BadInput
-from inkread.inputs import Images, open_input
+from inkread.inputs import Images, Inks, open_input
+from inkread.model.recognizer import Reading
+from inkread.pages.reader import Reader
 
 pikepdf = pytest.importorskip("pikepdf")
 pytest.importorskip("img2pdf")
@@ -203,6 +207,7 @@ def kinds(folder: Path) -> dict[str, Callable[[Path], None]]:
         "a.gif": noise.save,
         "a.webp": noise.save,
         "lossless.webp": lambda path: noise.save(path, lossless=True),
+        "a.avif": noise.save,
         "a.pgm": noise.save,
         "a.jp2": noise.save,
     }
@@ -210,6 +215,8 @@ def kinds(folder: Path) -> dict[str, Callable[[Path], None]]:
 
 @pytest.mark.parametrize("name", list(kinds(Path())))
 def test_every_kind_of_image_becomes_a_page(tmp_path: Path, name: str) -> None:
+    if name == "a.avif" and not features.check("avif"):
+        pytest.skip("this Pillow does not write AVIF")
     kinds(tmp_path)[name](tmp_path / name)
     opened = images(tmp_path / name)
     written = pdf.write(letter(name), opened)
@@ -351,3 +358,67 @@ def test_a_damaged_pdf_is_named(tmp_path: Path) -> None:
     (tmp_path / "scan.pdf").write_bytes(b"%PDF-1.7\n" + bytes(2000))
     with pytest.raises(BadInput, match=r"scan\.pdf: a damaged PDF, to which no text can be added"):
         pdf.write(Document("scan.pdf", (letter_page(2),)), opened)
+
+
+# ---- pen strokes
+
+
+XOPP = """<xournal><page width="300" height="200"><layer>
+<stroke tool="pen" color="#000000ff" width="1.4">20 40 20 60 40 50 40 40 40 60</stroke>
+<stroke tool="pen" color="#000000ff" width="1.4">60 60</stroke>
+<text font="Sans" size="12" x="100" y="120" color="#000000ff">typed, déjà</text></layer></page>
+<page width="300" height="200"><layer/></page></xournal>"""
+
+
+class Spread:
+    """Reads "ab c" over the whole length of each line of strokes."""
+
+    def read_many(self, lines: Iterable[Any]) -> Iterator[Reading]:
+        for strokes in lines:
+            x = np.concatenate(list(strokes))[:, 0]
+            edges = np.linspace(x.min(), x.max(), 5).tolist()
+            yield Reading(
+                "ab c", 1.0, tuple(Character(c, 0.5, *edge) for c, edge in zip("ab c", pairwise(edges), strict=True))
+            )
+
+
+def read_ink(path: Path) -> bytes:
+    opened = open_input(path)
+    assert isinstance(opened, Inks)
+    return pdf.write(Reader(Spread()).read(path), opened)
+
+
+def test_a_notebook_keeps_its_pages_strokes_and_typed_text(tmp_path: Path) -> None:
+    (tmp_path / "notes.xopp").write_text(XOPP)
+    written = read_ink(tmp_path / "notes.xopp")
+    with pdfium.PdfDocument(written) as document:
+        assert [page.get_size() for page in document] == [pytest.approx((300, 200), abs=0.1)] * 2
+        assert document[0].get_textpage().get_text_range().split() == ["ab", "c", "typed,", "déjà"]
+        drawn = document[0].render(scale=1, grayscale=True).to_numpy()
+        blank = document[1].render(scale=1, grayscale=True).to_numpy()
+    assert drawn[45:58, 20].max() < 200 and drawn[60, 60] < 200  # a stroke, and a dot
+    assert drawn[120:136, 100:160].min() < 100 and drawn[150:, :].min() == 255 and blank.min() == 255
+    x, y, x2, y2 = word_boxes(written, 0, (300, 200))["ab"]
+    assert 15 < x < x2 < 60 and 30 < y < y2 < 65
+
+
+@pytest.mark.parametrize("shift", [0, -1000, 1000])
+@pytest.mark.parametrize("scale", [1, 0.001, 1000])
+def test_strokes_without_a_page_get_one(tmp_path: Path, shift: float, scale: float) -> None:
+    """Whatever their units and where they begin; text and strokes lie on one another."""
+    strokes = [
+        [[(x + shift) * scale, (y + shift) * scale] for x, y in line]
+        for line in ([(0, 0), (9, 40), (20, 0), (30, 40), (300, 0)], [(0, 150), (9, 190), (20, 150), (99, 190)])
+    ]
+    (tmp_path / "two.json").write_text(json.dumps(strokes))
+    written = read_ink(tmp_path / "two.json")
+    with pdfium.PdfDocument(written) as document:
+        width, height = document[0].get_size()
+        found = document[0].get_textpage().get_text_range().split()
+        ink = np.argwhere(document[0].render(scale=1, grayscale=True).to_numpy() < 128)
+    assert found == ["ab", "c", "ab", "c"] and max(width, height) == pytest.approx(842, abs=1)
+    assert ink.min() >= 8 and (ink.max(axis=0) < (height - 8, width - 8)).all()
+    with pdfium.PdfDocument(written) as document:
+        text = document[0].get_textpage()
+        boxes = [text.get_charbox(at) for at in (0, text.get_text_range().rindex("ab"))]
+    assert boxes[0][1] > height / 2 > boxes[1][3]  # the first line above, the second below

@@ -1,7 +1,8 @@
 """A searchable PDF: the pages as they are, with invisible text at the place of each word.
 
 A PDF stays what it is, with a layer of text on the pages that were read: its other pages, bookmarks, annotations and
-metadata are kept. Images become the pages of a new PDF, which the data of a JPEG or PNG file enters unchanged.
+metadata are kept. Images become the pages of a new PDF, which the data of a JPEG or PNG file enters unchanged. Pen
+strokes become lines.
 """
 
 import logging
@@ -20,6 +21,7 @@ from inkread.inputs import Inks
 from inkread.inputs import pdf as pdf_input
 from inkread.inputs.images import Images
 from inkread.outputs.glyphless import GlyphlessFont
+from inkread.outputs.ink_pdf import add_ink, origin_of, without_shown
 from inkread.outputs.text_layer import add_text_layer
 
 POINTS_PER_INCH = 72  # the unit of lengths in a PDF
@@ -33,20 +35,37 @@ JPEG_QUALITY = 92  # of lossy images in formats that a PDF cannot hold, such as 
 logging.getLogger("img2pdf").setLevel(logging.ERROR)  # it warns about transparency, which viewers show on white
 
 
-def write(document: Document, images: Images | Inks) -> bytes:
-    """The PDF of a document that was read from a PDF or from images. Raises BadInput for a PDF that is damaged."""
-    if isinstance(images, Inks):
-        raise BadInput("pen strokes cannot be written as a PDF", path=document.name, hint="choose another --format")
-    is_pdf = pdf_input.recognizes(images.source.start())
-    with _open_pdf(images) if is_pdf else _images_to_pdf(images, document.name) as pdf:
+def write(document: Document, source: Images | Inks) -> bytes:
+    """The PDF of a document and the file that it was read from. Raises BadInput for a PDF that is damaged."""
+    if isinstance(source, Inks):
+        return _write_ink(document, source)
+    is_pdf = pdf_input.recognizes(source.source.start())
+    with _open_pdf(source) if is_pdf else _images_to_pdf(source, document.name) as pdf:
         font = GlyphlessFont(pdf)
         for page in document.pages:
-            add_text_layer(pdf.pages[images.frames[page.number - 1] if is_pdf else page.number - 1], page, font)
-        font.finish()
-        file = BytesIO()
-        # A PDF that is protected against changes, but opens without a password, stays protected.
-        streams = ObjectStreamMode.preserve if is_pdf else ObjectStreamMode.generate
-        pdf.save(file, object_stream_mode=streams, encryption=pdf.is_encrypted)
+            number = source.frames[page.number - 1] if is_pdf else page.number - 1
+            add_text_layer(pdf.pages[number], page, font)
+        return _finish(pdf, font, ObjectStreamMode.preserve if is_pdf else ObjectStreamMode.generate)
+
+
+def _write_ink(document: Document, inks: Inks) -> bytes:
+    """All pages of a file of pen strokes, with the text of those that were read."""
+    with Pdf.new() as pdf:
+        font = GlyphlessFont(pdf)
+        sheets = [add_ink(pdf, ink) for ink in inks]
+        for page in document.pages:
+            ink = inks[page.number - 1]
+            placement = sheets[page.number - 1].placement(origin_of(ink, page))
+            add_text_layer(pdf.pages[page.number - 1], without_shown(page, ink), font, placement)
+        pdf.docinfo["/Title"], pdf.docinfo["/Producer"] = one_line(document.name), f"inkread {__version__}"
+        return _finish(pdf, font, ObjectStreamMode.generate)
+
+
+def _finish(pdf: Pdf, font: GlyphlessFont, streams: ObjectStreamMode) -> bytes:
+    """The content of the file. A PDF that is protected, but opens without a password, stays protected."""
+    font.finish()
+    file = BytesIO()
+    pdf.save(file, object_stream_mode=streams, encryption=pdf.is_encrypted)
     return file.getvalue()
 
 

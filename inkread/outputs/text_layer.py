@@ -29,14 +29,26 @@ TURNS = {  # the way from the corner at the upper left, to the right and down, a
 }
 
 
-def add_text_layer(pdf_page: pikepdf.Page, page: Page, font: GlyphlessFont) -> None:
+@dataclass(frozen=True)
+class Placement:
+    """How positions on a page that was read become points of the PDF."""
+
+    origin: Floats  # (2,)
+    axes: Floats  # (2, 2): rows: the way of one pixel to the right, and of one pixel down
+
+    def __call__(self, points: Floats) -> Floats:
+        """Points (..., 2)."""
+        return self.origin + points @ self.axes
+
+
+def add_text_layer(pdf_page: pikepdf.Page, page: Page, font: GlyphlessFont, placement: Placement | None = None) -> None:
     """Add the words of a page, whose positions are in pixels of the page as a viewer shows it, to a page of a PDF.
 
     The text comes before what is on the page: there, the coordinates are still those of the page, whatever the page
-    does with them. A layer of an earlier run is replaced.
+    does with them. A layer of an earlier run is replaced. By default the pixels fill what a viewer shows of the page.
     """
     _remove_layer(pdf_page)
-    placement = _placement(pdf_page, page.width, page.height)
+    placement = placement or _placement(pdf_page, page.width, page.height)
     lines = [_show_line(line, placement, font) for line in page.lines if line.words]
     if not lines:
         return
@@ -47,25 +59,13 @@ def add_text_layer(pdf_page: pikepdf.Page, page: Page, font: GlyphlessFont) -> N
     _add_font(pdf_page, font)
 
 
-@dataclass(frozen=True)
-class _Placement:
-    """How points of a page, in pixels, become points of the PDF."""
-
-    origin: Floats  # (2,)
-    axes: Floats  # (2, 2): rows: the way of one pixel to the right, and of one pixel down
-
-    def __call__(self, points: Floats) -> Floats:
-        """Points (..., 2)."""
-        return self.origin + points @ self.axes
-
-
-def _placement(pdf_page: pikepdf.Page, width: int, height: int) -> _Placement:
+def _placement(pdf_page: pikepdf.Page, width: int, height: int) -> Placement:
     """Where the pixels of a page of `width` x `height` are: a viewer shows the crop box, turned by /Rotate."""
     left, bottom, right, top = _visible_box(pdf_page)
     corner, across, down = (np.array(pair, float) for pair in TURNS[_rotation(pdf_page)])
     size = np.array([right - left, top - bottom])
     across, down = across * size / width, down * size / height
-    return _Placement(np.array([left, bottom]) + corner * size, np.array([across, down]))
+    return Placement(np.array([left, bottom]) + corner * size, np.array([across, down]))
 
 
 def _visible_box(pdf_page: pikepdf.Page) -> tuple[float, float, float, float]:
@@ -107,7 +107,7 @@ def _inherited(pdf_page: pikepdf.Page, key: Name) -> pikepdf.Object | None:
     return node.get(key)
 
 
-def _show_line(line: Line, placement: _Placement, font: GlyphlessFont) -> bytes:
+def _show_line(line: Line, placement: Placement, font: GlyphlessFont) -> bytes:
     """The operators that show the words of a line, each at its baseline and as wide as it is on the page.
 
     The coordinates of the text begin at the first word, x along the line and y up.
@@ -174,7 +174,7 @@ def _place(word: Word, line: Line) -> tuple[Floats, Floats, float]:
 
 
 def _unit(vector: Floats) -> Floats:
-    unit: Floats = vector / max(float(np.hypot(*vector)), SHORTEST)
+    unit: Floats = vector / max(float(np.hypot(*vector)), 1e-12)
     return unit
 
 

@@ -93,8 +93,8 @@ class Reader:
         """The name of the model that reads a page, or "" where the recognizer has none."""
         if not isinstance(self.recognizer, Recognizers):
             return ""
-        is_image = layout.size != (0, 0)
-        return self.recognizer.images if is_image else self.recognizer.strokes
+        is_ink = layout.size == (0, 0) or bool(layout.strokes)
+        return self.recognizer.strokes if is_ink else self.recognizer.images
 
     def _layouts(
         self, inputs: Iterable[Readable | Input], page: bool | None, failed: Failed | None, check: Check | None
