@@ -183,7 +183,7 @@ def train(
 
     The result has the character error rate on the validation lines, `cer`.
 
-    datasets: one or several of PATH or PATH:SPLIT, as for `open_dataset`.
+    datasets: one or several of PATH or PATH:SPLIT, as for `open_dataset`, or with a weight: "lines.tsv:train*7".
 
     dev: the validation lines; by default a tenth of the lines, or all of them if they are few.
     start: an included model or a file to fine-tune; by default a new network is trained, that of `preset`.

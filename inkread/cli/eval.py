@@ -73,8 +73,8 @@ def command(
 
     DATASET is PATH or PATH:SPLIT. PATH is a table (.tsv, .csv) or JSON Lines (.jsonl) with a header or keys such as
     file, text, writer and split; a folder with such a table; a folder of images NAME.png with texts NAME.gt.txt;
-    pages with ALTO or PAGE XML; pen strokes with their text as InkML, UNIPEN or JSON Lines; or IAM or IAM-OnDB as they
-    are distributed. SPLIT selects the lines of that split, for example dev.
+    pages with ALTO or PAGE XML; pen strokes with their text as InkML, UNIPEN or JSON Lines; IAM or IAM-OnDB as they
+    are distributed; or what `inkread prepare` wrote (.inkset). SPLIT selects the lines of that split, for example dev.
 
     Prints the character and the word error rate (CER, WER) with a 95 % bootstrap interval, and the speed in lines per
     second.

@@ -79,6 +79,9 @@ def command(
 ) -> None:
     """Train a model on lines with known text.
 
+    DATASET is PATH or PATH:SPLIT, as for `eval`, or PATH:SPLIT*WEIGHT: with *7, each line is used seven times per
+    epoch, and with *0.5 half of the lines. `prepare` makes a dataset from which a training starts in seconds.
+
     A new model is trained, or with --from an existing one is fine-tuned. NAME.safetensors contains the weights with
     the lowest error rate on the validation lines. NAME.log.jsonl contains one line per evaluation. A training that was
     stopped continues with --resume. The page of --report can be opened while the training runs, and refreshes itself.
@@ -96,6 +99,7 @@ def command(
     Examples:
       inkread train iam:trainset --dev iam:validationset1 --out iam.safetensors --minutes 60
       inkread train my-lines --from latin --out mine.safetensors --minutes 10
+      inkread train 'my-lines:train*7' more-lines --dev my-lines:dev --from latin --out mine.safetensors
       inkread train more-lines --from latin --set hidden=256 --out larger.safetensors --minutes 600
       inkread train lines.tsv --preset elman --set activation=relu --set truncate=50 --out elman.safetensors
       inkread train my-lines --from latin --out mine.safetensors --report mine.html

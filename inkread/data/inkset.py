@@ -176,7 +176,7 @@ def prepared_set(path: Path) -> "PreparedSet":
     return _opened_set(path, file_version(path))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _opened_set(path: Path, version: tuple[int, int] | None) -> "PreparedSet":
     return PreparedSet(path)
 

@@ -106,10 +106,11 @@ def train_model(
 ) -> TrainingResult:
     """Train a model on lines with known text, and write it to `out`, a file that ends in .safetensors.
 
-    `datasets` are one or several of PATH or PATH:SPLIT, and `dev` one of them with validation lines; without `dev`, a
-    tenth of the lines is held out. `start` is a model to fine-tune, by name or file; otherwise `preset` names the
-    network. The training takes `minutes`, or `epochs` passes over the lines, whichever ends first; 30 minutes if
-    neither is given. `settings` change single settings and take precedence over the TOML file `config`.
+    `datasets` are one or several of PATH or PATH:SPLIT, which may end in *WEIGHT, and `dev` is one of them with
+    validation lines, without a weight; without `dev`, a tenth of the lines is held out. `start` is a model to
+    fine-tune, by name or file; otherwise `preset` names the network. The training takes `minutes`, or `epochs` passes
+    over the lines, whichever ends first; 30 minutes if neither is given. `settings` change single settings and take
+    precedence over the TOML file `config`.
     `resume` continues a training that was stopped, and `overwrite` permits to replace a file.
     `report` is called after every step, and `loading(done, total)` while the lines are prepared.
 

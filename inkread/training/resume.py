@@ -12,6 +12,7 @@ from inkread._model_files import read_description, read_tensors, write_tensors
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data import Sample
 from inkread.errors import BadModel
+from inkread.inputs.source import file_version
 
 FORMAT = "inkread checkpoint 3"
 
@@ -59,7 +60,8 @@ def identity(
 
 def _fingerprint(samples: tuple[Sample, ...]) -> str:
     """A hash of lines: their names, texts and writers, the sizes of their files, and their weights if they have any."""
-    sizes = {path: path.stat().st_size if path.is_file() else -1 for path in {sample.path for sample in samples}}
+    versions = {path: file_version(path) for path in {sample.path for sample in samples}}
+    sizes = {path: version[1] if version else -1 for path, version in versions.items()}
     facts: list[object] = [(sample.id, sample.text, sample.writer, sizes[sample.path]) for sample in samples]
     if any(sample.weight != 1 for sample in samples):
         facts.append([sample.weight for sample in samples])
