@@ -209,6 +209,17 @@ def remarkable_notebook() -> bytes:
     return file.getvalue()
 
 
+def prepared_dataset() -> bytes:
+    from inkread.config import NetworkConfig
+    from inkread.data import open_dataset
+    from inkread.training.preparation import prepare_dataset
+
+    with TemporaryDirectory() as folder:
+        out = Path(folder, "a.inkset")
+        prepare_dataset(open_dataset(str(SAMPLE)).samples[:2], out, NetworkConfig())
+        return out.read_bytes()
+
+
 def language_model(kind: str) -> Callable[[], bytes]:
     def make() -> bytes:
         from inkread.cli import main
@@ -273,6 +284,7 @@ KINDS = {
     "tsv": Kind("a.tsv", lambda: b"file\ttext\twriter\tsplit\np.png\tDear\tanna\ttrain\np.png\tSir\tben\tdev\n", check),
     "csv": Kind("a.csv", lambda: b'file,text\np.png,"Dear, ""Sir"""\np.png,Sir\n', check),
     "jsonl": Kind("a.jsonl", lambda: ROWS, check),
+    "inkset": Kind("a.inkset", prepared_dataset, check),
     "model": Kind("a.safetensors", model, read_with),
     "ngram": Kind("a.lm.safetensors", language_model("ngram"), score_with),
     "rnn": Kind("b.lm.safetensors", language_model("rnn"), score_with),
