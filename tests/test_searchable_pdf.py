@@ -360,6 +360,16 @@ def test_a_damaged_pdf_is_named(tmp_path: Path) -> None:
         pdf.write(Document("scan.pdf", (letter_page(2),)), opened)
 
 
+def test_damage_that_viewers_ignore(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is no page in the tree of pages, and a page that is below no node."""
+    document = scan()
+    document.Root.Pages.Kids.append(5)
+    document.pages[1].obj.Parent = 7
+    opened = saved(document, tmp_path / "scan.pdf")
+    written = pdf.write(Document("scan.pdf", (page_as_shown(opened, 2),)), opened)
+    assert len(word_boxes(written, 1)) == 7 and not capfd.readouterr().err
+
+
 # ---- pen strokes
 
 

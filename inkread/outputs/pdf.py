@@ -33,19 +33,33 @@ LONGEST_SIDE = 14_400  # points: a limit of Acrobat, ISO 32000-1, annex C
 JPEG_QUALITY = 92  # of lossy images in formats that a PDF cannot hold, such as HEIC
 
 logging.getLogger("img2pdf").setLevel(logging.ERROR)  # it warns about transparency, which viewers show on white
+logging.getLogger("pikepdf").setLevel(logging.CRITICAL)  # it logs damage that it has repaired
 
 
 def write(document: Document, source: Images | Inks) -> bytes:
     """The PDF of a document and the file that it was read from. Raises BadInput for a PDF that is damaged."""
     if isinstance(source, Inks):
         return _write_ink(document, source)
-    is_pdf = pdf_input.recognizes(source.source.start())
-    with _open_pdf(source) if is_pdf else _images_to_pdf(source, document.name) as pdf:
+    if pdf_input.recognizes(source.source.start()):
+        return _write_pdf(document, source)
+    with _images_to_pdf(source, document.name) as pdf:
         font = GlyphlessFont(pdf)
         for page in document.pages:
-            number = source.frames[page.number - 1] if is_pdf else page.number - 1
-            add_text_layer(pdf.pages[number], page, font)
-        return _finish(pdf, font, ObjectStreamMode.preserve if is_pdf else ObjectStreamMode.generate)
+            add_text_layer(pdf.pages[page.number - 1], page, font)
+        return _finish(pdf, font, ObjectStreamMode.generate)
+
+
+def _write_pdf(document: Document, source: Images) -> bytes:
+    """A PDF with text on the pages that were read."""
+    try:
+        with Pdf.open(BytesIO(source.source.read())) as pdf:
+            font = GlyphlessFont(pdf)
+            for page in document.pages:
+                add_text_layer(pdf.pages[source.frames[page.number - 1]], page, font)
+            return _finish(pdf, font, ObjectStreamMode.preserve)
+    except (pikepdf.PdfError, RuntimeError, IndexError) as error:  # PDFium may read what qpdf does not
+        problem, hint = f"a damaged PDF, to which no text can be added ({error})", "print it to a new PDF first"
+        raise BadInput(problem, path=source.name, hint=hint) from error
 
 
 def _write_ink(document: Document, inks: Inks) -> bytes:
@@ -67,16 +81,6 @@ def _finish(pdf: Pdf, font: GlyphlessFont, streams: ObjectStreamMode) -> bytes:
     file = BytesIO()
     pdf.save(file, object_stream_mode=streams, encryption=pdf.is_encrypted)
     return file.getvalue()
-
-
-def _open_pdf(images: Images) -> Pdf:
-    try:
-        return Pdf.open(BytesIO(images.source.read()))
-    except pikepdf.PdfError as error:
-        hint = "repair it first, for example by printing it to a PDF"
-        raise BadInput(
-            f"a damaged PDF, to which no text can be added ({error})", path=images.name, hint=hint
-        ) from error
 
 
 def _images_to_pdf(images: Images, title: str) -> Pdf:

@@ -20,6 +20,7 @@ NO_BASELINE = 0.75  # of the height of a line without a baseline is above it: mo
 SHORTEST = 0.1  # points: no width, height or line is shorter, so that nothing is divided by 0
 LEVEL = 6  # degrees: a line that slopes less has level words, each at its own height
 ORDERED_DRIFT, LARGEST_DRIFT = 0.3, 0.75  # of the size of the font; see `_settle`
+HIGHEST_TREE = 100  # levels of nodes above a page; those of a damaged file could lead in a circle
 DEFAULT_BOX = (0, 0, 612, 792)  # of a page that names no size: that of a letter, as in most viewers
 TURNS = {  # the way from the corner at the upper left, to the right and down, as a viewer turns the page
     0: ((0, 1), (1, 0), (0, -1)),
@@ -100,11 +101,13 @@ def _rotation(pdf_page: pikepdf.Page) -> int:
 
 def _inherited(pdf_page: pikepdf.Page, key: Name) -> pikepdf.Object | None:
     """A value of a page, or else of the nearest node above it that has one."""
-    node: pikepdf.Object = pdf_page.obj
+    node: object = pdf_page.obj
     seen = 0
-    while key not in node and Name.Parent in node and seen < 100:  # a damaged file could lead in a circle
-        node, seen = node.Parent, seen + 1
-    return node.get(key)
+    while isinstance(node, Dictionary) and seen < HIGHEST_TREE:
+        if key in node:
+            return node[key]
+        node, seen = node.get(Name.Parent), seen + 1
+    return None
 
 
 def _show_line(line: Line, placement: Placement, font: GlyphlessFont) -> bytes:
