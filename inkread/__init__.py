@@ -175,6 +175,7 @@ def train(
     epochs: int | None = None,
     settings: dict[str, Any] | None = None,
     config: str | os.PathLike[str] | None = None,
+    device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
     report: "Callable[[Progress], None] | None" = None,
@@ -189,11 +190,13 @@ def train(
     start: an included model or a file to fine-tune; by default a new network is trained, that of `preset`.
     minutes, epochs: how long to train, at most; by default 30 minutes, or 30 epochs to fine-tune on few lines.
     settings, config: other settings, as a dictionary or as a TOML file; see docs/training.md.
+    device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps".
     resume: continue a training that was stopped.
     overwrite: replace a model that exists.
-    report: is called after every step with the progress.
+    report: is called after every step with the progress; if it raises an exception, the training stops with a
+        checkpoint.
 
-    With two CPU cores or more, a second process is started to help; a script that calls this is not run again.
+    On a CPU with two cores or more, a second process is started to help; a script that calls this is not run again.
 
     Raises BadDataset, BadConfig, BadModel, CannotWrite and TrainingFailed.
     """
@@ -210,6 +213,7 @@ def train(
         epochs=epochs,
         settings=settings,
         config=None if config is None else Path(config),
+        device=device,
         resume=resume,
         overwrite=overwrite,
         report=report,

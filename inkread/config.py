@@ -125,7 +125,9 @@ class TrainingConfig(Settings):
     photographed: float = setting(0.3, "share of the line images that are made to look like photos, once")
     ema: float = setting(0.999, "decay of the moving average of the weights, which is what is saved; 0 for no average")
     interpolation: float = setting(1.0, "with --from: share of the fine-tuned weights in the saved ones (WiSE-FT)")
-    precision: Literal["auto", "float32", "bfloat16"] = setting("auto", "auto: the faster one, measured at the start")
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto", "auto: bfloat16 where the processor computes it faster"
+    )
     evaluations: int = setting(20, "how often the error rate on the validation lines is measured")
     seed: int = setting(0, "of the random numbers; the same seed gives the same training")
 

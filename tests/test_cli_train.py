@@ -138,6 +138,13 @@ def test_wrong_options_of_train(
     assert message in refused("train", few, "--out", "m.safetensors", *arguments.split(), code=code)
 
 
+def test_the_device_of_a_training(few: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    assert "must be auto, cpu, cuda, cuda:1 or mps" in refused("train", few, "--out", out, "--device", "tpu", code=2)
+    assert "device='cuda:99': not available" in refused("train", few, "--out", out, "--device", "cuda:99", code=2)
+    done("train", few, "--out", out, "--device", "cpu", *TINY, "--epochs", 1)
+
+
 def test_a_limit_of_threads_comes_before_torch(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     done("train", few, "--out", tmp_path / "m.safetensors", "--threads", 1, "--dry-run")

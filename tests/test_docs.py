@@ -78,7 +78,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my-lines" / "lines.tsv").write_text("\n".join(rows), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "1")  # quicker for so few lines
-    monkeypatch.setattr("inkread.training.loop.TRIAL_COLUMNS", 32)  # measuring the speed of bfloat16 takes long
     monkeypatch.setattr("inkread.training.gradients.LINES", 1)
 
 

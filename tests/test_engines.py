@@ -96,8 +96,8 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         check_engine("auto", "cuda")
 
 
-def test_without_the_private_function_of_torch_float32_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+def test_without_instructions_for_bfloat16_float32_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
     assert make_engine(untrained(), "torch", "cpu").name.endswith("float32, CPU")
 
 

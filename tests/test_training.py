@@ -22,16 +22,18 @@ from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data import Dataset, Sample, open_dataset
 from inkread.data.samples import read_strokes
-from inkread.errors import BadConfig, BadDataset, BadModel, CannotWrite
+from inkread.errors import BadConfig, BadDataset, BadInput, BadModel, CannotWrite, TrainingFailed
 from inkread.evaluation.lines import evaluate
 from inkread.evaluation.metrics import error_rate
 from inkread.features.extract import feature_size
 from inkread.model.checkpoint import Model, load_model
 from inkread.model.network import Network
 from inkread.model.recognizer import Recognizer
+from inkread.training.batches import Preparation, prepare_lines
 from inkread.training.distributed import Workers
 from inkread.training.finetune import hold_out
-from inkread.training.loop import Job, Progress, run_worker, train
+from inkread.training.loader import VariedLines
+from inkread.training.loop import Job, Progress, Trainer, run_worker, train
 from inkread.training.preparation import prepare_dataset
 from inkread.training.warm_start import copy_weights
 
@@ -85,8 +87,8 @@ def test_it_learns_to_read(strokes: Path, tmp_path: Path, features: str) -> None
     assert recognizer.read(np.asarray(Image.open(sample.path))).text == sample.text
 
 
-def test_it_learns_to_read_pen_strokes(tmp_path: Path) -> None:
-    """The same two letters as a pen writes them; in any unit, and not with the same number of points."""
+def pen_lines(folder: Path) -> Path:
+    """A dataset of the same two letters as a pen writes them; in any unit, and not with the same number of points."""
     rng = np.random.default_rng(0)
     rows = []
     for _ in range(24):
@@ -101,13 +103,18 @@ def test_it_learns_to_read_pen_strokes(tmp_path: Path) -> None:
                 points = np.stack([-12 * np.sin(turn), -14 * np.cos(turn)], axis=1)
             strokes.append(((points + [40 * place, 0]) * scale).round(3).tolist())
         rows.append(json.dumps({"strokes": strokes, "text": text}))
-    (tmp_path / "inks.jsonl").write_text("\n".join(rows))
+    (folder / "inks.jsonl").write_text("\n".join(rows))
+    return folder / "inks.jsonl"
+
+
+def test_it_learns_to_read_pen_strokes(tmp_path: Path) -> None:
+    inks = pen_lines(tmp_path)
     config = TINY.replace({"features": "strokes", "channels": "16,16", "hidden": 32, "dropout": 0})
     settings = {"epochs": 40, "learning_rate": 1e-2, "ema": 0.9, "evaluations": 4}
-    cer, steps = learn(tmp_path / "inks.jsonl", tmp_path / "m.safetensors", config, **settings)
+    cer, steps = learn(inks, tmp_path / "m.safetensors", config, **settings)
     assert cer < 0.1
     assert steps[-1].loss < steps[0].loss / 4
-    sample = open_dataset(str(tmp_path / "inks.jsonl")).samples[0]
+    sample = open_dataset(str(inks)).samples[0]
     reading = Recognizer.load(str(tmp_path / "m.safetensors")).read(read_strokes(sample))
     assert reading.text == sample.text
     middles = [(character.left + character.right) / 2 for character in reading.characters]
@@ -180,6 +187,61 @@ def test_a_prepared_dataset_keeps_alignments(strokes: Path, tmp_path: Path) -> N
         train(lines, lines[:8], tmp_path / "m.safetensors", TINY, training, report=steps.append)
         losses.append([step.loss for step in steps])
     assert losses[0] == losses[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no such processes on this system")
+@pytest.mark.parametrize("spliced", [0, 0.5])
+def test_batches_made_ahead_by_processes_are_the_same(
+    strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spliced: float
+) -> None:
+    """As for a GPU: processes make the batches, and the loss of a step is looked at after the next one has begun."""
+    out = tmp_path / "m.safetensors"
+    expected = [step.loss for step in learn(strokes, out, spliced=spliced, epochs=3)[1]]
+    weights = load_model(str(out)).weights
+    monkeypatch.setattr("inkread.training.loop.loader_processes", lambda workers: 2)
+    assert [step.loss for step in learn(strokes, out, spliced=spliced, epochs=3)[1]] == expected
+    monkeypatch.setattr(Trainer, "delayed", True)
+    steps = learn(strokes, out, spliced=spliced, epochs=3)[1]
+    assert all(np.array_equal(weight, weights[name]) for name, weight in load_model(str(out)).weights.items())
+    assert all(0 <= step.waiting <= 1 for step in steps)
+
+
+def test_a_bad_loss_is_noticed_before_weights_are_saved(
+    strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "delayed", True)
+    with pytest.raises(TrainingFailed, match="the loss is"):
+        learn(strokes, tmp_path / "m.safetensors", learning_rate=1e30, warmup=0, clip=0, epochs=1)
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no such processes on this system")
+def test_a_process_that_makes_batches_and_dies(strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkread.training.loop.loader_processes", lambda workers: 1)
+    monkeypatch.setattr(VariedLines, "_line", lambda self, index, epoch: os._exit(9))
+    with pytest.raises(TrainingFailed, match="a process that prepares lines has ended; continue with --resume"):
+        learn(strokes, tmp_path / "m.safetensors")
+    monkeypatch.setattr(VariedLines, "_line", lambda self, index, epoch: failed())
+    with pytest.raises(BadInput, match=r"^a\.inkset: damaged$"):
+        learn(strokes, tmp_path / "m.safetensors")
+
+
+def failed() -> None:
+    raise BadInput("damaged", path="a.inkset")
+
+
+def test_the_widths_of_spliced_and_distorted_lines_are_foreseen(tmp_path: Path) -> None:
+    """So the lines of a batch have about the same width."""
+    samples = open_dataset(str(Path(__file__).parent.parent / "datasets" / "sample")).samples[:20]
+    training = TrainingConfig(batch=4, photographed=0.0, spliced=0.3)
+    alphabet = Alphabet.of((sample.text for sample in samples), "")
+    lines = prepare_lines(samples, Preparation(alphabet, TINY, spliced=True), tmp_path / "lines", Workers())
+    varied = VariedLines(lines, TINY, training, Workers())
+    for epoch in range(2):
+        for members in varied.members(epoch):
+            foreseen = varied.widths(np.array(members.indices), epoch)
+            batch = varied.batch(members, map)
+            assert batch.lengths.tolist() == foreseen.tolist()
 
 
 def test_the_saved_weights_are_interpolated_with_the_initial_ones(strokes: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from inkread.training.report import TrainingReport, training_report
 
 STEP = Progress(
     step=1, epoch=0, samples=8, minutes=0.1, share=0.1, loss=4.0, norm=12.0, clipped=5.0, scaled=1.0,
-    learning_rate=1e-3, lines_per_second=1.3,
+    learning_rate=1e-3, lines_per_second=1.3, waiting=0.1,
 )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ A CHANCE is the probability that a line is changed in this way.
 """
 
 import io
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -82,10 +84,20 @@ def photograph(grey: GreyImage, rng: np.random.Generator) -> GreyImage:
     return 255 - pixels if rng.random() < CHALK_CHANCE else pixels
 
 
-def distort_image(pixels: GreyImage, rng: np.random.Generator) -> GreyImage:
-    """A normalised line (H, W) uint8, 255 = ink -> a variation of it (H, W'), uint8."""
+def random_sizes(rng: np.random.Generator, lines: int) -> NDArray[np.float64]:
+    """How much wider and higher each line becomes, (lines, 2)."""
+    return np.exp(rng.normal(0, STRETCH, (lines, 2)))
+
+
+def new_widths(widths: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The widths of distorted lines (lines,), from their widths before and `random_sizes` (lines, 2)."""
+    return np.maximum(8, np.rint(widths * sizes[:, 0]))
+
+
+def distort_image(pixels: GreyImage, rng: np.random.Generator, size: NDArray[np.float64] | None = None) -> GreyImage:
+    """A normalised line (H, W) uint8, 255 = ink -> a variation of it (H, W'), uint8. `size`: see `random_sizes`."""
     ink = torch.from_numpy(pixels.astype(np.float32)).div_(255)
-    ink = _warp(ink, rng)
+    ink = _warp(ink, random_sizes(rng, 1)[0] if size is None else size, rng)
     ink = _change_pen(ink, rng)
     ink = _change_paper(ink, rng)
     return (ink.clamp_(0, 1) * 255).byte().numpy()
@@ -174,17 +186,17 @@ def _take(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _warp(ink: Tensor, rng: np.random.Generator) -> Tensor:
+def _warp(ink: Tensor, size: NDArray[np.float64], rng: np.random.Generator) -> Tensor:
     """Change size, slant, slope, height on the line and the reach of letters, and bend every part a little.
 
     (H, W) -> (H, W'). For each pixel of the result, the place in the line that it shows is computed.
     """
     height, width = ink.shape
-    stretch_x, stretch_y = np.exp(rng.normal(0, STRETCH))
+    stretch_x, stretch_y = size
     slant, lean = rng.normal(0, SLANT), rng.normal(0, LEAN / max(width, SHORTEST_LEANING))
     lift = rng.normal(0, LIFT)
     ascenders, descenders = np.exp(rng.normal(0, REACH))
-    new_width = max(8, round(width * stretch_x))
+    new_width = int(new_widths(np.array([width], np.float64), size[None])[0])
     v = torch.arange(height).unsqueeze(1) - (height - 1) / 2 - lift  # (H, 1)
     u = torch.arange(new_width).unsqueeze(0) - (new_width - 1) / 2  # (1, W')
     x = u / stretch_x + slant * v  # (H, W')
@@ -202,20 +214,30 @@ def _random_field(height: int, width: int, rng: np.random.Generator) -> Tensor:
     """A smooth random shift in x and y for each pixel, (2, H, W), so that no two letters come out alike."""
     rows, columns = WARP_KNOTS[0], max(2, width // WARP_KNOTS[1] + 1)
     knots = torch.from_numpy(rng.normal(0, 1, (1, 2, rows, columns)).astype(np.float32))
-    return functional.interpolate(knots, (height, width), mode="bicubic", align_corners=True)[0]
+    wide = functional.interpolate(knots, (rows, width), mode="bicubic", align_corners=True)[0]  # (2, rows, W)
+    return _heighten(rows, height) @ wide  # bicubic interpolation is separable, and this is faster
+
+
+@lru_cache
+def _heighten(rows: int, height: int) -> Tensor:
+    """The matrix (height, rows) of bicubic interpolation from `rows` rows to `height`."""
+    unit = torch.eye(rows)[None, None]
+    return functional.interpolate(unit, (height, rows), mode="bicubic", align_corners=True)[0, 0]
 
 
 def _change_pen(ink: Tensor, rng: np.random.Generator) -> Tensor:
     """A thicker or thinner pen, a softer edge, darker or paler or fading ink."""
     kind, amount = rng.random(), float(rng.uniform(0, 1))
-    batch = ink[None, None]  # (1, 1, H, W)
     if kind < THICK_CHANCE:
-        batch = torch.lerp(batch, functional.max_pool2d(batch, 3, 1, 1), amount)
+        thick = _with_neighbours(_with_neighbours(ink, torch.maximum, 0), torch.maximum, 1)
+        ink = torch.lerp(ink, thick, amount)
     elif kind < THICK_CHANCE + THIN_CHANCE:
-        batch = torch.lerp(batch, _thin(batch), MOST_THIN * amount)
+        # Thinner by a pixel on each side. The mean of two directions keeps half of a hairline.
+        thin = (_with_neighbours(ink, torch.minimum, 0) + _with_neighbours(ink, torch.minimum, 1)) / 2
+        ink = torch.lerp(ink, thin, MOST_THIN * amount)
     if rng.random() < SOFT_CHANCE:
-        batch = torch.lerp(batch, functional.avg_pool2d(batch, 3, 1, 1), float(rng.uniform(0, 1)))
-    ink = batch[0, 0]
+        soft = _with_neighbours(_with_neighbours(ink, torch.add, 0), torch.add, 1) / 9
+        ink = torch.lerp(ink, soft, float(rng.uniform(0, 1)))
     if rng.random() < GAMMA_CHANCE:
         ink = ink ** float(np.exp(rng.normal(0, GAMMA)))
     if rng.random() < FADE_CHANCE:
@@ -223,11 +245,16 @@ def _change_pen(ink: Tensor, rng: np.random.Generator) -> Tensor:
     return ink
 
 
-def _thin(batch: Tensor) -> Tensor:
-    """Strokes that are thinner by a pixel on each side. The mean of two directions keeps half of a hairline."""
-    across = -functional.max_pool2d(-batch, (1, 3), 1, (0, 1))
-    down = -functional.max_pool2d(-batch, (3, 1), 1, (1, 0))
-    return (across + down) / 2
+def _with_neighbours(ink: Tensor, combine: Callable[[Tensor, Tensor], Tensor], axis: int) -> Tensor:
+    """Each pixel combined with those before and after it along an axis, (H, W); torch's pooling takes ten times as long
+    for a single image.
+    """
+    last = ink.shape[axis] - 1
+    result = ink.clone()
+    for place, neighbour in ((1, 0), (0, 1)):
+        part = result.narrow(axis, place, last)
+        part.copy_(combine(part, ink.narrow(axis, neighbour, last)))
+    return result
 
 
 def _fading(width: int, rng: np.random.Generator) -> Tensor:

@@ -213,7 +213,7 @@ def _as_line(progress: "Progress") -> str:
         f"{progress.minutes:.1f} min ({progress.share:.0%})  epoch {progress.epoch + 1}  loss {progress.loss:.3f}  "
         f"CER {100 * (progress.cer or 0):.2f} %  best {100 * (progress.best or 0):.2f} %  "
         f"gradient norm {progress.norm:.2f}, clipped {progress.clipped:.2f} ({progress.scaled:.0%} of steps)  "
-        f"{progress.lines_per_second:.1f} lines/s"
+        f"{progress.lines_per_second:.1f} lines/s, {progress.waiting:.0%} waiting for lines"
     )
 
 

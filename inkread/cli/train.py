@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from inkread.cli.display import counted, is_first_process, note, print_line, training_display
-from inkread.cli.options import name_and_value, threads_option
+from inkread.cli.options import device_option, name_and_value, threads_option
 from inkread.config import PRESETS, NetworkConfig, TrainingConfig, format_value
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def _list_of_settings() -> str:
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a setting, e.g. cell=gru; can be repeated."
 )
+@device_option
 @threads_option
 @click.option(
     "--report",
@@ -74,6 +75,7 @@ def command(
     resume: bool,
     config: Path | None,
     settings: tuple[str, ...],
+    device: str,
     report_file: Path | None,
     dry_run: bool,
 ) -> None:
@@ -137,7 +139,7 @@ def command(
                 for show in reports:
                     show(progress)
 
-            result = run_plan(plan, resume=resume, overwrite=force, report=report, loading=loading)
+            result = run_plan(plan, device=device, resume=resume, overwrite=force, report=report, loading=loading)
     except (KeyboardInterrupt, SystemExit):
         if checkpoint_of(out).exists():
             note("stopped; repeat the command with --resume to continue from the last checkpoint")

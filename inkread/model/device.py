@@ -1,7 +1,8 @@
-"""The device on which a network is computed: the CPU or a GPU."""
+"""The device on which a network is computed, the CPU or a GPU, and in which precision."""
 
 import torch
 
+from inkread.config import NetworkConfig
 from inkread.errors import BadConfig
 
 
@@ -19,3 +20,21 @@ def find_device(name: str) -> torch.device:
     if (device.index or 0) >= counts.get(device.type, 0):
         raise BadConfig(f"device={name!r}: not available on this machine", hint='use "cpu"')
     return device
+
+
+def prefers_bfloat16(device: torch.device, config: NetworkConfig) -> bool:
+    """Whether a network computes faster in bfloat16 than in float32: where the processor has instructions for it.
+
+    On a CPU, Elman and GRU cells without convolutions gain nothing from it (experiments/LOG.md).
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    return supports_bfloat16() and (config.features == "conv" or config.cell == "lstm")
+
+
+def supports_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -156,7 +156,7 @@ class ConvFront(nn.Module):
         steps = (lengths + 3) // 4
         x = functional.pad(x, (0, 0, 0, -x.shape[1] % 4)).transpose(1, 2).unsqueeze(1)  # (B, 1, H, W)
         x = x.contiguous(memory_format=torch.channels_last)
-        mask = torch.arange(x.shape[3], device=x.device) < (4 * steps).unsqueeze(1)  # (B, W)
+        mask = torch.arange(x.shape[3], device=x.device) < (4 * steps).to(x.device).unsqueeze(1)  # (B, W)
         for block in self.blocks:
             mask = mask[:, :: block.shrink]
             x = block(x, mask[:, None, None])
@@ -179,7 +179,7 @@ class PathFront(nn.Module):
         steps = (lengths + 3) // 4
         x = functional.pad(x, (0, 0, 0, -x.shape[1] % 4)).transpose(1, 2)  # (B, F, T0)
         x = functional.relu(self.first(x))  # (B, first, 2T)
-        mask = torch.arange(x.shape[2], device=x.device) < (2 * steps).unsqueeze(1)  # (B, 2T), see Block
+        mask = torch.arange(x.shape[2], device=x.device) < (2 * steps).to(x.device).unsqueeze(1)  # (B, 2T), see Block
         x = x * mask.unsqueeze(1).to(x.dtype)
         return functional.relu(self.second(x)).permute(2, 0, 1), steps  # (T, B, second)
 
@@ -200,7 +200,9 @@ class Network(nn.Module):
         self.auxiliary = nn.Linear(inputs, labels) if self.front is not None else None
 
     def columns(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, T0, F), lengths (B,) -> learned features (T, B, D), steps (B,)."""
+        """x (B, T0, F), lengths (B,) -> learned features (T, B, D), steps (B,). The lengths, and so the steps, may stay
+        on the CPU, where CTC needs them.
+        """
         return self.front(x, lengths) if self.front is not None else (x.transpose(0, 1), lengths)
 
     def scores(self, columns: Tensor, steps: Tensor, truncate: int = 0) -> Tensor:

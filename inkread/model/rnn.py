@@ -141,6 +141,7 @@ class DeepRNN(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor, truncate: int = 0) -> Tensor:
         """x (T, B, F), lengths (B,) -> (T, B, outputs)."""
+        lengths = lengths.to(x.device)
         for layer in self.layers:
             if self.training and self.dropout:
                 x = x * functional.dropout(x.new_ones(1, *x.shape[1:]), self.dropout)

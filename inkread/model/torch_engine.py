@@ -7,7 +7,7 @@ import torch
 
 from inkread.features.extract import Features
 from inkread.model.checkpoint import Model
-from inkread.model.device import find_device
+from inkread.model.device import find_device, supports_bfloat16
 from inkread.model.engines import LogProbs
 from inkread.model.network import pad
 
@@ -46,10 +46,3 @@ class TorchEngine:
             restore = threading.Thread(target=torch.set_num_threads, args=(threads,))
             restore.start()
             restore.join()
-
-
-def supports_bfloat16() -> bool:
-    """Whether the CPU has instructions for bfloat16."""
-    # Not all versions of torch have a public function for this. Without the private one, compute in float32.
-    supported: bool = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return supported

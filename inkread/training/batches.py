@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,6 @@ Integers = NDArray[np.int64]
 SPLICED_WIDTH = 1.1  # a spliced line is at most so many times as wide as the line that it begins with
 # Lines are sorted by width within pools of so many batches. The larger, the less padding, and the less random batches.
 POOL = 50
-WIDTH_NOISE = 0.05  # widths are changed at random by up to this share before sorting, so that batches differ by epoch
 
 
 @dataclass(frozen=True)
@@ -160,10 +159,10 @@ class Lines:
         prepared, row, version = self._place(index)
         return [Gap(*gap) for gap in prepared.gaps(row, version)]
 
-    def spliced(self, index: int, rng: np.random.Generator) -> tuple[NDArray[Any], list[int]]:
-        """The columns and labels of the beginning of a line, followed by the end of another line by the same writer.
+    def choose_splice(self, index: int, rng: np.random.Generator) -> "Splice | None":
+        """Where to end a line, and where another line by the same writer continues it; None if it cannot be cut.
 
-        Lines without a writer are treated as lines by one writer. A line that cannot be cut is returned unchanged.
+        Lines without a writer are treated as lines by one writer.
         """
         if gaps := self._gaps(index):
             gap = gaps[rng.integers(len(gaps))]
@@ -173,9 +172,26 @@ class Lines:
             fitting = [other for other in self._gaps(second) if self.widths[second] - other.start <= room]
             if fitting:
                 other = fitting[rng.integers(len(fitting))]
-                labels = self.labels(index)[: gap.space] + self.labels(second)[other.space :]
-                return splice(self.columns(index), gap, self.columns(second), other), labels
-        return self.columns(index), self.labels(index)
+                end = gap.start if self.config.features == "strokes" else gap.end  # a path keeps the way there
+                return Splice(gap, second, other, end + int(self.widths[second]) - other.start)
+        return None
+
+    def spliced(self, index: int, rng: np.random.Generator) -> tuple[NDArray[Any], list[int]]:
+        """The columns and labels of a line that is spliced at random, or unchanged if it cannot be cut."""
+        columns, labels, chosen = self.columns(index), self.labels(index), self.choose_splice(index, rng)
+        if chosen is None:
+            return columns, labels
+        labels = labels[: chosen.gap.space] + self.labels(chosen.second)[chosen.other.space :]
+        return splice(columns, chosen.gap, self.columns(chosen.second), chosen.other), labels
+
+
+class Splice(NamedTuple):
+    """The beginning of a line up to a gap, followed by the end of another line after a gap there."""
+
+    gap: Gap
+    second: int  # the index of the other line
+    other: Gap
+    width: int  # columns of the result
 
 
 def prepare_lines(
@@ -361,7 +377,7 @@ def label_steps(
     return frames
 
 
-def make_batches(widths: NDArray[np.int64], batch: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+def make_batches(widths: NDArray[Any], batch: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """The indices of all lines in batches, in a random order. The lines of a batch are of similar width, so that there
     is little padding. The last batch is filled up with lines of the first.
     """
@@ -372,7 +388,6 @@ def make_batches(widths: NDArray[np.int64], batch: int, seed: int, epoch: int) -
     batches = []
     for start in range(0, len(order), POOL * batch):
         pool = order[start : start + POOL * batch]
-        noise = rng.uniform(1 - WIDTH_NOISE, 1 + WIDTH_NOISE, len(pool))
-        pool = pool[np.argsort(widths[pool] * noise, kind="stable")]
+        pool = pool[np.argsort(widths[pool], kind="stable")]
         batches += [pool[first : first + batch] for first in range(0, len(pool), batch)]
     return [batches[index] for index in rng.permutation(len(batches))]

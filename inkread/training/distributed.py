@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -32,7 +32,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from inkread._locks import private_folder
 from inkread._threads import available_cpus
-from inkread.errors import InkreadError, TrainingFailed
+from inkread.errors import BadConfig, InkreadError, TrainingFailed
+from inkread.model.device import find_device
 
 CONNECT_TIMEOUT = timedelta(minutes=1)  # all processes start together, and need seconds to import torch
 MESSAGE_TIMEOUT = timedelta(minutes=10)  # the longest wait for another process, for example while it prepares lines
@@ -42,11 +43,15 @@ EXIT_TIMEOUT = 5  # seconds that a process has to exit after it was lost
 
 @dataclass(frozen=True)
 class Workers:
-    """The rank of this process among those that train together, their number, and the threads of each."""
+    """The rank of this process among those that train together, their number, and the threads and device of each.
+
+    Tensors on a GPU are exchanged by NCCL, and those in the memory of the CPU by gloo.
+    """
 
     rank: int = 0
     world_size: int = 1
     threads: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def is_first(self) -> bool:
@@ -92,15 +97,17 @@ def is_first_process() -> bool:
 
 
 @contextlib.contextmanager
-def start_workers(limit: int, work: Callable[..., object], *arguments: Any) -> Iterator[tuple[Workers, Path]]:
+def start_workers(
+    limit: int, device: str, work: Callable[..., object], *arguments: Any
+) -> Iterator[tuple[Workers, Path]]:
     """Yield the Workers that this process belongs to, and a private folder that all of them know.
 
-    Without torchrun, a second process is started if there are two cores or more and `limit`, the largest number of
-    processes, is not 1. It calls `work(*arguments, workers, folder)`, a function at the top level of a module.
-    Raises TrainingFailed if the second process ends too early.
+    Without torchrun, on a CPU, a second process is started if there are two cores or more and `limit`, the largest
+    number of processes, is not 1. It calls `work(*arguments, workers, folder)`, a function at the top level of a
+    module. Raises BadConfig for a device that is not available, and TrainingFailed if the second process ends early.
     """
     if "WORLD_SIZE" in os.environ:
-        with _torchrun() as workers:
+        with _torchrun(device) as workers:
             if workers.is_first:
                 with private_folder() as folder:
                     workers.gather(str(folder))
@@ -108,27 +115,49 @@ def start_workers(limit: int, work: Callable[..., object], *arguments: Any) -> I
             else:
                 yield workers, Path(workers.gather("")[0])
         return
-    cpus = available_cpus()
-    world_size = min(LOCAL_WORKERS, cpus, limit)
+    cpus, own_device = available_cpus(), training_device(device)
+    world_size = min(LOCAL_WORKERS, cpus, limit) if own_device.type == "cpu" else 1
     with private_folder() as folder:
         if world_size < 2 or dist.is_initialized():  # a program that already has a process group keeps it
-            yield Workers(threads=cpus), folder
+            yield Workers(threads=cpus, device=own_device), folder
         else:
             workers = Workers(0, world_size, cpus // world_size)
             with _second_process(workers, folder, work, arguments):
                 yield workers, folder
 
 
+def training_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU by NVIDIA or AMD, if there is one. Raises BadConfig.
+
+    torch's support of the GPUs of Macs (mps) is incomplete for LSTMs and CTC, so these are used only if asked for.
+    """
+    return find_device("cpu" if name == "auto" and not torch.cuda.is_available() else name)
+
+
+def device_of_process(name: str) -> torch.device:
+    """The device of this process among those that torchrun started: one GPU for each. Raises BadConfig."""
+    device = training_device(name)
+    if device.type == "cpu" or os.environ["WORLD_SIZE"] == "1":
+        return device
+    if device.type != "cuda" or device.index is not None:
+        raise BadConfig(f"device={name!r}: cannot be shared by several processes", hint='use "cuda" or "cpu"')
+    return find_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
+
+
 @contextlib.contextmanager
-def _torchrun() -> Iterator[Workers]:
+def _torchrun(device: str) -> Iterator[Workers]:
     """Connect to the processes that torchrun started."""
-    world_size = int(os.environ["WORLD_SIZE"])
-    workers = Workers(int(os.environ.get("RANK", "0")), world_size, available_cpus(world_size))
+    world_size, own_device = int(os.environ["WORLD_SIZE"]), device_of_process(device)
+    workers = Workers(int(os.environ.get("RANK", "0")), world_size, available_cpus(world_size), own_device)
     if world_size == 1 or dist.is_initialized():
         yield workers
         return
     store, rank, world_size = next(rendezvous("env://", timeout=CONNECT_TIMEOUT))
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size, timeout=MESSAGE_TIMEOUT)
+    backend = "gloo"
+    if own_device.type == "cuda":
+        torch.cuda.set_device(own_device)  # NCCL uses the current device
+        backend = "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=MESSAGE_TIMEOUT)
     try:
         yield workers
     finally:

@@ -99,6 +99,7 @@ def train_model(
     epochs: int | None = None,
     settings: dict[str, Any] | None = None,
     config: str | Path | None = None,
+    device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
     report: Callable[[Progress], None] | None = None,
@@ -110,11 +111,12 @@ def train_model(
     validation lines, without a weight; without `dev`, a tenth of the lines is held out. `start` is a model to
     fine-tune, by name or file; otherwise `preset` names the network. The training takes `minutes`, or `epochs` passes
     over the lines, whichever ends first; 30 minutes if neither is given. `settings` change single settings and take
-    precedence over the TOML file `config`.
+    precedence over the TOML file `config`. `device` is "auto" (a GPU if there is one), "cpu", "cuda:1" and so on.
     `resume` continues a training that was stopped, and `overwrite` permits to replace a file.
-    `report` is called after every step, and `loading(done, total)` while the lines are prepared.
+    `report` is called after every step, and `loading(done, total)` while the lines are prepared. If `report` raises an
+    exception, the training stops with a checkpoint.
 
-    Where two CPU cores or more are available, a second process is started to help, so a script that calls this needs
+    On a CPU with two cores or more, a second process is started to help, so a script that calls this needs
     no `if __name__ == "__main__"`: it is not run again. SIGTERM raises SystemExit, unless the program handles it.
     Raises BadDataset, BadModel, BadConfig, CannotWrite, and TrainingFailed if the loss is not a number any more.
     """
@@ -122,12 +124,13 @@ def train_model(
         datasets, out, dev=dev, start=start, preset=preset, minutes=minutes, epochs=epochs, settings=settings,
         config=config, resume=resume, overwrite=overwrite,
     )  # fmt: skip
-    return run_plan(plan, resume=resume, overwrite=overwrite, report=report, loading=loading)
+    return run_plan(plan, device=device, resume=resume, overwrite=overwrite, report=report, loading=loading)
 
 
 def run_plan(
     plan: Plan,
     *,
+    device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
     report: Callable[[Progress], None] | None = None,
@@ -136,7 +139,7 @@ def run_plan(
     """Train as planned; the arguments are those of `train_model`."""
     cer = train(
         plan.samples, plan.dev_samples, plan.out, plan.network, plan.training, start=plan.start, resume=resume,
-        overwrite=overwrite, facts=plan.facts, report=report, loading=loading,
+        overwrite=overwrite, facts=plan.facts, device=device, report=report, loading=loading,
     )  # fmt: skip
     dev_lines = min(len(plan.dev_samples), DEV_LINES)
     return TrainingResult(plan.out, cer, dev_lines, plan.validates_on_training_lines)

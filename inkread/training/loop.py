@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,16 +21,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils import get_total_norm
 
 from inkread._files import check_new
 from inkread._locks import Locked, locked
 from inkread._signals import signals_as_exceptions
-from inkread.alphabet import Alphabet, steps_needed
-from inkread.augment.image import distort_image
-from inkread.augment.ink import distort_path
+from inkread.alphabet import Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data import Sample
 from inkread.errors import BadConfig, BadDataset, CannotWrite, TrainingFailed
@@ -38,9 +36,11 @@ from inkread.evaluation.metrics import edit_distance
 from inkread.features.extract import extract
 from inkread.model.checkpoint import Model, save_model
 from inkread.model.decoder import greedy
+from inkread.model.device import prefers_bfloat16
 from inkread.model.network import Network, pad
-from inkread.training.batches import Lines, Preparation, make_batches, prepare_lines
+from inkread.training.batches import Lines, Preparation, prepare_lines
 from inkread.training.distributed import Workers, is_first_process, start_workers
+from inkread.training.loader import Batch, Members, VariedLines, load_batches, loader_processes
 from inkread.training.losses import consistency_loss, ctc_loss, frames_loss, time_mask
 from inkread.training.optimizer import Muon
 from inkread.training.resume import (
@@ -58,13 +58,8 @@ logger = logging.getLogger("inkread")
 
 CHECKPOINT_SECONDS = 60.0
 DEV_LINES = 1000  # the error rate is measured on at most so many validation lines, the same ones each time
-DEV_BATCH = 16  # validation lines in a batch
-# Batches are padded to a multiple of so many columns: oneDNN needs time and memory for each new width. Without it, a
-# process took 3.5 GB after 18 minutes (experiments/LOG.md).
-WIDTH_MULTIPLE = 32
+DEV_BATCH, DEV_BATCH_GPU = 16, 128  # validation lines in a batch
 SMOOTHING = 0.01  # weight of the last step in the moving averages that are shown
-BFLOAT16_GAIN = 0.9  # bfloat16 is used if it takes less than this share of float32's time
-TRIAL_COLUMNS, TRIALS = 640, 3  # precision is measured on lines of a usual width, and the fastest of the trials counts
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,7 @@ class Progress:
     scaled: float  # share of steps whose gradient was scaled, moving average
     learning_rate: float
     lines_per_second: float
+    waiting: float  # share of the time since the last evaluation in which the network waited for its next lines
     cer: float | None = None
     best: float | None = None
 
@@ -98,6 +94,7 @@ class Job:
     start: Model | None
     resume: bool
     facts: dict[str, Any]
+    device: str = "auto"
 
     @property
     def checkpoint(self) -> Path:
@@ -130,6 +127,7 @@ def train(
     resume: bool = False,
     overwrite: bool = True,
     facts: dict[str, Any] | None = None,
+    device: str = "auto",
     report: Callable[[Progress], None] | None = None,
     loading: Callable[[int, int], None] | None = None,
 ) -> float:
@@ -138,17 +136,19 @@ def train(
 
     `start` is a model to fine-tune; new characters are added to its alphabet. `resume` continues from the checkpoint
     of a training that was stopped. `report` is called after every step, `loading(done, total)` for each prepared line.
-    If there are two cores or more, a second process is started to help. During the training, the number of torch's
-    threads is changed, and SIGTERM raises SystemExit if the program has no handler of its own.
+    If `report` raises an exception, the training stops with a checkpoint.
+    `device` is "cpu", a GPU by its name in torch, or "auto": a GPU if there is one. On a CPU with two cores or more, a
+    second process is started to help. During the training, the number of torch's threads is changed, and SIGTERM raises
+    SystemExit if the program has no handler of its own.
     Raises BadDataset, BadModel, BadConfig, CannotWrite, and TrainingFailed if the loss is not a number any more.
     """
-    job = Job(samples, dev_samples, out, config, training, start, resume, facts or {})
+    job = Job(samples, dev_samples, out, config, training, start, resume, facts or {}, device)
     with signals_as_exceptions(), _locked_output(out) if is_first_process() else nullcontext():
         if resume:  # before the lines are prepared, which can take minutes
             check_checkpoint(job.checkpoint, job.identity)
         elif not overwrite:
             check_new(out)
-        with start_workers(min(training.batch, len(samples)), run_worker, job) as (workers, folder):
+        with start_workers(min(training.batch, len(samples)), device, run_worker, job) as (workers, folder):
             return run_worker(job, workers, folder, report, loading)
 
 
@@ -216,69 +216,131 @@ class Trainer:
     def __init__(self, job: Job, lines: Lines, dev_lines: Lines, workers: Workers, pool: ThreadPoolExecutor) -> None:
         self.job, self.lines, self.dev_lines = job, lines, dev_lines
         self.config, self.training = job.config, job.training
-        self.workers, self.pool = workers, pool
+        self.workers, self.pool, self.device = workers, pool, workers.device
+        self.varied = VariedLines(lines, job.config, job.training, workers)
         self.steps_per_epoch = -(-len(lines) // self.training.batch)
         torch.manual_seed(self.training.seed)
         self.network = Network(self.config, job.alphabet.size)
         if job.start is not None:
             copy_weights(self.network, job.start)
+        self.network.to(self.device)
         self.initial = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.ema = {name: value.clone() for name, value in self.initial.items()}
         self.state = TrainingState(bfloat16=self._choose_bfloat16())
         self.optimizer = Muon(self.network, self.config, self.training, self.state.bfloat16, workers)
+        # The numbers of the last step that a GPU has not computed yet, and a function that waits for them.
+        self.pending: tuple[Tensor, Callable[[], None]] | None = None
 
     def run(self, report: Callable[[Progress], None]) -> None:
         """Train until all epochs are done, or the time is over."""
+        batches = load_batches(
+            self.varied, self.members(), loader_processes(self.workers), self.pool, self.device.type == "cuda"
+        )
+        with closing(batches):  # ends their processes
+            self._train_on(batches, report)
+
+    def _train_on(self, batches: Iterator[Batch], report: Callable[[Progress], None]) -> None:
+        """Train on batches, and evaluate and save from time to time."""
         state, training = self.state, self.training
         began, saved = time.monotonic() - state.seconds, time.monotonic()
         first_sample, first_second = state.samples, state.seconds
-        for epoch, members in self.batches():
-            # One step: forward, backward, sum the gradients of all workers, scale, update.
-            learning_rate = learning_rate_at(self.share(), training)
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate
-            loss = self.forward_backward(members, epoch)
-            loss, state.seconds = self._sum_gradients(loss, time.monotonic() - began)
-            norm, scaled = scale_gradient(list(self.network.parameters()), training.clip)
-            clipped = training.clip if scaled else norm
-            if not math.isfinite(loss + norm):  # before it reaches the weights
-                lower = f"try --set learning_rate={training.learning_rate / 3:.1g}"
-                raise TrainingFailed(f"the loss is {loss} at step {state.step}", hint=lower)
-            self.optimizer.step()
-            state.step += 1
-            state.samples += len(members)
-            self._update_ema()
-
+        waited, evaluated = 0.0, time.monotonic()
+        while True:
+            asked = time.monotonic()
+            batch = next(batches)
+            waited += time.monotonic() - asked
+            learning_rate, loss, norm = self._step(batch, began)
+            scaled = 0 < training.clip < norm
             weight = max(SMOOTHING, 1 / state.step)
             state.loss += weight * (loss - state.loss)
             state.scaled += weight * (scaled - state.scaled)
             share = self.share()
             speed = (state.samples - first_sample) / max(state.seconds - first_second, 1e-9)
+            waiting = waited / max(time.monotonic() - evaluated, 1e-9)
             progress = Progress(
-                state.step, epoch, state.samples, state.seconds / 60, share,
-                state.loss, norm, clipped, state.scaled, learning_rate, speed,
+                state.step, batch.epoch, state.samples, state.seconds / 60, share, state.loss,
+                norm, training.clip if scaled else norm, state.scaled, learning_rate, speed, waiting,
             )  # fmt: skip
 
             evaluate = share >= 1 or int(share * training.evaluations) > state.evaluations
             if evaluate:
+                self._wait_for_step()
                 state.evaluations = int(share * training.evaluations)
                 progress = replace(progress, cer=self.evaluate(), best=state.best)
                 self._write_log(progress)
+                waited, evaluated = 0.0, time.monotonic()
             if evaluate or time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.save()
                 saved = time.monotonic()
-            report(progress)
+            try:
+                report(progress)
+            except BaseException:  # the program, or the user, stops the training here, between two steps
+                self.save()
+                raise
             if share >= 1:
                 return
 
-    def batches(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """(epoch, indices of the lines of a batch), without end, from the current step on."""
+    def _step(self, batch: Batch, began: float) -> tuple[float, float, float]:
+        """One step: forward, backward, sum the gradients of all workers, scale, update.
+
+        Returns the learning rate, the loss, and the norm of the gradient.
+        """
+        state = self.state
+        learning_rate = learning_rate_at(self.share(), self.training)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        loss = self.forward_backward(batch)
+        numbers = self._sum_gradients(loss, time.monotonic() - began)
+        norm = scale_gradient(list(self.network.parameters()), self.training.clip)
+        numbers = torch.cat([numbers, norm.view(1)])
+        if not self.delayed:  # before a bad gradient reaches the weights
+            measured = self._check(numbers.tolist())
+        self.optimizer.step()
+        state.step += 1
+        state.samples += batch.lines
+        self._update_ema()
+        if self.delayed:
+            measured = self._of_step_before(numbers)
+        step_loss, state.seconds, step_norm = measured
+        return learning_rate, step_loss, step_norm
+
+    @property
+    def delayed(self) -> bool:
+        """Are the loss and the norm of a step looked at only while the next one is computed?"""
+        return self.device.type == "cuda"
+
+    def members(self) -> Iterator[Members]:
+        """The lines of each step, without end, from the current step on."""
+        epoch, first = divmod(self.state.step, self.steps_per_epoch)
         while True:
-            epoch, first = divmod(self.state.step, self.steps_per_epoch)
-            lines = self.lines.epoch(self.training.seed, epoch)
-            batches = make_batches(self.lines.widths[lines], self.training.batch, self.training.seed, epoch)
-            for members in batches[first:]:
-                yield epoch, lines[members]
+            yield from self.varied.members(epoch)[first:]
+            epoch, first = epoch + 1, 0
+
+    def _check(self, numbers: list[float]) -> list[float]:
+        """The loss, the seconds and the norm of a step. Raises TrainingFailed if they are not finite."""
+        loss, _, norm = numbers
+        if not math.isfinite(loss + norm):
+            lower = f"try --set learning_rate={self.training.learning_rate / 3:.1g}"
+            raise TrainingFailed(f"the loss is {loss} at step {self.state.step}", hint=lower)
+        return numbers
+
+    def _of_step_before(self, numbers: Tensor) -> list[float]:
+        """The loss, the seconds and the norm of the step before; after the first step, and an evaluation, of this step.
+
+        So a GPU already computes the next step while this process waits for the last one.
+        """
+        before, self.pending = self.pending, _copy_to_cpu(numbers)
+        ready, wait = before or self.pending
+        wait()
+        return self._check(ready.tolist())
+
+    def _wait_for_step(self) -> None:
+        """Wait for the last step of a GPU. Raises TrainingFailed if its numbers are not finite."""
+        if self.pending:
+            ready, wait = self.pending
+            self.pending = None
+            wait()
+            self._check(ready.tolist())
 
     def share(self) -> float:
         """The share of the training that is done: of its epochs or of its minutes, whichever is larger."""
@@ -287,27 +349,25 @@ class Trainer:
         by_minutes = self.state.seconds / (minutes * 60) if minutes else 0.0
         return min(1.0, max(by_epochs, by_minutes))
 
-    def forward_backward(self, members: NDArray[np.int64], epoch: int) -> float:
+    def forward_backward(self, batch: Batch) -> Tensor:
         """Compute the gradients for this worker's part of a batch. Returns its part of the loss, in nats per character
         of the batch.
         """
         training, network, workers = self.training, self.network, self.workers
-        own = members[workers.rank :: workers.world_size].tolist()
-        sequences, labels = zip(*self.pool.map(lambda index: self._augmented(index, epoch), own), strict=True)
-        width = workers.max(max(map(len, sequences)))
-        x, lengths = pad(sequences, -(-width // WIDTH_MULTIPLE) * WIDTH_MULTIPLE)  # (B, T0, F), (B,)
-        characters = sum(len(self.lines.labels(index)) for index in members.tolist())  # of all workers, unspliced
+        x = batch.x.to(self.device, non_blocking=True)  # (B, T0, F)
+        # Batch normalisation counts the padding, so it must not depend on how the lines are distributed.
+        x = functional.pad(x, (0, 0, 0, workers.max(x.shape[1]) - x.shape[1]))
         # 1,000,003 is prime and larger than the number of steps, so no two seeds share a step's random numbers.
         torch.manual_seed((training.seed * 1_000_003 + self.state.step) * workers.world_size + workers.rank)
         network.train()
         network.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.state.bfloat16):
-            loss = self._loss(x, lengths, labels, own)
-        (loss / characters).backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach()) / characters
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.state.bfloat16):
+            loss = self._loss(x, batch.lengths, batch.labels, batch.indices) / batch.characters
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
-    def _loss(self, x: Tensor, lengths: Tensor, labels: tuple[list[int], ...], indices: list[int]) -> Tensor:
-        """The sum of the losses of lines with features x (B, T0, F)."""
+    def _loss(self, x: Tensor, lengths: Tensor, labels: list[list[int]], indices: list[int]) -> Tensor:
+        """The sum of the losses of lines with features x (B, T0, F). Their lengths (B,) are on the CPU."""
         training, network = self.training, self.network
         columns, steps = network.columns(x, lengths)  # (T, B, D), (B,)
         copies = 2 if training.consistency else 1
@@ -324,29 +384,12 @@ class Trainer:
             loss = loss + training.auxiliary * ctc_loss(log_probs, steps, labels)
         return loss
 
-    def _augmented(self, index: int, epoch: int) -> tuple[NDArray[np.float32], list[int]]:
-        """The features (T0, F) and labels of a line, spliced and distorted differently in each epoch.
-
-        A line with a label for each step is not changed.
-        """
-        rng = np.random.default_rng((self.training.seed, epoch, index))
-        if self.training.loss == "ctc" and rng.random() < self.training.spliced:
-            columns, labels = self.lines.spliced(index, rng)
-        else:
-            columns, labels = self.lines.columns(index), self.lines.labels(index)
-        if self.training.loss == "ctc" and rng.random() < self.training.distorted:
-            change = distort_path if self.config.features == "strokes" else distort_image
-            distorted = change(columns, rng)
-            if self.config.steps(distorted.shape[1]) >= steps_needed(labels):
-                columns = distorted
-        return extract(columns, self.config), labels
-
-    def _sum_gradients(self, loss: float, seconds: float) -> tuple[float, float]:
+    def _sum_gradients(self, loss: Tensor, seconds: float) -> Tensor:
         """Sum the gradients and the loss over all workers, in one message. Returns the loss, and the mean time."""
         gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
-        numbers = torch.tensor([loss, seconds / self.workers.world_size])
+        numbers = torch.stack([loss, loss.new_full((), seconds / self.workers.world_size)])
         self.workers.sum_all([*gradients, numbers])
-        return float(numbers[0]), float(numbers[1])
+        return numbers
 
     def _update_ema(self) -> None:
         """Update the moving average of the weights. At first it moves faster, as the first weights are random:
@@ -391,11 +434,13 @@ class Trainer:
         chosen = np.linspace(0, len(lines) - 1, min(len(lines), DEV_LINES)).astype(int)
         chosen = chosen[np.argsort(lines.widths[chosen], kind="stable")][rank::world_size]
         errors = characters = 0
-        for start in range(0, len(chosen), DEV_BATCH):
-            members = chosen[start : start + DEV_BATCH].tolist()
+        size = DEV_BATCH if self.device.type == "cpu" else DEV_BATCH_GPU
+        for start in range(0, len(chosen), size):
+            members = chosen[start : start + size].tolist()
             x, lengths = pad([extract(lines.columns(index), self.config) for index in members])  # (B, T0, F), (B,)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.state.bfloat16):
-                log_probs, steps = network(x, lengths)  # (T, B, C), (B,)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.state.bfloat16):
+                log_probs, steps = network(x.to(self.device), lengths)  # (T, B, C), (B,)
+            log_probs = log_probs.cpu()
             for column, index in enumerate(members):
                 read = [label.label for label in greedy(log_probs[: int(steps[column]), column].numpy())]
                 errors += edit_distance(read, lines.labels(index))
@@ -412,7 +457,7 @@ class Trainer:
                 "trained_lines": self.state.samples,
                 "training": self.training.to_dict(),
             }
-            arrays = {name: weight.numpy() for name, weight in weights.items()}
+            arrays = {name: weight.cpu().numpy() for name, weight in weights.items()}
             save_model(self.job.out, Model(self.config, self.job.alphabet, arrays, facts))
 
     def _write_log(self, progress: Progress) -> None:
@@ -430,6 +475,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint."""
+        self._wait_for_step()
         if self.workers.is_first:
             moments = self.optimizer.state_dict()["state"]
             network = self.network.state_dict()
@@ -437,29 +483,28 @@ class Trainer:
 
     def restore(self) -> None:
         """Continue from the checkpoint. Raises BadModel if it is damaged."""
-        self.state, network, self.ema, moments = load_checkpoint(self.job.checkpoint)
+        self.state, network, ema, moments = load_checkpoint(self.job.checkpoint)
+        self.state.bfloat16 = self._choose_bfloat16()  # it may continue on another device
+        self.ema = {name: value.to(self.device) for name, value in ema.items()}
         self.network.load_state_dict(network)
         self.optimizer = Muon(self.network, self.config, self.training, self.state.bfloat16, self.workers)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
 
     def _choose_bfloat16(self) -> bool:
-        """Is bfloat16 faster than float32 on this machine? Measured on a batch of blank lines."""
-        if self.training.precision != "auto":
-            return self.training.precision == "bfloat16"
-        blank = extract(np.zeros((self.config.rows, TRIAL_COLUMNS), np.float32), self.config)
-        copies = 2 if self.training.consistency else 1
-        # As many lines as a worker has in a batch: with few of them, an LSTM gains little.
-        x, lengths = pad([blank] * (copies * -(-min(self.training.batch, len(self.lines)) // self.workers.world_size)))
-        trial = copy.deepcopy(self.network)
-        fastest = {False: math.inf, True: math.inf}
-        for _ in range(TRIALS):
-            for bfloat16 in fastest:
-                began = time.perf_counter()
-                with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                    trial(x, lengths)[0].sum().backward()
-                fastest[bfloat16] = min(fastest[bfloat16], time.perf_counter() - began)
-        # All workers must agree, so the first one decides.
-        return bool(self.workers.gather(fastest[True] < BFLOAT16_GAIN * fastest[False])[0])
+        """Compute in bfloat16? All workers must agree, so the first one decides."""
+        precision = self.training.precision
+        preferred = precision == "auto" and prefers_bfloat16(self.device, self.config)
+        return bool(self.workers.gather(precision == "bfloat16" or preferred)[0])
+
+
+def _copy_to_cpu(values: Tensor) -> tuple[Tensor, Callable[[], None]]:
+    """Start to copy from a GPU. Returns the copy, and a function that waits until it is complete."""
+    if values.device.type != "cuda":
+        return values.clone(), lambda: None
+    copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values, non_blocking=True)
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record()
+    return copy, event.synchronize
 
 
 def learning_rate_at(share: float, config: TrainingConfig) -> float:
@@ -469,17 +514,18 @@ def learning_rate_at(share: float, config: TrainingConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (share - config.warmup) / (1 - config.warmup)))
 
 
-def scale_gradient(parameters: list[Tensor], limit: float) -> tuple[float, bool]:
-    """Scale the gradient g to g τ / |g| if |g| > τ, the limit (Pascanu et al. 2013). Returns |g|, and whether it was
-    scaled. A limit of 0 means none.
+def scale_gradient(parameters: list[Tensor], limit: float) -> Tensor:
+    """Scale the gradient g to g τ / |g| if |g| > τ, the limit (Pascanu et al. 2013). Returns |g|, (). A limit of 0
+    means none.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])))
-    scaled = 0 < limit < norm
-    if scaled:
+    norm = get_total_norm(gradients)
+    # Whether it is larger is known on a GPU only later.
+    if limit and (norm.device.type != "cpu" or norm > limit):
+        factor = (limit / norm).clamp(max=1)
         for gradient in gradients:
-            gradient.mul_(limit / norm)
-    return norm, scaled
+            gradient.mul_(factor)
+    return norm
 
 
 def keep_freed_memory() -> None:
@@ -500,7 +546,7 @@ def _torch_settings(workers: Workers) -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(workers.threads)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[workers.device] if workers.device.type == "cuda" else []):
             yield
     finally:
         torch.set_num_threads(threads)

@@ -18,10 +18,14 @@ MASKED_RUN = 4  # steps that are masked together, about as many as a character h
 def ctc_loss(log_probs: Tensor, steps: Tensor, labels: Sequence[list[int]]) -> Tensor:
     """The sum over a batch of -log p(labels), by CTC (Graves et al. 2006).
 
-    log_probs (T, B, C); steps (B,), the valid steps of each line; labels, those of each line.
+    log_probs (T, B, C); steps (B,), the valid steps of each line, on the CPU, or a GPU would have to wait for them;
+    labels, those of each line.
     """
     targets = torch.tensor([label for line in labels for label in line])
     lengths = torch.tensor([len(line) for line in labels])
+    if log_probs.device.type == "mps":  # has no CTC
+        log_probs = log_probs.cpu()
+    targets = targets.to(log_probs.device, non_blocking=True)
     return functional.ctc_loss(log_probs, targets, steps, lengths, BLANK, reduction="sum", zero_infinity=True)
 
 
@@ -34,7 +38,8 @@ def frames_loss(log_probs: Tensor, frames: Sequence[NDArray[int64] | None]) -> T
     for column, labels in enumerate(frames):
         if labels is not None:
             own = log_probs[: len(labels), column]  # (steps, C)
-            loss = loss + functional.nll_loss(own, torch.from_numpy(labels), reduction="sum")
+            targets = torch.from_numpy(labels).to(own.device)
+            loss = loss + functional.nll_loss(own, targets, reduction="sum")
     return loss
 
 
@@ -46,7 +51,7 @@ def consistency_loss(log_probs: Tensor, steps: Tensor) -> Tensor:
     (D(p' || p) + D(p || p')) / 2 with the Kullback-Leibler divergence D, whose first argument has no gradient.
     """
     first, second = log_probs.chunk(2, dim=1)  # (T, B, C) each
-    valid = torch.arange(len(first)).unsqueeze(1) < steps  # (T, B)
+    valid = torch.arange(len(first), device=first.device).unsqueeze(1) < steps.to(first.device)  # (T, B)
     divergence = functional.kl_div(first, second.detach(), reduction="none", log_target=True)
     divergence = divergence + functional.kl_div(second, first.detach(), reduction="none", log_target=True)
     return (divergence.sum(dim=2) * valid).sum() / 2
@@ -56,7 +61,7 @@ def time_mask(x: Tensor) -> Tensor:
     """x (T, B, D) with a share MASKED of the steps of each line set to 0, in runs of MASKED_RUN steps
     (SpecAugment: Park et al. 2019).
     """
-    kept = torch.rand(len(x) // MASKED_RUN + 2, x.shape[1], 1) >= MASKED  # (runs, B, 1)
+    kept = torch.rand(len(x) // MASKED_RUN + 2, x.shape[1], 1, device=x.device) >= MASKED  # (runs, B, 1)
     start = int(torch.randint(MASKED_RUN, ()))  # runs begin at any step
     kept = kept.repeat_interleave(MASKED_RUN, 0)[start : start + len(x)]  # (T, B, 1)
     return x * kept.to(x.dtype)

@@ -88,10 +88,10 @@ def save_checkpoint(
     optimizer: dict[int, dict[str, Tensor]],
 ) -> None:
     """Write a checkpoint. `optimizer` has the moments of each weight, by its number. Raises CannotWrite."""
-    tensors = {f"network.{name}": value.contiguous() for name, value in network.items()}
-    tensors |= {f"ema.{name}": value.contiguous() for name, value in ema.items()}
+    tensors = {f"network.{name}": value.cpu().contiguous() for name, value in network.items()}
+    tensors |= {f"ema.{name}": value.cpu().contiguous() for name, value in ema.items()}
     for index, moments in optimizer.items():
-        tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in moments.items()}
+        tensors |= {f"optimizer.{index}.{name}": value.cpu().contiguous() for name, value in moments.items()}
     write_tensors(checkpoint, tensors, {**identity, "standing": vars(state)})
 
 

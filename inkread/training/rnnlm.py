@@ -48,8 +48,8 @@ def train(
             loss = functional.nll_loss(log_p.flatten(0, 1), targets.flatten())  # (k B, C), (k B,)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            norm, _ = scale_gradient(list(network.parameters()), config.clip)
-            if not math.isfinite(loss.item() + norm):
+            norm = scale_gradient(list(network.parameters()), config.clip)
+            if not math.isfinite(loss.item() + norm.item()):
                 lower = f"try --set learning_rate={config.learning_rate / 3:.1g}"
                 raise TrainingFailed(f"the loss is {loss.item()}", hint=lower)
             optimizer.step()
