@@ -88,7 +88,7 @@ def test_the_region_of_a_line_lies_around_it() -> None:
 def test_typed_text_stands_among_the_lines() -> None:
     page = [*LINES[0], *moved(LINES[1], 0, 80)]
     typed = TypedText("typed", 0, 28, 60, 40)
-    (lines,) = find_ink_lines(page, [typed])
+    lines = [line for paragraph in find_ink_lines(page, [typed]) for line in paragraph]
     assert [line.typed for line in lines] == [None, "typed", None]
     assert lines[1].region.polygon == ((0, 28), (60, 28), (60, 40), (0, 40))
     assert [line.typed for (line,) in find_ink_lines([], [typed])] == ["typed"]

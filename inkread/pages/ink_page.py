@@ -28,7 +28,8 @@ STROKE_HEIGHT = 1.6  # of most strokes that are not dots: single letters have 1 
 DOT = 0.2  # share of the height of most strokes: smaller ones say nothing about the size of the letters
 
 # Drawings
-LONGEST_BAR = 6.0  # a longer straight stroke is a rule, an arrow or underlines
+LONGEST_BAR = 8.0  # a longer straight stroke is a rule, an arrow or underlines
+TALLER = 1.5  # drawings are so much taller, or wider, than most strokes
 STRAIGHT = 0.04  # share of its length: so far from the straight way between its ends is a straight stroke at most
 FRAME = 5.0  # a stroke higher and wider than this, or a closed one on one side, is a frame if it turns seldom
 CLOSED = 0.05  # share of its length: the ends of a closed stroke are nearer than this
@@ -50,13 +51,18 @@ LEVEL = 4.0  # words of this length count for a level page, so that two or three
 
 # Links between chunks
 SAME_HEIGHT = 0.9  # between the middles of two chunks of a line; lines are 2.5 or more apart
-NEXT_HEIGHT = 1.6  # ... if the second one was written at once after the first, beside it
+NEXT_HEIGHT = 1.6  # ... if the second one was written at once after the first, with a usual space
+NEAR_WORD = 6.0  # a wider space than this is more than one between words
 NEXT_WORD = 12.0  # to the next chunk of a line, if it was written next,
 ADDED_WORD = 3.0  # ... and if not: columns are farther apart
 OVERLAP = 2.0  # by which slanted words may overlap
 UP_AND_DOWN = 2.0  # how much more a difference of heights counts than a space, in choosing the next chunk
 END_CHUNKS = 3  # at the end of a line, of which the mean height counts
-SCRAP, SCRAP_DISTANCE = 2.0, 2.3  # a smaller part so near to a line is a comma, an accent or a bar of it
+SCRAP_WIDTH, SCRAP_HEIGHT, SCRAP_DISTANCE = (
+    3.0,
+    2.0,
+    2.3,
+)  # a smaller part so near to a line is a comma, an accent or a bar of it
 MOST_ROUNDS = 8  # of linking: usual pages take three
 MOST_NEIGHBOURS, MOST_PARTS = 60, 3000  # that are compared: the time for millions of scribbles is limited
 
@@ -109,7 +115,9 @@ def find_ink_lines(strokes: Sequence[Stroke], typed: Sequence[TypedText] = ()) -
     Rules, frames and other drawings are left out. Lines of typed text take their place among those of the pen.
     """
     x_height = _usual_x_height(strokes) if strokes else 1.0
-    strokes = [stroke for stroke in strokes if not _is_drawing(stroke, x_height)]
+    x_height = _mean_x_height(_chunks(strokes, x_height)[0], x_height)
+    tall = _height_of_most(strokes) if strokes else 0.0
+    strokes = [stroke for stroke in strokes if not _is_drawing(stroke, x_height, tall)]
     if not strokes:
         x_height = float(np.median([text.bottom - text.top for text in typed])) / 2 if typed else 1.0
     angle = _skew(_chunks(strokes, x_height)[0], strokes, x_height)
@@ -130,10 +138,23 @@ def _usual_x_height(strokes: Sequence[Stroke]) -> float:
     return float(np.median(high)) / STROKE_HEIGHT or float(sizes.max()) or 1.0
 
 
-def _is_drawing(stroke: Stroke, x_height: float) -> bool:
-    """Whether a stroke is a rule, a frame or another drawing rather than writing."""
+def _mean_x_height(chunks: Sequence[_Chunk], x_height: float) -> float:
+    """The x-height of half of the writing, from an estimate: that of words is more exact than that of strokes."""
+    found = sorted((chunk.x_height, chunk.width + chunk.x_height) for chunk in chunks)
+    reached = np.cumsum([weight for _, weight in found])
+    return found[int(np.searchsorted(reached, reached[-1] / 2))][0] if found else x_height
+
+
+def _height_of_most(strokes: Sequence[Stroke]) -> float:
+    """The height, in the units of the ink, that nine of ten strokes have at most, dots left out."""
+    heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
+    return float(np.percentile(heights[heights >= DOT * np.percentile(heights, 75)], 90))
+
+
+def _is_drawing(stroke: Stroke, x_height: float, tall: float) -> bool:
+    """Whether a stroke is a rule, a frame or another drawing rather than writing, most of which is at most so tall."""
     width, height = np.ptp(stroke, axis=0)
-    if max(width, height) < min(LONGEST_BAR, FRAME) * x_height:
+    if max(width, height) < max(min(LONGEST_BAR, FRAME) * x_height, TALLER * tall):
         return False
     way = stroke[-1] - stroke[0]
     length = float(np.hypot(*way))
@@ -274,20 +295,20 @@ def _cost(chunk: _Chunk, other: _Chunk) -> float | None:
     is_next = other.place == chunk.place + 1
     if other.center <= chunk.center or space > (NEXT_WORD if is_next else ADDED_WORD):
         return None
-    if down > (NEXT_HEIGHT if is_next and space < ADDED_WORD else SAME_HEIGHT):
+    if down > (NEXT_HEIGHT if is_next and space < NEAR_WORD else SAME_HEIGHT):
         return None
     return max(space, 0.0) + UP_AND_DOWN * down
 
 
 def _absorb(lines: list[list[_Chunk]], x_height: float) -> list[list[_Chunk]]:
-    """Add what was written later, inside of a longer line: words, and bars and accents of the size of SCRAP."""
+    """Add what was written later, inside of a longer line: words, and bars and accents that are no words."""
     if len(lines) > MOST_PARTS:
         return lines
     kept: list[list[_Chunk]] = []
     for line in sorted(lines, key=lambda line: line[0].left - line[-1].right):  # the longest first
         width = line[-1].right - line[0].left
         height = max(chunk.bottom for chunk in line) - min(chunk.top for chunk in line)
-        is_scrap = max(width, height) < SCRAP * x_height
+        is_scrap = width < SCRAP_WIDTH * x_height and height < SCRAP_HEIGHT * x_height
         reach = (SCRAP_DISTANCE if is_scrap else SAME_HEIGHT) * x_height
         center, middle = line[0].left + width / 2, float(np.mean([chunk.middle for chunk in line]))
         around = [other for other in kept if other[0].left - reach < center < other[-1].right + reach]
