@@ -102,6 +102,13 @@ def test_odd_ink() -> None:
     assert sum(len(line.strokes) for paragraph in find_ink_lines(far) for line in paragraph) <= len(far)
 
 
+def test_very_many_strokes_are_divided_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkread.pages.ink_page.MOST_STROKES", 10)
+    lines = [moved(line, 0, 40 * number) for number, line in enumerate(LINES)]
+    page = [stroke for line in lines for stroke in line]
+    assert numbers(page, find_ink_lines(page)) == expected(*lines)
+
+
 @needs_iam
 @pytest.mark.parametrize("form", ["a01/a01-000/a01-000u", "f02/f02-133/f02-133z", "l10/l10-141/l10-141z"])
 def test_real_pages_are_divided_as_they_were_written(form: str) -> None:

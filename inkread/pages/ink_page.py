@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from inkread.document.elements import Points
 from inkread.features.ink import SWING, baseline_and_x_height, rotate, slope, turning_points
+from inkread.features.ink_lines import split_lines
 from inkread.inputs.ink import Stroke, TypedText
 from inkread.pages.baselines import USUAL_DISTANCE, Baseline, line_distance
 from inkread.pages.reading_order import order_lines
@@ -58,13 +59,12 @@ ADDED_WORD = 3.0  # ... and if not: columns are farther apart
 OVERLAP = 2.0  # by which slanted words may overlap
 UP_AND_DOWN = 2.0  # how much more a difference of heights counts than a space, in choosing the next chunk
 END_CHUNKS = 3  # at the end of a line, of which the mean height counts
-SCRAP_WIDTH, SCRAP_HEIGHT, SCRAP_DISTANCE = (
-    3.0,
-    2.0,
-    2.3,
-)  # a smaller part so near to a line is a comma, an accent or a bar of it
+SCRAP_WIDTH, SCRAP_HEIGHT = 3.0, 2.0  # a smaller part near a line is a comma, an accent or a bar of it
+SCRAP_DISTANCE = 2.3  # ... if it is so near
 MOST_ROUNDS = 8  # of linking: usual pages take three
-MOST_NEIGHBOURS, MOST_PARTS = 60, 3000  # that are compared: the time for millions of scribbles is limited
+# Strokes of a page, neighbours of a chunk and parts of lines that are compared, so that the time is limited: a full
+# page has two or three thousand strokes.
+MOST_STROKES, MOST_NEIGHBOURS, MOST_PARTS = 10_000, 20, 3000
 
 MOST_COLUMNS = 100_000  # of a page: strokes far apart must not fill the memory
 PAGE_PER_PIXEL = 700  # a page of so many pixels, on its longer side, is drawn with lines one pixel wide
@@ -120,6 +120,8 @@ def find_ink_lines(strokes: Sequence[Stroke], typed: Sequence[TypedText] = ()) -
     strokes = [stroke for stroke in strokes if not _is_drawing(stroke, x_height, tall)]
     if not strokes:
         x_height = float(np.median([text.bottom - text.top for text in typed])) / 2 if typed else 1.0
+    if len(strokes) > MOST_STROKES:
+        return _lines_in_time(strokes, x_height)
     angle = _skew(_chunks(strokes, x_height)[0], strokes, x_height)
     level = rotate(strokes, -angle)
     chunks, small = _chunks(level, x_height)
@@ -128,6 +130,17 @@ def find_ink_lines(strokes: Sequence[Stroke], typed: Sequence[TypedText] = ()) -
     lines = [InkLine(_in_order(part, strokes), _region(part, level, angle)) for part in parts]
     lines += [InkLine((), Region(text.corners, text.corners[:1:-1]), text.text) for text in typed]
     return _ordered(lines, angle, x_height)
+
+
+def _lines_in_time(strokes: Sequence[Stroke], x_height: float) -> list[list[InkLine]]:
+    """The lines in the order in which they were written, for more strokes than are compared with one another."""
+    lines = []
+    for line in split_lines(strokes):
+        points = np.concatenate(line)
+        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        chunk = _Chunk(0, list(range(len(line))), left, top, right, bottom, baseline_and_x_height(line)[0], x_height)
+        lines.append(InkLine(tuple(line), _region([chunk], line, 0.0)))
+    return [lines]
 
 
 def _usual_x_height(strokes: Sequence[Stroke]) -> float:
