@@ -375,7 +375,7 @@ def test_damage_that_viewers_ignore(tmp_path: Path, capfd: pytest.CaptureFixture
 
 XOPP = """<xournal><page width="300" height="200"><layer>
 <stroke tool="pen" color="#000000ff" width="1.4">20 40 20 60 40 50 40 40 40 60</stroke>
-<stroke tool="pen" color="#000000ff" width="1.4">60 60</stroke>
+<stroke tool="pen" color="red" width="6 5 4">60 60</stroke>
 <text font="Sans" size="12" x="100" y="120" color="#000000ff">typed, déjà</text></layer></page>
 <page width="300" height="200"><layer/></page></xournal>"""
 
@@ -405,8 +405,10 @@ def test_a_notebook_keeps_its_pages_strokes_and_typed_text(tmp_path: Path) -> No
         assert [page.get_size() for page in document] == [pytest.approx((300, 200), abs=0.1)] * 2
         assert document[0].get_textpage().get_text_range().split() == ["ab", "c", "typed,", "déjà"]
         drawn = document[0].render(scale=1, grayscale=True).to_numpy()
+        color = document[0].render(scale=1, rev_byteorder=True).to_numpy()
         blank = document[1].render(scale=1, grayscale=True).to_numpy()
-    assert drawn[45:58, 20].max() < 200 and drawn[60, 60] < 200  # a stroke, and a dot
+    assert drawn[45:58, 20].max() < 200 and drawn[45:52, 23].min() > 200  # a thin stroke
+    assert color[59:61, 59:61, 0].min() > 200 and color[59:61, 59:61, 1].max() < 60  # a thick red dot
     assert drawn[120:136, 100:160].min() < 100 and drawn[150:, :].min() == 255 and blank.min() == 255
     x, y, x2, y2 = word_boxes(written, 0, (300, 200))["ab"]
     assert 15 < x < x2 < 60 and 30 < y < y2 < 65

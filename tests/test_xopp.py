@@ -10,7 +10,7 @@ import pytest
 
 from inkread.errors import BadInput
 from inkread.inputs import Inks, open_input
-from inkread.inputs.ink import Ink, TypedText
+from inkread.inputs.ink import Ink, Pen, TypedText
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "pen-files"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="../shared/data/pen-files is not there")
@@ -129,3 +129,17 @@ def test_real_files() -> None:
         "xpp-suite.xopp": [(5, 1)],
         "xpp-text.xopp": [(0, 10)],
     }
+
+
+def test_pens_have_a_width_and_a_colour_also_where_whiteout_cuts_strokes() -> None:
+    def stroke(color: str, width: str, y: int) -> str:
+        return f'<stroke tool="pen" color="{color}" width="{width}">0 {y} 150 {y} 300 {y}</stroke>'
+
+    given = [("red", "3.6"), ("#0000ff80", "1.8 1 1"), ("nothing", "thick")]
+    lines = [stroke(*pen, 100 * number) for number, pen in enumerate(given, 1)]
+    white = '<stroke tool="eraser" color="#ffffffff" width="20">150 190 150 210</stroke>'  # cuts the second stroke
+    (ink,) = pages_of(notes(layer(*lines, white)))
+    assert [round(float(part[0, 1]) * 72 / 200) for part in ink.strokes] == [100, 200, 200, 300]
+    blue = Pen(5.0, (0, 0, 255))
+    assert ink.pens[:3] == (Pen(10.0, (255, 0, 0)), blue, blue)
+    assert ink.pens[3].color == (0, 0, 0) and ink.pens[3].width == pytest.approx(1.41 * 200 / 72)

@@ -38,6 +38,14 @@ class TypedText:
 
 
 @dataclass(frozen=True)
+class Pen:
+    """What a stroke was drawn with."""
+
+    width: float  # in the unit of the strokes
+    color: tuple[int, int, int] = (0, 0, 0)  # red, green and blue, 0 to 255
+
+
+@dataclass(frozen=True)
 class Ink:
     """The strokes of a page, a line or a word, and what their file says about them."""
 
@@ -47,6 +55,7 @@ class Ink:
     split: str | None = None
     size: tuple[float, float] | None = None  # width and height of the page, in pixels at PAGE_DPI; None: it has none
     typed: tuple[TypedText, ...] = ()  # text on the page that is known already
+    pens: tuple[Pen, ...] = ()  # that of each stroke, or () where the file does not say it
 
 
 def check_inks(name: str, inks: Sequence[Ink]) -> None:

@@ -10,12 +10,13 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from inkread.errors import BadInput
-from inkread.inputs.ink import MAX_POINTS, PAGE_DPI, Ink, Stroke, TypedText
+from inkread.inputs.ink import MAX_POINTS, PAGE_DPI, Ink, Pen, Stroke, TypedText
 from inkread.inputs.source import MAX_UNPACKED, Source, is_zip, members, open_source, text_start, unzipped
 
 NAME = "reMarkable"
@@ -38,6 +39,13 @@ CHARACTER_WIDTH = 0.35  # of the height of a line, roughly: the file does not sa
 # Two anchors that stand for no character: the top and the bottom of the text.
 SPECIAL_ANCHORS = {281474976710654: 270.0, 281474976710655: 700.0}
 
+WIDTH_UNITS = 4  # per pixel: the width of a pen at a point
+# The inks that are not black, as a screen shows them; by the names in rmscene.
+COLORS = {
+    "GRAY": (128, 128, 128), "WHITE": (255, 255, 255), "BLUE": (0, 98, 204), "RED": (217, 7, 7),
+    "GREEN": (0, 150, 60), "GREEN_2": (0, 150, 60), "CYAN": (0, 160, 220), "MAGENTA": (200, 0, 160),
+    "YELLOW": (240, 200, 0), "YELLOW_2": (240, 200, 0), "PINK": (240, 100, 160),
+}  # fmt: skip
 NOT_PENS = ("HIGHLIGHTER_1", "HIGHLIGHTER_2", "SHADER", "ERASER", "ERASER_AREA")
 
 log = logging.getLogger("inkread")
@@ -149,7 +157,7 @@ def _page(name: str, data: bytes) -> Ink:
         tree: Any = SceneTree()  # type: ignore[no-untyped-call]
         rmscene.build_tree(tree, blocks)
         anchors, typed = _text(tree.root_text)
-        strokes = tuple(_strokes(tree.root, 0.0, 0.0, anchors))
+        drawn = list(_strokes(tree.root, 0.0, 0.0, anchors))
     except RecursionError:
         raise
     except Exception as error:  # rmscene raises many kinds of errors for damaged files
@@ -159,7 +167,10 @@ def _page(name: str, data: bytes) -> Ink:
     if unknown:
         log.info("%s: %d part%s of unknown kinds left out", name, unknown, "s" * (unknown != 1))
     width, height = (tree.scene_info and tree.scene_info.paper_size) or PAGE_SIZE
-    return _on_page(strokes, typed, float(width), float(height))
+    return replace(
+        _on_page(tuple(stroke for stroke, _ in drawn), typed, float(width), float(height)),
+        pens=tuple(pen for _, pen in drawn),
+    )
 
 
 def _on_page(strokes: tuple[Stroke, ...], typed: list[TypedText], width: float, height: float) -> Ink:
@@ -182,8 +193,8 @@ def _on_page(strokes: tuple[Stroke, ...], typed: list[TypedText], width: float, 
     return Ink(moved, size=(width * SCALE, height * SCALE), typed=placed)
 
 
-def _strokes(group: Any, x: float, y: float, anchors: dict[Any, float]) -> Iterator[Stroke]:
-    """The strokes of pens in the visible layers and groups below a group, which stands at x and y."""
+def _strokes(group: Any, x: float, y: float, anchors: dict[Any, float]) -> Iterator[tuple[Stroke, Pen]]:
+    """The strokes, with their pens, in the visible layers and groups below a group, which stands at x and y."""
     if not group.visible.value:
         return
     for item in group.children.values():
@@ -192,7 +203,9 @@ def _strokes(group: Any, x: float, y: float, anchors: dict[Any, float]) -> Itera
             right = item.anchor_origin_x.value if item.anchor_origin_x else 0.0
             yield from _strokes(item, x + (right if anchor else 0.0), y + anchors.get(anchor, 0.0), anchors)
         elif hasattr(item, "points") and item.points and item.tool.name not in NOT_PENS:
-            yield np.array([(point.x, point.y) for point in item.points]) + [x, y]
+            width = SCALE * float(np.median([point.width for point in item.points])) / WIDTH_UNITS
+            pen = Pen(width, COLORS.get(item.color.name, (0, 0, 0)))
+            yield np.array([(point.x, point.y) for point in item.points]) + [x, y], pen
 
 
 def _text(text: Any) -> tuple[dict[Any, float], list[TypedText]]:

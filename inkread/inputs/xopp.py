@@ -5,6 +5,7 @@ read. Xournal++ keeps no erased strokes, but its whiteout is a white stroke over
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from xml.etree.ElementTree import Element
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from inkread.errors import BadInput
 from inkread.inputs._xml import line_of, parse, root_name, tag
-from inkread.inputs.ink import MAX_POINTS, PAGE_DPI, Ink, Stroke, TypedText
+from inkread.inputs.ink import MAX_POINTS, PAGE_DPI, Ink, Pen, Stroke, TypedText
 from inkread.inputs.source import Source, is_zip, unzipped
 
 NAME = "Xournal++"
@@ -25,6 +26,13 @@ CONTENT = "content.xml"  # the notes in an .xopp of version 1.0.7 to 1.0.9, whic
 LARGEST_PAGE = 20_000.0  # points: 7 metres. Larger ones are damaged
 LINE_HEIGHT, CHARACTER_WIDTH = 1.2, 0.5  # of typed text, in its font size: those of most fonts, as the file has none
 COORDINATE_CHARACTERS = 20  # that the coordinates of a point take at most, in a stroke with MAX_POINTS
+USUAL_WIDTH = 1.41  # points: the medium pen of Xournal++
+# The names of Xournal and Xournal++, in their file load handlers.
+COLORS = {
+    "black": "#000000", "blue": "#3333cc", "red": "#ff0000", "green": "#008000", "gray": "#808080",
+    "lightblue": "#00c0ff", "lightgreen": "#00ff00", "magenta": "#ff00ff", "orange": "#ff8000", "yellow": "#ffff00",
+    "white": "#ffffff",
+}  # fmt: skip
 MASK_SIDE = 3000  # pixels: the resolution with which whiteout hides strokes is 0.3 points on A4
 
 
@@ -53,6 +61,7 @@ def _page(name: str, page: Element) -> Ink:
         problem = f"a page of {width:g} x {height:g} points"
         raise BadInput(problem, path=name, line=line_of(page), hint="correct its size")
     strokes: list[Stroke] = []
+    pens: list[Pen] = []
     white: list[tuple[int, Stroke, float]] = []  # whiteout: the number of strokes before it, its path and its width
     typed: list[TypedText] = []
     for layer in page:
@@ -66,9 +75,12 @@ def _page(name: str, page: Element) -> Ink:
                     white.append((len(strokes), points, _width(name, item)))
                 elif tool != "highlighter" and item.get("style", "plain") == "plain" and len(points):
                     strokes.append(points)
+                    pens.append(_pen(item))
     if white:
-        strokes = list(_without_hidden(strokes, white, width, height))
-    return Ink(tuple(stroke * SCALE for stroke in strokes), size=(width * SCALE, height * SCALE), typed=tuple(typed))
+        visible = list(_without_hidden(strokes, white, width, height))
+        strokes, pens = [part for _, part in visible], [pens[number] for number, _ in visible]
+    scaled = tuple(stroke * SCALE for stroke in strokes)
+    return Ink(scaled, size=(width * SCALE, height * SCALE), typed=tuple(typed), pens=tuple(pens))
 
 
 def _points(name: str, stroke: Element) -> Stroke:
@@ -111,6 +123,20 @@ def _width(name: str, stroke: Element) -> float:
     return width
 
 
+def _pen(stroke: Element) -> Pen:
+    """The pen of a stroke; what is damaged does not matter, as it does not change what is read."""
+    try:
+        width = float((stroke.get("width") or "").split()[0])
+    except (ValueError, IndexError):
+        width = USUAL_WIDTH
+    color = COLORS.get(stroke.get("color", ""), stroke.get("color", ""))
+    if re.fullmatch(r"#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?", color):
+        red, green, blue = bytes.fromhex(color[1:7])
+    else:
+        red = green = blue = 0
+    return Pen(SCALE * (width if 0 < width <= LARGEST_PAGE else USUAL_WIDTH), (red, green, blue))
+
+
 def _typed(name: str, box: Element) -> Iterator[TypedText]:
     """The lines of a text box. The file has no width, so that of a line is estimated."""
     left, top, size = (_number(name, box, key) for key in ("x", "y", "size"))
@@ -126,8 +152,8 @@ def _typed(name: str, box: Element) -> Iterator[TypedText]:
 
 def _without_hidden(
     strokes: Sequence[Stroke], white: Sequence[tuple[int, Stroke, float]], width: float, height: float
-) -> Iterator[Stroke]:
-    """The parts of strokes that no whiteout hides which was made after them."""
+) -> Iterator[tuple[int, Stroke]]:
+    """The parts of strokes that no whiteout hides which was made after them, each with the number of its stroke."""
     scale = MASK_SIDE / max(width, height)
     mask = Image.new("I", (math.ceil(width * scale) + 1, math.ceil(height * scale) + 1), 0)
     brush = ImageDraw.Draw(mask)
@@ -141,4 +167,4 @@ def _without_hidden(
         x, y = np.nan_to_num(stroke * scale).clip(0, [mask.width - 1, mask.height - 1]).astype(int).T
         hidden = hidden_before[y, x] > number
         begins = [0, *(np.flatnonzero(np.diff(hidden)) + 1).tolist()]
-        yield from (stroke[a:b] for a, b in pairwise([*begins, len(stroke)]) if not hidden[a])
+        yield from ((number, stroke[a:b]) for a, b in pairwise([*begins, len(stroke)]) if not hidden[a])

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 from pikepdf import Dictionary, Name, Pdf
 
 from inkread.document.elements import Page, Paragraph
-from inkread.inputs.ink import PAGE_DPI, Ink
+from inkread.inputs.ink import PAGE_DPI, Ink, Pen
 from inkread.outputs.text_layer import Placement
 
 Floats = NDArray[np.float64]
@@ -16,7 +18,7 @@ Floats = NDArray[np.float64]
 POINTS_PER_INCH = 72  # the unit of lengths in a PDF
 A4_HEIGHT = 842  # points: the longer side of a page whose size is unknown
 MARGIN = 10.0  # points, around strokes that have no page
-PEN_WIDTH = 1.2  # points, 0.4 mm: a usual pen
+PEN_WIDTH, THINNEST = 1.2, 0.3  # points: a usual pen has 0.4 mm; a line of 0.1 mm can still be seen
 TYPED_FONT = "/InkreadTyped"
 TYPED_SIZE, TYPED_BASELINE = (
     0.75,
@@ -72,8 +74,12 @@ def add_ink(pdf: Pdf, ink: Ink) -> InkSheet:
     """Add a page with the strokes and the typed text."""
     sheet = sheet_of(ink)
     page = pdf.add_blank_page(page_size=(sheet.width, sheet.height))
-    content = [f"{PEN_WIDTH} w 1 J 1 j".encode()]  # round ends and corners
-    content += (_path(sheet.points(stroke)) for stroke in ink.strokes if len(stroke))
+    content = [b"1 J 1 j"]  # round ends and corners
+    pens = ink.pens or [Pen(PEN_WIDTH / sheet.scale)] * len(ink.strokes)
+    for pen, strokes in groupby(zip(pens, ink.strokes, strict=True), key=itemgetter(0)):
+        color = _numbers(level / 255 for level in pen.color)
+        content.append(b"%s RG %s w" % (color, _numbers([max(pen.width * sheet.scale, THINNEST)])))
+        content += (_path(sheet.points(stroke)) for _, stroke in strokes if len(stroke))
     for text in ink.typed:
         if encoded := _encode(text.text):
             height = text.bottom - text.top
