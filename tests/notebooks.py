@@ -24,10 +24,10 @@ def xopp(strokes: Sequence[Stroke]) -> bytes:
 
 def rmdoc(strokes: Sequence[Stroke]) -> bytes:
     """A notebook of a reMarkable tablet with one page. Needs rmscene."""
-    import rmscene  # type: ignore[import-untyped]
+    import rmscene
     from rmscene import scene_items
-    from rmscene.crdt_sequence import CrdtSequenceItem  # type: ignore[import-untyped]
-    from rmscene.tagged_block_common import CrdtId  # type: ignore[import-untyped]
+    from rmscene.crdt_sequence import CrdtSequenceItem
+    from rmscene.tagged_block_common import CrdtId
 
     blocks = list(rmscene.simple_text_document("", uuid.UUID(int=1)))
     for number, stroke in enumerate(_on_page(strokes, -550, 1100), start=20):
