@@ -10,6 +10,7 @@ in --text are told apart: how many of them, and of the numbers, are read right. 
 import argparse
 import itertools
 import json
+import math
 import re
 import sys
 import time
@@ -31,7 +32,7 @@ from inkread.lm.fusion import Fusion
 from inkread.lm.lexicon import with_user_words
 from inkread.lm.text import read_text, read_words
 from inkread.model.checkpoint import load_model
-from inkread.model.decoder import LanguageScorer, align, greedy, prefix_beam
+from inkread.model.decoder import LanguageScorer, greedy, read_beam
 from inkread.model.recognizer import Recognizer
 
 WEIGHTS = (0.4, 0.6, 0.8, 1.0)
@@ -71,9 +72,10 @@ def main() -> None:
     measure(texts, scores, alphabet, None, known, "beam")
     reader = with_user_words(language, read_words(arguments.words)) if arguments.words else language
     scorer = Fusion(reader, alphabet)
-    grid = itertools.product(WEIGHTS, BONUSES) if arguments.grid else [(scorer.weight, scorer.bonus)]
-    for scorer.weight, scorer.bonus in grid:
-        name = f"{Path(arguments.lm).name}, weight {scorer.weight:.2f}, bonus {scorer.bonus:.2f}"
+    grid = itertools.product(WEIGHTS, BONUSES) if arguments.grid else [(reader.weight, reader.bonus)]
+    for scorer.weight, bonus in grid:
+        scorer.gain = math.exp(bonus)
+        name = f"{Path(arguments.lm).name}, weight {scorer.weight:.2f}, bonus {bonus:.2f}"
         measure(texts, scores, alphabet, scorer, known, name)
 
 
@@ -113,7 +115,7 @@ def measure(
     seconds = []
     for text, log_probs in zip(texts, scores, strict=True):
         began = time.process_time()
-        labels = align(log_probs, prefix_beam(log_probs, scorer=scorer)[0][0]) if beam else greedy(log_probs)
+        labels = read_beam(log_probs, scorer) if beam else greedy(log_probs)
         seconds.append(time.process_time() - began)
         read = alphabet.decode(label.label for label in labels)
         edits += edit_distance(text, read), len(text), edit_distance(words(text), words(read)), len(words(text))

@@ -1,5 +1,7 @@
 """Texts that the tests of language models share."""
 
+import math
+
 from inkread.lm.ngram import NgramModel
 
 LINES = ["the cat sat on the mat", "that is the one", "a hat, a cat", "on that", "the end"] * 3
@@ -13,4 +15,4 @@ def log_p(model: NgramModel, text: str, token: str) -> float:
     state = model.start
     for character in text:
         state = model.step(state, model.code(character))[1]
-    return model.step(state, model.tokens.index(token))[0]
+    return math.log(model.step(state, model.tokens.index(token))[0])

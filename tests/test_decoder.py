@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inkread.model.decoder import Label, align, greedy, prefix_beam
+from inkread.model.decoder import Label, align, greedy, prefix_beam, read_beam
 
 A, B = 1, 2
 EXACT: dict[str, Any] = {"token_threshold": 0.0, "beam_threshold": 0.0}  # nothing is left out
@@ -146,6 +146,9 @@ class Bigrams:
     def finish(self, state: int) -> float:
         return float(self.factors[state][0])
 
+    def context(self, state: int) -> int:
+        return state
+
     def weigh(self, labels: tuple[int, ...]) -> float:
         return float(sum(np.log(self.factors[a][b]) for a, b in itertools.pairwise((0, *labels, 0))))
 
@@ -172,6 +175,28 @@ def test_pruning_changes_little(log_probs: np.ndarray, seed: int) -> None:
     (quick, quick_score), *_ = prefix_beam(log_probs, 1000, Bigrams(seed), token_threshold=1e-4, beam_threshold=1e-6)
     assert quick_score == pytest.approx(score, abs=0.05) and quick_score <= score + 1e-9
     assert quick == best or dict(prefix_beam(log_probs, 1000, Bigrams(seed), **EXACT))[quick] > score - 0.05
+
+
+@pytest.mark.parametrize("scorer", [None, Bigrams(1)])
+def test_merged_prefixes_are_listed_with_their_probabilities(scorer: Bigrams | None) -> None:
+    """Three times one of two labels, with certain blanks between. The beam merges all that end in the same label."""
+    rows: list[list[float]] = []
+    for first, second in ((0.6, 0.4), (0.3, 0.7), (0.9, 0.1)):
+        labels = [0.0, first, second, 0.0, 0.0] if len(rows) != 2 else [0.0, 0.0, 0.0, first, second]
+        rows += [labels, [1.0, 0.0, 0.0, 0.0, 0.0]]
+    truth = {labels: score for labels, score in every_labelling(logs(rows)).items() if score > -np.inf}
+    if scorer:
+        truth = {labels: score + scorer.weigh(labels) for labels, score in truth.items()}
+    found = prefix_beam(logs(rows), 8, scorer, **EXACT)
+    assert len(found) == 8 and dict(found) == pytest.approx(truth)
+    assert [labels for labels, _ in found] == sorted(truth, key=lambda labels: -truth[labels])
+    assert prefix_beam(logs(rows), 4, scorer, **EXACT) == found[:4]
+
+
+@given(posteriors_without_ties(), st.integers(0, 99))
+def test_a_line_is_read_as_the_best_of_the_list(log_probs: np.ndarray, seed: int) -> None:
+    scorer = Bigrams(seed)
+    assert read_beam(log_probs, scorer) == align(log_probs, prefix_beam(log_probs, scorer=scorer)[0][0])
 
 
 def test_certain_blanks_separate_labels_and_long_lines_do_not_underflow() -> None:

@@ -20,13 +20,13 @@ def test_a_mixture_by_hand() -> None:
     mixture = Mixture(models)
     first, state = mixture.step(mixture.start, mixture.code("t"))
     p = [math.exp(log_p(model, "", "t")) for model in models]
-    assert math.exp(first) == pytest.approx(sum(p) / 2)
+    assert first == pytest.approx(sum(p) / 2)
     shares = [0.02 + 0.96 * each / sum(p) for each in p]
     second, _ = mixture.step(state, mixture.code("h"))
     q = [math.exp(log_p(model, "t", "h")) for model in models]
-    assert math.exp(second) == pytest.approx(sum(share * each for share, each in zip(shares, q, strict=True)))
+    assert second == pytest.approx(sum(share * each for share, each in zip(shares, q, strict=True)))
     same = Mixture([models[0]] * 2)
-    assert same.step(same.start, same.code("t"))[0] == pytest.approx(log_p(models[0], "", "t"))
+    assert same.step(same.start, same.code("t"))[0] == pytest.approx(p[0])
 
 
 def test_a_mixture_adds_up_to_one_and_recognises_the_language() -> None:
@@ -36,9 +36,7 @@ def test_a_mixture_adds_up_to_one_and_recognises_the_language() -> None:
         for character in text:
             state = mixture.step(state, mixture.code(character))[1]
         # every token except the start of a line
-        assert sum(math.exp(mixture.step(state, token)[0]) for token in range(1, len(mixture.tokens))) == pytest.approx(
-            1
-        )
+        assert sum(mixture.step(state, token)[0] for token in range(1, len(mixture.tokens))) == pytest.approx(1)
         assert language is None or state[1][language] > 0.9
     assert mixture.code("é") != mixture.code("e") and mixture.code("ë") == mixture.code("e")
 
@@ -47,8 +45,8 @@ def test_a_mixture_of_very_many_models_still_adds_up_to_one() -> None:
     mixture = Mixture([fit(LINES, 2), fit(FRENCH, 2)] * 40)
     state = mixture.start
     for character in "the cat là":
-        log_p, state = mixture.step(state, mixture.code(character))
-        assert log_p < 0
+        p, state = mixture.step(state, mixture.code(character))
+        assert 0 < p < 1
     assert sum(state[1]) == pytest.approx(1) and min(state[1]) > 0
 
 

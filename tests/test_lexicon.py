@@ -13,8 +13,8 @@ from inkread.lm.ngram import END, NgramModel
 def chain(model: WithWords, text: str) -> list[float]:
     found, state = [], model.start
     for character in text:
-        log_p, state = model.step(state, model.code(character))
-        found.append(math.exp(log_p))
+        p, state = model.step(state, model.code(character))
+        found.append(p)
     return found
 
 
@@ -29,7 +29,7 @@ def test_with_words_probabilities_still_add_up_to_one() -> None:
         following = []
         for state in ahead:
             steps = [model.step(state, token) for token in range(1, len(model.tokens))]
-            assert sum(math.exp(log_p) for log_p, _ in steps) == pytest.approx(1, abs=1e-5)
+            assert sum(p for p, _ in steps) == pytest.approx(1, abs=1e-5)
             following += [after for _, after in steps]
         ahead = following[::7]
 
@@ -37,14 +37,9 @@ def test_with_words_probabilities_still_add_up_to_one() -> None:
 def test_the_probability_of_a_user_word_by_hand() -> None:
     plain = fit([*LINES, "xyz"], 4)
     model = WithWords(plain, {"zyx": 1, "the": 1}, share=0.1)
-    total, state = 0.0, model.start
-    for character in "zyx":
-        log_p, state = model.step(state, model.code(character))
-        total += log_p
-    assert math.exp(total) == pytest.approx(0.1 / 2, rel=0.01)  # the model alone gives almost nothing
+    assert math.prod(chain(model, "zyx")) == pytest.approx(0.1 / 2, rel=0.01)  # the model alone gives almost nothing
     inner = 0.1 / 2 + 0.9 * math.exp(plain.score("the") - log_after(plain, "the"))
-    total = sum(math.log(p) for p in chain(model, "the"))
-    assert math.exp(total) == pytest.approx(inner, rel=1e-4)  # the sum of both possibilities
+    assert math.prod(chain(model, "the")) == pytest.approx(inner, rel=1e-4)  # the sum of both possibilities
 
 
 def test_the_words_of_the_training_text_by_hand() -> None:
@@ -55,12 +50,12 @@ def test_the_words_of_the_training_text_by_hand() -> None:
     ca = reader.step(reader.step(reader.start, reader.code("c"))[1], reader.code("a"))[1]
     assert ca[2] > 0.5  # both characters fit a word
     p_t = math.exp(log_p(model, "ca", "t"))
-    assert math.exp(reader.step(ca, reader.code("t"))[0]) == pytest.approx(ca[2] * 2 / 4 + (1 - ca[2]) * p_t)
+    assert reader.step(ca, reader.code("t"))[0] == pytest.approx(ca[2] * 2 / 4 + (1 - ca[2]) * p_t)
     cat = reader.step(ca, reader.code("t"))[1]
     between = sum(math.exp(log_p(model, "cat", token)) for token in (END, " ", "-"))
     p_space = math.exp(log_p(model, "cat", " "))
     over = cat[2] * p_space / between + (1 - cat[2]) * p_space  # no other word continues like this
-    assert math.exp(reader.step(cat, reader.code(" "))[0]) == pytest.approx(over)
+    assert reader.step(cat, reader.code(" "))[0] == pytest.approx(over)
     assert reader.step(cat, reader.code(" "))[1][1:] == reader.start[1:]  # another word begins
     assert reader.step(cat, reader.code("4"))[1][1] is None
     assert with_learned_words(fit(["12", "34"], 2)).start == 1  # without words it is the model itself

@@ -19,6 +19,16 @@ def test_a_score_is_the_chain_rule_and_all_lines_add_up_to_one() -> None:
     assert 0.98 < total < 1  # the rest are longer lines
 
 
+def test_the_probability_of_any_of_several_tokens_is_their_sum() -> None:
+    model = fit(LINES, 4, prune=0.5)
+    tokens = frozenset({1, model.code(" "), model.code("a"), model.code(",")})
+    for text in ("", "t", "the ca", "the cat", "xqx"):
+        state = model.start
+        for character in text:
+            state = model.step(state, model.code(character))[1]
+        assert model.any_of(state, tokens) == pytest.approx(sum(model.step(state, token)[0] for token in tokens))
+
+
 def test_unknown_characters_get_the_token_of_their_look_alike() -> None:
     model = fit(['don\'t be "late" - go'], 3)
     assert (

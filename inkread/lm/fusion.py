@@ -1,7 +1,7 @@
 """Language models in the beam search: shallow fusion, and mixtures of several languages."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,7 +30,16 @@ class LanguageModel(Protocol):
         """The token of a character."""
 
     def step(self, state: Any, token: int) -> tuple[float, Any]:
-        """log p(token | state), and the next state."""
+        """p(token | state), and the next state."""
+
+    def any_of(self, state: Any, tokens: frozenset[int]) -> float:
+        """The probability that one of these tokens follows."""
+
+    def context(self, state: Any) -> Hashable:
+        """What the probabilities of all further tokens depend on, apart from probabilities in the state itself.
+
+        Prefixes with equal contexts are merged in the beam search.
+        """
 
 
 class Fusion:
@@ -41,21 +50,25 @@ class Fusion:
     No character is rated below FLOOR, so that the language model cannot override confident characters of the network.
     """
 
-    FLOOR = math.log(1e-5)  # log-probability; 1e-3 did not lower the error rate on development lines
+    FLOOR = 1e-5  # 1e-3 did not lower the error rate on development lines
 
     def __init__(self, model: LanguageModel, alphabet: Alphabet) -> None:
         self.model, self.start = model, model.start
-        self.weight, self.bonus = model.weight, model.bonus
+        self.weight, self.gain = model.weight, math.exp(model.bonus)
         self.codes = [-1, *map(model.code, alphabet.characters)]  # label -> token; the blank has none
 
     def extend(self, state: Any, label: int) -> tuple[float, Any]:
         """The factor that one more label gives to the probability of a prefix, and the next state."""
-        log_p, state = self.model.step(state, self.codes[label])
-        return math.exp(self.weight * max(log_p, self.FLOOR) + self.bonus), state
+        p, state = self.model.step(state, self.codes[label])
+        return max(p, self.FLOOR) ** self.weight * self.gain, state
 
     def finish(self, state: Any) -> float:
         """The factor that the end of the line gives."""
-        return math.exp(self.weight * max(self.model.step(state, 1)[0], self.FLOOR))
+        return math.pow(max(self.model.step(state, 1)[0], self.FLOOR), self.weight)
+
+    def context(self, state: Any) -> Hashable:
+        """What the factors of all further labels depend on, see LanguageModel."""
+        return self.model.context(state)
 
 
 class Mixture:
@@ -98,12 +111,23 @@ class Mixture:
         return code_of(character, self._code)
 
     def step(self, state: tuple[tuple[Any, ...], tuple[float, ...]], token: int) -> tuple[float, Any]:
-        """log p(token | state), and the next state."""
-        joint, after = [], []
-        for model, inner, share, (code, part) in zip(self.models, *state, self._codes[token], strict=True):
-            log_p, inner = model.step(inner, code)
-            joint.append(share * part * math.exp(log_p))
+        """p(token | state), and the next state."""
+        inners, shares = state
+        after, joint = [], []
+        for model, inner, share, (code, part) in zip(self.models, inners, shares, self._codes[token], strict=True):
+            p, inner = model.step(inner, code)
             after.append(inner)
-        mixed = sum(joint)
-        kept = 1 - self.min_share * len(joint)
-        return math.log(mixed), (tuple(after), tuple(kept * part / mixed + self.min_share for part in joint))
+            joint.append(share * part * p)
+        p, least = sum(joint), self.min_share
+        kept = (1 - least * len(joint)) / p
+        return p, (tuple(after), tuple([kept * part + least for part in joint]))
+
+    def any_of(self, state: tuple[tuple[Any, ...], tuple[float, ...]], tokens: frozenset[int]) -> float:
+        """The probability that one of these tokens follows."""
+        return sum([self.step(state, token)[0] for token in tokens])
+
+    def context(self, state: tuple[tuple[Any, ...], tuple[float, ...]]) -> Hashable:
+        """What the probabilities of all further tokens depend on; of the shares, only which of them is the largest."""
+        inners, shares = state
+        contexts = [model.context(inner) for model, inner in zip(self.models, inners, strict=True)]
+        return shares.index(max(shares)), tuple(contexts)

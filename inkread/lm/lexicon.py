@@ -3,20 +3,21 @@
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from inkread.alphabet import normal
-from inkread.lm.fusion import LanguageModel
-from inkread.lm.ngram import NgramModel
+from inkread.lm.fusion import LanguageModel, Mixture
+from inkread.lm.ngram import CACHED, NgramModel
 
 LEARNED_SHARE = 0.7  # the probability that a word is one of the training text; chosen on development lines
 USER_SHARE = 0.1  # the probability that a word is one of the user's
 MAX_SHARE = 0.999  # the probability that a word of the lexicon is not part of a longer word, such as its plural
 
-WordRange = tuple[int, int, str]  # the sorted words from first to last + 1, which all begin with this text
+# The sorted words from first to last + 1, which all begin with this text; and the share of the word that is this text.
+WordRange = tuple[int, int, str, float]
 
 
 class WithWords:
@@ -39,53 +40,60 @@ class WithWords:
         # the sum of the weights of all words before each word
         self.below = [0.0, *np.cumsum([weights[word] for word in self.words]).tolist()]
         self.share = share
-        self.all: WordRange = (0, len(self.words), "")
+        self.all: WordRange = (0, len(self.words), "", 0.0)
+        self._longer: dict[str, tuple[float, WordRange | None]] = {}  # see _continue; filled when first needed
         self.start = (model.start, self.all, share)
         between = [code for code, name in enumerate(model.tokens) if len(name) == 1 and not name.isalnum()]
-        self.between = {1, *between}  # the tokens that separate words; 1 is the end of the line
-        self._between_p: dict[Any, float] = {}  # state -> the probability that one of them follows
+        self.between = frozenset({1, *between})  # the tokens that separate words; 1 is the end of the line
 
     def code(self, character: str) -> int:
         """The token of a character."""
         return self.model.code(character)
 
+    def any_of(self, state: Any, tokens: frozenset[int]) -> float:
+        """The probability that one of these tokens follows."""
+        return sum([self.step(state, token)[0] for token in tokens])
+
     def step(self, state: tuple[Any, WordRange | None, float], token: int) -> tuple[float, Any]:
-        """log p(token | state), and the next state."""
+        """p(token | state), and the next state."""
         inner, candidates, share = state
-        log_p, after = self.model.step(inner, token)
+        p, after = self.model.step(inner, token)
         longer = None
         if candidates is not None:
-            p = math.exp(log_p)
-            from_words, longer = self._from_words(inner, candidates, token, p)
-            mixed = share * from_words + (1 - share) * p
-            log_p, share = math.log(mixed), min(share * from_words / mixed, MAX_SHARE)
+            _, _, begun, complete = candidates
+            spelling = begun + chr(token)
+            from_words, longer = self._longer.get(spelling) or self._continue(candidates, spelling)
+            if complete and token in self.between:  # the word is complete: the model says what follows it
+                from_words += complete * p / self.model.any_of(inner, self.between)
+            from_words *= share
+            p = from_words + (1 - share) * p
+            share = from_words / p
+            if share > MAX_SHARE:
+                share = MAX_SHARE
         if longer is None and token in self.between:
             longer, share = self.all, self.share
-        return log_p, (after, longer, share)
+        return p, (after, longer, share)
 
-    def _from_words(self, inner: Any, candidates: WordRange, token: int, p: float) -> tuple[float, WordRange | None]:
-        """p(token | it is one of the candidates), and the candidates that go on with this token.
+    def context(self, state: tuple[Any, WordRange | None, float]) -> Hashable:
+        """What the probabilities of all further tokens depend on; of the share, only whether it is above one half."""
+        inner, candidates, share = state
+        return self.model.context(inner), candidates and candidates[2], share > 0.5
 
-        p is the model's own probability of the token.
-        """
+    def _continue(self, candidates: WordRange, spelling: str) -> tuple[float, WordRange | None]:
+        """The share of the candidates that begin like this, one token longer; and these words."""
         words, below = self.words, self.below
-        first, last, begun = candidates
-        longer, mass = None, 0.0
-        if token in self.between and words[first] == begun:  # the word is complete: the model says what follows it
-            mass = (below[first + 1] - below[first]) * p / self._any_between(inner)
-        spelling = begun + chr(token)
+        first, last, begun, _ = candidates
         begin = bisect_left(words, spelling, first, last)
-        if begin < last and words[begin].startswith(spelling):
-            end = bisect_left(words, begun + chr(token + 1), begin, last)
-            mass += below[end] - below[begin]
-            longer = (begin, end, spelling)
-        return mass / (below[last] - below[first]), longer
-
-    def _any_between(self, inner: Any) -> float:
-        """The model's probability that the next token separates words."""
-        if inner not in self._between_p:
-            self._between_p[inner] = sum(math.exp(self.model.step(inner, token)[0]) for token in self.between)
-        return self._between_p[inner]
+        end = bisect_left(words, begun + chr(ord(spelling[-1]) + 1), begin, last)
+        found: tuple[float, WordRange | None] = 0.0, None
+        if begin < end:
+            mass = below[end] - below[begin]
+            complete = (below[begin + 1] - below[begin]) / mass if words[begin] == spelling else 0.0
+            found = mass / (below[last] - below[first]), (begin, end, spelling, complete)
+        if len(self._longer) > CACHED:
+            self._longer.clear()
+        self._longer[spelling] = found
+        return found
 
 
 def with_learned_words(model: NgramModel) -> LanguageModel:
@@ -99,5 +107,7 @@ def with_learned_words(model: NgramModel) -> LanguageModel:
 
 
 def with_user_words(model: LanguageModel, words: Iterable[str]) -> LanguageModel:
-    """A model combined with words of the user, all with the same weight."""
+    """A model combined with words of the user, all with the same weight. Of a mixture, each model is combined."""
+    if isinstance(model, Mixture):
+        return Mixture([with_user_words(each, words) for each in model.models])
     return WithWords(model, dict.fromkeys(map(normal, words), 1.0), USER_SHARE)

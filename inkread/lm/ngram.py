@@ -25,6 +25,7 @@ IMPOSSIBLE = -99 * math.log(
 # How much the language model counts in the beam search, see fusion.Fusion. These defaults, and those in the shipped
 # models, were chosen by the error rate on development lines (benchmarks/language.py --grid).
 DEFAULT_WEIGHT, DEFAULT_BONUS = 0.65, 2.0
+CACHED = 1 << 16  # entries of a cache before it is emptied; some MB
 MAX_LOG = 700.0  # nats; exp(-700) and exp(700) are still within the range of a double
 
 
@@ -64,45 +65,76 @@ class NgramModel:
         self.start = 1  # the state at the start of a line: the node of START
         self.first_child = first
         self._code = {character: code for code, character in enumerate(self.tokens)}
-        # Reading one element of a memoryview takes a fraction of the time that one of an array takes.
-        self._token, self._log_p, self._backoff, self._first = token.data, log_p.data, backoff.data, first.data
-        # Both are filled when first needed:
-        self._shorter: dict[int, int] = {self.start: 0}  # state -> the state without its first token
-        self._after: dict[int, int] = {}  # node -> the state after its n-gram
+        # Python reads one element of bytes or of a memoryview in a fraction of the time that one of an array takes.
+        self._token = token.tobytes() if token.itemsize == 1 else token.data
+        self._first, self._log_p, self._backoff = first.data, log_p.data, backoff.data
+        # All are filled when first needed:
+        # state -> its first child, the end of its children, its backoff, and the state without its first token
+        self._contexts = {
+            state: (int(first[state]), int(first[state + 1]), float(backoff[state]), 0) for state in (0, self.start)
+        }
+        self._sums: dict[tuple[int, frozenset[int]], float] = {}  # see any_of
+        self._found: dict[int, tuple[float, int]] = {}  # node -> its log p, and the state after its n-gram
 
     def code(self, character: str) -> int:
         """The token of a character; of an unknown one that of its look-alike or of its letter without accent."""
         return code_of(character, self._code)
 
     def step(self, state: int, token: int) -> tuple[float, int]:
-        """log p(token | state), and the next state."""
-        log_p = 0.0
+        """p(token | state), and the next state."""
+        log_p, tokens, contexts = 0.0, self._token, self._contexts
         while True:
-            end = self._first[state + 1]
-            node = bisect_left(self._token, token, self._first[state], end)
-            if node < end and self._token[node] == token:
+            begin, end, backoff, shorter = contexts[state]
+            node = bisect_left(tokens, token, begin, end)
+            if node < end and tokens[node] == token:
                 break  # at the latest in state 0, whose children are all tokens
-            log_p += self._backoff[state]
-            state = self._shorter[state]
-        if node not in self._after:
-            shorter = self.step(self._shorter[state], token)[1] if state else 0
-            makes_a_difference = self._first[node] < self._first[node + 1] or self._backoff[node]
-            if makes_a_difference:
-                self._shorter[node] = shorter
-            self._after[node] = node if makes_a_difference else shorter
-        return log_p + self._log_p[node], self._after[node]
+            log_p += backoff
+            state = shorter
+        found = self._found.get(node) or self._find(node, state, token)
+        return math.exp(log_p + found[0]), found[1]
+
+    def context(self, state: int) -> int:
+        """What the probabilities of all further tokens depend on: the state."""
+        return state
+
+    def any_of(self, state: int, tokens: frozenset[int]) -> float:
+        """The probability that one of these tokens follows: of those found here, and by backoff of the others."""
+        known = self._sums.get((state, tokens))
+        if known is not None:
+            return known
+        begin, end, backoff, shorter = self._contexts[state]
+        children = [token for token in self._token[begin:end] if token in tokens]
+        p = sum([self.step(state, token)[0] for token in children])
+        if state:
+            backed_off = sum([self.step(shorter, token)[0] for token in children])
+            p += math.exp(backoff) * (self.any_of(shorter, tokens) - backed_off)
+        if len(self._sums) > CACHED:
+            self._sums.clear()
+        self._sums[state, tokens] = p
+        return p
+
+    def _find(self, node: int, state: int, token: int) -> tuple[float, int]:
+        """log p of a node, the child of this state with this token, and the state after its n-gram."""
+        after = self.step(self._contexts[state][3], token)[1] if state else 0
+        begin, end, backoff = self._first[node], self._first[node + 1], self._backoff[node]
+        if begin < end or backoff:  # it makes a difference
+            self._contexts[node] = begin, end, backoff, after
+            after = node
+        if len(self._found) > CACHED:
+            self._found.clear()
+        self._found[node] = found = self._log_p[node], after
+        return found
 
     def distribution(self, state: int) -> NDArray[np.float64]:
         """(V,) the probability of every token after a state; 0 for START."""
-        log_p = np.array([self.step(state, token)[0] for token in range(1, len(self.tokens))])
-        return np.concatenate([[0.0], np.exp(log_p)])
+        return np.array([0.0, *(self.step(state, token)[0] for token in range(1, len(self.tokens)))])
 
     def score(self, line: str) -> float:
         """log p(line) with its end: by the chain rule the sum over its characters (natural logarithm)."""
         total, state = 0.0, self.start
         for token in (*map(self.code, normal(line)), 1):
-            log_p, state = self.step(state, token)
-            total += log_p
+            p, state = self.step(state, token)
+            total += math.log(p)
         return total
 
     def sample(self, prompt: str, temperature: float, seed: int, length: int) -> str:

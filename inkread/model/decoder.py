@@ -8,9 +8,10 @@ the same labelling.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from heapq import heapify, heappop, heappush
+from operator import attrgetter, eq
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +23,8 @@ LogProbs = NDArray[np.floating]  # (T, C) log-probabilities; label 0 is the blan
 
 # Both thresholds of the beam search. On development lines they cost no errors and save more than half of the time.
 THRESHOLD = 3e-3
-SMALLEST_PRODUCT = 1e-100  # of probabilities, before they are rounded to 0
+SMALLEST_PRODUCT = 1e-100  # of probabilities, long before they would be rounded to 0
+WIDTH = 16  # of the beam, in prefixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,13 @@ class LanguageScorer(Protocol):
     def finish(self, state: Any) -> float:
         """The factor that the end of the line gives."""
 
+    def context(self, state: Any) -> Hashable:
+        """What the factors of all further labels depend on. States with equal contexts give nearly the same factors."""
+
 
 def prefix_beam(
     log_probs: LogProbs,
-    width: int = 16,
+    width: int = WIDTH,
     scorer: LanguageScorer | None = None,
     *,
     token_threshold: float = THRESHOLD,
@@ -88,95 +93,152 @@ def prefix_beam(
     To be fast it prunes. Labels with a probability below `token_threshold` in a step are not tried; so most steps are
     certain blanks. Prefixes are dropped if they are not among the `width` best, or if their probability is less than
     `beam_threshold` times the best. Therefore a log-probability is slightly too low. It is exact if both thresholds
-    are 0 and the beam holds every prefix.
+    are 0 and the beam holds every prefix. Prefixes that differ only in what no longer matters go on as one, the best;
+    the list of the labellings has the others again, and the ratio of their probabilities is then the one they had.
 
     `align` finds the steps of the labels. Raises ValueError for a step in which no label has a probability above 0.
     """
-    root = _Prefix((), 1.0, scorer.start if scorer else None)
-    root.in_blank = 1.0
-    beam = [root]
-    best, log_scale = 1.0, 0.0  # all probabilities are divided by the best one, which would vanish in a long line
-    for blank, labels in _steps(log_probs, token_threshold):
-        log_scale += math.log(best)
-        reached = _extend(beam, best, blank, labels, scorer, width, beam_threshold)
-        for prefix in reached:
-            prefix.in_blank, prefix.in_label = prefix.next_blank, prefix.next_label
-            prefix.mass = prefix.next_blank + prefix.next_label
-            prefix.next_blank = prefix.next_label = 0.0
-            prefix.in_beam = False
-        reached.sort(key=attrgetter("mass"), reverse=True)
-        best = reached[0].mass
-        if not best > 0:
-            raise ValueError("a step gives no label a probability")
-        beam = [prefix for prefix in reached[:width] if prefix.mass > beam_threshold * best]
-        for prefix in beam:
-            prefix.in_beam = True
-    scored = []
+    beam, log_scale = _search(_steps(log_probs, token_threshold), width, scorer, beam_threshold)
+    heap = []  # the negative score first, then the labels
     for prefix in beam:
         factor = scorer.finish(prefix.state) if scorer else 1.0
-        scored.append((prefix.labels, math.log((prefix.in_blank + prefix.in_label) * factor) + log_scale))
-    return sorted(scored, key=lambda pair: -pair[1])
+        heap.append((-math.log(prefix.mass * factor) - log_scale, prefix.labels, prefix.merged))
+    heapify(heap)
+    found: dict[tuple[int, ...], float] = {}
+    while heap and len(found) < width:
+        score, labels, merged = heappop(heap)
+        if labels in found:  # it was merged twice: the first time, not all of its paths had reached it
+            continue
+        found[labels] = -score
+        while merged:
+            length, other, log_ratio, merged_there, merged = merged
+            heappush(heap, (score - log_ratio, other + labels[length:], merged_there))
+    return list(found.items())
 
 
-def _extend(
-    beam: list[_Prefix],
-    scale: float,
-    blank: float,
-    labels: list[tuple[int, float]],
-    scorer: LanguageScorer | None,
-    width: int,
-    beam_threshold: float,
-) -> list[_Prefix]:
-    """Take one step: the prefixes of the beam, and those that are one label longer, with their next probabilities."""
-    probability_of = dict(labels)
-    for prefix in beam:
-        prefix.in_blank /= scale
-        prefix.in_label /= scale
-        prefix.next_blank = (prefix.in_blank + prefix.in_label) * blank
-        prefix.next_label = prefix.in_label * probability_of.get(prefix.last, 0.0)
-    # A longer prefix is worth adding only above this. Otherwise the prefixes of the beam, which all stay, fill the
-    # beam without it, or it is below the threshold of the best prefix or of that prefix's best extension.
-    unchanged = sorted(prefix.next_blank + prefix.next_label for prefix in beam)
-    smallest = max(
-        beam_threshold * max([unchanged[-1], *probability_of.values()]), unchanged[0] if len(beam) == width else 0.0
-    )
+def read_beam(log_probs: LogProbs, scorer: LanguageScorer | None = None) -> list[Label]:
+    """The most probable labelling, as `prefix_beam` finds it, with the steps of its labels, as `align` finds them."""
+    best_path = greedy(log_probs)
+    beam, _ = _search(_steps(log_probs, THRESHOLD), WIDTH, scorer, THRESHOLD)
+    best = max(beam, key=lambda prefix: prefix.mass * (scorer.finish(prefix.state) if scorer else 1.0))
+    same = len(best.labels) == len(best_path) and all(map(eq, best.labels, (label.label for label in best_path)))
+    return best_path if same else align(log_probs, best.labels)
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step of the network, or a run of certain blanks."""
+
+    blank: float  # its probability
+    labels: list[tuple[int, float]]  # those to try, with their probabilities
+    highest: float  # of all probabilities
+    certain: bool  # whether the blank or one label is the only one to try
+
+
+def _steps(log_probs: LogProbs, token_threshold: float) -> list[_Step]:
+    """What to try in each step. A run of certain blanks becomes one step."""
+    log_p = np.asarray(log_probs)
+    highest = log_p.max(axis=1, keepdims=True)  # (T, 1); this label or blank is always tried
+    lowest = math.log(token_threshold) if token_threshold else -math.inf
+    steps, labels = np.nonzero(log_p >= np.minimum(highest, lowest))
+    pairs = list(zip(labels.tolist(), np.exp(log_p[steps, labels], dtype=np.float64).tolist(), strict=True))
+    ends = np.cumsum(np.bincount(steps, minlength=len(log_p))).tolist()
+    found: list[_Step] = []
+    first, after_blank = 0, False
+    for end, blank, best in zip(
+        ends, *np.exp([log_p[:, BLANK], highest[:, 0]], dtype=np.float64).tolist(), strict=True
+    ):
+        certain = end - first == 1
+        tried = pairs[first:end]
+        if tried and tried[0][0] == BLANK:
+            del tried[0]
+        if certain and not tried and after_blank and found[-1].blank * blank > SMALLEST_PRODUCT:
+            found[-1].blank *= blank
+            found[-1].highest *= blank
+        else:
+            found.append(_Step(blank, tried, best, certain))
+            after_blank = certain and not tried
+        first = end
+    return found
+
+
+def _search(
+    steps: Iterable[_Step], width: int, scorer: LanguageScorer | None, beam_threshold: float
+) -> tuple[list[_Prefix], float]:
+    """The beam after the last step, and the logarithm of what its probabilities have been divided by."""
+    root = _Prefix((), BLANK, 1.0, scorer.start if scorer else None, None)
+    root.in_blank = root.mass = best = 1.0
+    beam, log_scale = [root], 0.0
+    for step in steps:
+        lowest = beam_threshold * best * step.highest
+        if len(beam) == width:  # its prefixes all stay, and would fill the beam without a longer prefix below this
+            lowest = max(lowest, min([prefix.mass for prefix in beam]) * step.blank)
+        reached = _extend(beam, step, scorer, lowest)
+        for prefix in reached:
+            prefix.in_blank, prefix.in_label = prefix.next_blank, prefix.next_label
+            prefix.mass = prefix.in_blank + prefix.in_label
+            prefix.next_blank = prefix.next_label = 0.0
+            prefix.in_beam = False
+        if len(reached) > width:
+            reached.sort(key=attrgetter("mass"), reverse=True)
+            del reached[width:]
+        best = max([prefix.mass for prefix in reached])
+        if not best > 0:
+            raise ValueError("a step gives no label a probability")
+        beam = [prefix for prefix in reached if prefix.mass > beam_threshold * best]
+        if step.certain and len(beam) > 1:
+            beam = _merge(beam, scorer)
+        for prefix in beam:
+            prefix.in_beam = True
+        if best < SMALLEST_PRODUCT:
+            log_scale += math.log(best)
+            for prefix in beam:
+                prefix.in_blank /= best
+                prefix.in_label /= best
+                prefix.mass /= best
+            best = 1.0
+    return beam, log_scale
+
+
+def _extend(beam: list[_Prefix], step: _Step, scorer: LanguageScorer | None, lowest: float) -> list[_Prefix]:
+    """Take one step: the prefixes of the beam, and those that are one label longer, with their next probabilities.
+
+    A longer prefix that is not in the beam is added only if its probability is above `lowest`, before its factor.
+    """
+    blank, labels = step.blank, step.labels
     reached = beam.copy()
     for prefix in beam:
-        both = prefix.in_blank + prefix.in_label
+        both, last = prefix.mass, prefix.last
+        prefix.next_blank = both * blank
         for label, probability in labels:
-            # A repeated label is a new one only after a blank.
-            mass = probability * (both if label != prefix.last else prefix.in_blank)
+            if label == last:
+                prefix.next_label += prefix.in_label * probability
+                mass = prefix.in_blank * probability  # a repeated label is a new one only after a blank
+            else:
+                mass = both * probability
             longer = prefix.longer.get(label)
-            if mass > smallest or (longer and longer.in_beam):
+            if mass > lowest or (longer and longer.in_beam):
                 longer = longer or prefix.extend(label, scorer)
-                longer.next_label += mass * longer.factor
-                if not longer.in_beam:
+                if not (longer.in_beam or longer.next_label):
                     reached.append(longer)
+                longer.next_label += mass * longer.factor
     return reached
 
 
-def _steps(log_probs: LogProbs, token_threshold: float) -> Iterator[tuple[float, list[tuple[int, float]]]]:
-    """For each step the probability of the blank, and the labels to try with theirs. A run of blanks is one step."""
-    probabilities = np.exp(np.asarray(log_probs, dtype=np.float64))  # (T, C)
-    floor = np.minimum(token_threshold, probabilities.max(axis=1, keepdims=True))  # the best label is always tried
-    tried = (probabilities >= floor) & (probabilities > 0)
-    tried[:, BLANK] = False
-    steps, labels = np.nonzero(tried)
-    pairs = list(zip(labels.tolist(), probabilities[steps, labels].tolist(), strict=True))
-    ends = np.searchsorted(steps, np.arange(len(probabilities)), side="right").tolist()
-    skipped, pending = 1.0, False  # the probability of a run of certain blanks, and whether there is such a run
-    for blank, first, end in zip(probabilities[:, BLANK].tolist(), [0, *ends], ends, strict=False):
-        if first == end:
-            skipped, pending = skipped * blank, True
-            if skipped > SMALLEST_PRODUCT:
-                continue  # else end the run; so long a run occurs if the network has learnt nothing
-        if pending:
-            yield skipped, []
-            skipped, pending = 1.0, False
-        if first < end:
-            yield blank, pairs[first:end]
-    if pending:
-        yield skipped, []
+def _merge(beam: list[_Prefix], scorer: LanguageScorer | None) -> list[_Prefix]:
+    """Of the prefixes with the same future, the one with the highest probability goes on, and remembers the others.
+
+    After a certain step, a prefix ends in the same blank or label whatever was before. So all that follows depends only
+    on its last label and on the context of the language model.
+    """
+    going_on: dict[Hashable, _Prefix] = {}
+    for prefix in sorted(beam, key=attrgetter("mass"), reverse=True):
+        future = prefix.last, scorer.context(prefix.state) if scorer else None
+        first = going_on.setdefault(future, prefix)
+        if first is not prefix:
+            log_ratio = math.log(prefix.mass / first.mass)
+            first.merged = len(first.labels), prefix.labels, log_ratio, prefix.merged, first.merged
+    return list(going_on.values())
 
 
 class _Prefix:
@@ -190,12 +252,12 @@ class _Prefix:
         *("labels", "last", "factor", "state", "longer"),  # the tree
         *("in_blank", "in_label"),  # probability of the paths of this prefix that end in a blank, or in its last label
         *("next_blank", "next_label"),  # the same after the step that is being taken
-        *("mass", "in_beam"),
+        *("mass", "in_beam"),  # the sum of both; whether the prefix is in the beam
+        "merged",  # the prefixes that were merged into it, see _Merged
     )
 
-    def __init__(self, labels: tuple[int, ...], factor: float, state: Any) -> None:
-        self.labels, self.factor, self.state = labels, factor, state
-        self.last = labels[-1] if labels else BLANK
+    def __init__(self, labels: tuple[int, ...], last: int, factor: float, state: Any, merged: _Merged | None) -> None:
+        self.labels, self.last, self.factor, self.state, self.merged = labels, last, factor, state, merged
         self.longer: dict[int, _Prefix] = {}
         self.in_blank = self.in_label = self.next_blank = self.next_label = self.mass = 0.0
         self.in_beam = False
@@ -203,8 +265,14 @@ class _Prefix:
     def extend(self, label: int, scorer: LanguageScorer | None) -> _Prefix:
         """The prefix with one more label."""
         factor, state = scorer.extend(self.state, label) if scorer else (1.0, None)
-        self.longer[label] = longer = _Prefix((*self.labels, label), factor, state)
+        self.longer[label] = longer = _Prefix((*self.labels, label), label, factor, state, self.merged)
         return longer
+
+
+# What was merged into a prefix, or into one that it continues: a chain, the last one first. The parts are: how many
+# labels the prefix had then; the labels of the other; the logarithm of its probability divided by that of the prefix;
+# what had been merged into the other; the rest of the chain.
+_Merged = tuple[int, tuple[int, ...], float, "_Merged | None", "_Merged | None"]
 
 
 # ---- alignment

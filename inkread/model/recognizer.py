@@ -23,7 +23,7 @@ from inkread.lm.files import load_language_models
 from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
 from inkread.model.checkpoint import Model, load_model
-from inkread.model.decoder import Label, align, greedy, prefix_beam
+from inkread.model.decoder import Label, greedy, read_beam
 from inkread.model.engines import EngineName, check_engine, make_engine
 
 Decoder = Literal["greedy", "beam"]
@@ -164,8 +164,7 @@ class Recognizer:
         return normalize(line, self.model.config)
 
     def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, extent: tuple[float, float]) -> Reading:
-        beam = self.decoder == "beam"
-        labels = align(log_probs, prefix_beam(log_probs, scorer=self.scorer)[0][0]) if beam else greedy(log_probs)
+        labels = read_beam(log_probs, self.scorer) if self.decoder == "beam" else greedy(log_probs)
         characters = tuple(self._character(label, line, extent) for label in labels)
         return Reading("".join(character.text for character in characters), mean_confidence(characters), characters)
 
