@@ -19,7 +19,7 @@ from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
 from inkread.features.extract import columns_of, normalize
 from inkread.model.decoder import greedy, prefix_beam, read_beam
-from inkread.model.recognizer import BATCH, Recognizer
+from inkread.model.recognizer import Recognizer
 
 
 def main() -> None:
@@ -69,8 +69,9 @@ def main() -> None:
 def network(recognizer: Recognizer, lines: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
     """The log-probabilities (T, C) of each line, read in batches."""
     scores: list[NDArray[np.float32]] = []
-    for start in range(0, len(lines), BATCH):
-        scores += recognizer.scores(lines[start : start + BATCH])
+    batch = recognizer.engine.batch
+    for start in range(0, len(lines), batch):
+        scores += recognizer.scores(lines[start : start + batch])
     return scores
 
 

@@ -115,10 +115,10 @@ def test_characters_are_in_order_within_the_image(decoder: Decoder) -> None:
 def test_the_position_of_a_label_by_hand(reader: Recognizer) -> None:
     step = reader.model.config.step
     line = NormalizedImage(np.zeros((48, 100), np.uint8), scale=2.5, offset=-10.0)
-    character = reader._character(Label(3, 0.5, first=2, last=4), line, extent=(0, 200))
+    (character,) = reader._characters([Label(3, 0.5, first=2, last=4)], line, extent=(0, 200))
     assert (character.text, character.confidence) == ("c", 0.5)
     assert (character.left, character.right) == (2 * step * 2.5 - 10, 5 * step * 2.5 - 10)
-    character = reader._character(Label(3, 0.5, first=0, last=40), line, extent=(0, 200))
+    (character,) = reader._characters([Label(3, 0.5, first=0, last=40)], line, extent=(0, 200))
     assert (character.left, character.right) == (0, 200)  # the margins are not part of the image
 
 

@@ -165,18 +165,18 @@ class Recognizer:
 
     def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, extent: tuple[float, float]) -> Reading:
         labels = read_beam(log_probs, self.scorer) if self.decoder == "beam" else greedy(log_probs)
-        characters = tuple(self._character(label, line, extent) for label in labels)
+        characters = self._characters(labels, line, extent)
         return Reading("".join(character.text for character in characters), mean_confidence(characters), characters)
 
-    def _character(self, label: Label, line: NormalizedLine, extent: tuple[float, float]) -> Character:
-        """The character of a label, its position limited to the extent of the line: a normalised line has margins."""
-        edges = np.array([label.first, label.last + 1.0]) * self.model.config.step
-        left, right = sorted(source_x(line, edges).tolist())  # the pen may move to the left
-        return Character(
-            self.model.alphabet.decode([label.label]),
-            label.confidence,
-            float(np.clip(left, *extent)),
-            float(np.clip(right, *extent)),
+    def _characters(
+        self, labels: list[Label], line: NormalizedLine, extent: tuple[float, float]
+    ) -> tuple[Character, ...]:
+        """The characters of labels, limited to the extent of the line: a normalised line has margins."""
+        edges = np.array([(label.first, label.last + 1.0) for label in labels]).reshape(-1, 2) * self.model.config.step
+        places = np.sort(source_x(line, edges), axis=1).clip(*extent).tolist()  # the pen may move to the left
+        return tuple(
+            Character(self.model.alphabet.decode([label.label]), label.confidence, left, right)
+            for label, (left, right) in zip(labels, places, strict=True)
         )
 
 
