@@ -20,7 +20,9 @@ LOWEST := .venv-lowest/installed
 CORE := --ignore tests/test_docs.py --ignore tests/test_wheel.py --ignore tests/test_prepare.py \
 	--ignore tests/test_training.py --ignore tests/test_cli_train.py
 
-.PHONY: help demo test check lowest bench data model strokes wheel sdist clean
+PAGE_LINES := $(foreach name,copiste unipen fonts letters poilus mss19,$(WORK)/$(name))
+
+.PHONY: help demo test check lowest bench data model pages strokes wheel sdist clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -71,6 +73,13 @@ model: data  ## train the shipped model again, from the raw data in RAW
 		$(WORK)/fonts:train $(WORK)/letters:train $(WORK)/letters-others:train --dev $(WORK)/copiste:dev \
 		--from $(WORK)/latin-1.safetensors $(LONG) --set dropout=0.2 --set distorted=0.7 \
 		--set spliced=0.5 --set consistency=0.2 --out $(WORK)/latin.safetensors
+
+pages: data  ## train the shipped page model again, from the raw data in RAW
+	$(BIN)/python datasets/pages/prepare.py $(WORK)/pages --copiste $(RAW)/copiste \
+		--htr-united $(foreach name,poilus mss19 peraire tabdec lectaurep,$(WORK)/raw/$(name))
+	$(BIN)/python datasets/pages/compose.py $(WORK)/composed --lines $(PAGE_LINES) --count 450
+	$(BIN)/python -m inkread.training.page_loop $(WORK)/pages $(WORK)/composed --out $(WORK)/lines.page.safetensors \
+		--minutes $(MINUTES)
 
 strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw data in RAW
 	mkdir -p $(WORK)/raw
