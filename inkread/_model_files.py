@@ -4,7 +4,8 @@ A file contains no code and no pickle. Descriptions and numpy arrays are read wi
 than a second.
 
 The shipped models are in `inkread/pretrained/` of an installed wheel, or in `models/` of a source tree. Models that
-recognise lines are called NAME.safetensors, language models NAME.lm.safetensors.
+recognise lines are called NAME.safetensors, language models NAME.lm.safetensors, models that find the lines of a page
+NAME.page.safetensors.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-LANGUAGE_SUFFIX = ".lm.safetensors"
+LANGUAGE_SUFFIX, PAGE_SUFFIX = ".lm.safetensors", ".page.safetensors"
 FOLDERS = (Path(__file__).parent / "pretrained", Path(__file__).parents[1] / "models")
 TEXTS = ("reads", "licence", "lm")  # the facts that must be strings
 COPY_AGAIN = "copy the file again"
@@ -37,14 +38,18 @@ COPY_AGAIN = "copy the file again"
 def shipped_models() -> dict[str, Path]:
     """The installed models by name, the default first."""
     found = [path for folder in FOLDERS for path in sorted(folder.glob("*.safetensors"))]
-    lines = {path.stem: path for path in found if not path.name.endswith(LANGUAGE_SUFFIX)}
+    lines = {path.stem: path for path in found if not path.name.endswith((LANGUAGE_SUFFIX, PAGE_SUFFIX))}
     return dict(sorted(lines.items(), key=lambda item: (item[0] != DEFAULT_MODEL, item[0])))
 
 
 def shipped_language_models() -> dict[str, Path]:
     """The installed language models by name."""
-    found = [path for folder in FOLDERS for path in sorted(folder.glob(f"*{LANGUAGE_SUFFIX}"))]
-    return {path.name.removesuffix(LANGUAGE_SUFFIX): path for path in found}
+    return _shipped(LANGUAGE_SUFFIX)
+
+
+def _shipped(suffix: str) -> dict[str, Path]:
+    found = [path for folder in FOLDERS for path in sorted(folder.glob(f"*{suffix}"))]
+    return {path.name.removesuffix(suffix): path for path in found}
 
 
 def find_model(name: str) -> Path:
@@ -55,6 +60,11 @@ def find_model(name: str) -> Path:
 def find_language_model(name: str) -> Path:
     """The file of a language model given by name or by path. Raises BadModel, which lists the installed models."""
     return _find(name, "language model", shipped_language_models())
+
+
+def find_page_model(name: str) -> Path:
+    """The file of a page model given by name or by path. Raises BadModel, which lists the installed models."""
+    return _find(name, "page model", _shipped(PAGE_SUFFIX))
 
 
 def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:

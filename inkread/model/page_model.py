@@ -1,0 +1,131 @@
+"""The page network: its model file, and the network as an ONNX graph, which ONNX Runtime runs without torch.
+
+    page (1, 1, H, W) float32, 0 to 1; H and W multiples of 32  ->  maps (1, 3, H / 4, W / 4)
+
+The maps are the logits of "on a baseline" and "at the end of a line", and the logarithm of the x-height in
+X_HEIGHT_UNIT. `inkread/training/page_network.py` has the same network in torch.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from inkread._model_files import COPY_AGAIN, check_facts, find_page_model, read_arrays, write_arrays
+from inkread.errors import BadModel, shown
+
+Floats = NDArray[np.float32]
+Weights = Mapping[str, Floats]
+
+FORMAT = "inkread page model 1"
+CHANNELS = (16, 32, 48, 80, 128)  # of the copies of the page reduced by 2, 4, 8, 16 and 32
+KERNELS = (5, 3, 3, 3, 3)  # of the convolutions that make them
+DEPTHS = (0, 0, 2, 2, 3)  # further convolutions of each, whose result is added to it
+STRIDE = 4  # pixels per cell of the maps
+MULTIPLE = 32  # pixels: the width and height of a page are multiples of it
+OUTPUTS = 3  # maps
+X_HEIGHT_UNIT = 8.0  # pixels: the third map is the logarithm of the x-height in this unit
+EPSILON = 1e-5  # torch's constant in a batch normalisation
+OPSET, IR_VERSION = 17, 8  # ONNX Runtime has read them since 1.12
+
+
+def blocks() -> dict[str, tuple[int, int, int]]:
+    """The blocks of convolution, normalisation and ReLU by name: outputs, inputs and size of the kernel."""
+    inputs = (1, *CHANNELS)
+    named = {}
+    for level, (channels, kernel, depth) in enumerate(zip(CHANNELS, KERNELS, DEPTHS, strict=True)):
+        named[f"down.{level}"] = channels, inputs[level], kernel
+        named.update({f"same.{level}.{index}": (channels, channels, 3) for index in range(depth)})
+    for step, level in enumerate((3, 2, 1)):
+        named[f"narrow.{step}"] = CHANNELS[level], CHANNELS[level + 1], 1
+        named[f"merge.{step}"] = CHANNELS[level], CHANNELS[level], 3
+    return named
+
+
+def weight_shapes() -> dict[str, tuple[int, ...]]:
+    """The shape of each weight of the network."""
+    shapes: dict[str, tuple[int, ...]] = {"head.weight": (OUTPUTS, CHANNELS[1], 1, 1), "head.bias": (OUTPUTS,)}
+    for name, (outputs, inputs, size) in blocks().items():
+        shapes[f"{name}.0.weight"] = outputs, inputs, size, size
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{name}.1.{part}"] = (outputs,)
+    return shapes
+
+
+def load_page_model(name: str) -> dict[str, Floats]:
+    """The weights of a page model, by name or path. Raises BadModel if it is missing, damaged or another kind."""
+    path = find_page_model(name)
+    description, arrays = read_arrays(path)
+    if description.get("format") != FORMAT:
+        what = shown(description.get("format"))
+        raise BadModel(f"not a page model of this version of inkread, but {what}", path=path, hint=COPY_AGAIN)
+    check_facts(path, description)
+    expected = weight_shapes()
+    for part in (*expected, *arrays):
+        found, wanted = (of.get(part, "missing") for of in ({k: v.shape for k, v in arrays.items()}, expected))
+        if found != wanted:
+            raise BadModel(f"damaged: {shown(part)} is {found}, expected {wanted}", path=path, hint=COPY_AGAIN)
+        if arrays[part].dtype.kind != "f" or not np.isfinite(arrays[part]).all():
+            raise BadModel(f"damaged: {part} has values that are no finite numbers", path=path, hint=COPY_AGAIN)
+    return {part: array.astype(np.float32) for part, array in arrays.items()}
+
+
+def save_page_model(path: Path, weights: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> None:
+    """Write a page model, completely or not at all, with its weights as float16. Raises CannotWrite."""
+    arrays = {name: np.ascontiguousarray(weights[name], np.float16) for name in weight_shapes()}
+    write_arrays(path, arrays, {"format": FORMAT, "facts": facts})
+
+
+def to_onnx(weights: Weights) -> bytes:
+    """The content of an ONNX file; batch normalisation is folded into the convolutions."""
+    nodes: list[NodeProto] = []
+    constants: list[TensorProto] = []
+
+    def constant(values: NDArray[Any]) -> str:
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(values), f"constant{len(constants)}"))
+        return str(constants[-1].name)
+
+    def add(operator: str, *inputs: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(operator, inputs, [f"value{len(nodes)}"], **attributes))
+        return f"value{len(nodes) - 1}"
+
+    def convolution(x: str, kernel: Floats, bias: Floats, stride: int = 1) -> str:
+        size = kernel.shape[-1]
+        shape = {"kernel_shape": [size, size], "strides": [stride, stride], "pads": [size // 2] * 4}
+        return add("Conv", x, constant(kernel), constant(bias), **shape)
+
+    def block(x: str, name: str, stride: int = 1) -> str:
+        gain, shift, mean, variance = (
+            weights[f"{name}.1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = gain / np.sqrt(variance + np.float32(EPSILON))
+        kernel = weights[f"{name}.0.weight"] * scale[:, None, None, None]
+        return add("Relu", convolution(x, kernel, shift - mean * scale, stride))
+
+    x = add("Sub", "page", constant(np.array(0.5, np.float32)))
+    levels = []
+    for level, depth in enumerate(DEPTHS):
+        x = block(x, f"down.{level}", 2)
+        before = x
+        for index in range(depth):
+            x = block(x, f"same.{level}.{index}")
+        x = add("Add", before, x) if depth else x
+        levels.append(x)
+    twice = constant(np.array([1, 1, 2, 2], np.float32))
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    for step, level in enumerate((3, 2, 1)):
+        larger = add("Resize", block(x, f"narrow.{step}"), "", twice, **how)
+        x = block(add("Add", larger, levels[level]), f"merge.{step}")
+    maps = convolution(x, weights["head.weight"], weights["head.bias"])
+    nodes.append(helper.make_node("Identity", [maps], ["maps"]))
+
+    page = helper.make_tensor_value_info("page", TensorProto.FLOAT, [1, 1, "H", "W"])
+    output = helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, OUTPUTS, "h", "w"])
+    graph = helper.make_graph(nodes, "pages", [page], [output], constants)
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="inkread")
+    content: bytes = model.SerializeToString()
+    return content
