@@ -1,14 +1,15 @@
-"""Lines found on pages with ALTO or PAGE truth: precision, recall, F1 and milliseconds a page.
+"""Lines found on pages with known lines: precision, recall, F1 and milliseconds a page.
 
-    python benchmarks/pages.py ../shared/data/copiste --split dev
-    python benchmarks/pages.py ../shared/data/copiste --split dev --harder
-    python benchmarks/pages.py ../shared/data/copiste --split dev --model latin
-    python benchmarks/pages.py ../shared/data/copiste --split dev --every 2 --kraken kraken-venv
+    python benchmarks/pages.py work/pages                            # by datasets/pages/prepare.py: its sets, dev pages
+    python benchmarks/pages.py work/pages --set copiste --harder --network lines.page.safetensors
+    python benchmarks/pages.py work/pages --set mss19 --kraken kraken-venv
+    python benchmarks/pages.py ../shared/data/copiste --split dev --model latin      # ALTO or PAGE
 
 `--harder` turns each page by up to 5 degrees either way, lays a shadow over it and looks at it from an angle, by a
-fixed seed. `--model` reads the pages too, and the lines cut by the truth. `--kraken` names the virtual environment of
-kraken, whose segmenter then finds the lines of the same pages too. `--split` is for Copiste, whose writers are told
-from the names of its pages; inkread/page_scores.py states the rule by which lines match.
+fixed seed. `--network` finds the lines with a page model, too. `--model` also reads the pages, and the lines cut by the
+truth. `--kraken` names the virtual environment of kraken, whose segmenter then finds the lines of the same pages too.
+With ALTO or PAGE, `--split` is for Copiste, whose writers are told from the names of its pages.
+inkread/evaluation/pages.py states the rule by which lines match.
 
 Time is that of the processor, on one core, so that what else runs shows less: inkread's median page, without reading
 the file; and kraken's mean page, from its start to the ALTO file.
@@ -20,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,11 +31,14 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from inkread.data import Dataset, open_dataset
+from inkread.data import Dataset, open_dataset, page_truth
+from inkread.data.page_truth import FILE, read_pages
 from inkread.data.prepare import split_of
 from inkread.document.elements import Points
 from inkread.evaluation.pages import PageScore, PageScores, match_lines, pages_of
+from inkread.features.image import dark_on_light
 from inkread.inputs import open_images
+from inkread.pages.page_maps import find_traces
 from inkread.pages.regions import Region
 from inkread.pages.segment import find_lines
 
@@ -44,47 +49,85 @@ class TruePage:
 
     id: str
     writer: str | None
-    picture: np.ndarray  # (H, W) uint8
+    load: Callable[[], np.ndarray]  # (H, W) uint8
     lines: list[Region]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help="a folder with ALTO or PAGE and its pictures")
-    parser.add_argument("--split", choices=("train", "dev"), help="these writers of Copiste alone")
+    parser.add_argument("--split", choices=("train", "dev"), help="these writers alone (default: dev, or all of ALTO)")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME", help="these sets of pages.jsonl (default: all)")
     parser.add_argument("--harder", action="store_true", help="turned, shadowed and seen at an angle")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth page (default: all)")
     parser.add_argument("--worst", type=int, default=5, metavar="N", help="pages to name (default: %(default)s)")
     parser.add_argument("--model", help="also read the pages with this model")
+    parser.add_argument("--network", metavar="MODEL", help="also find the lines with this page model")
     parser.add_argument("--kraken", type=Path, metavar="VENV", help="also find the lines with kraken")
     arguments = parser.parse_args()
 
+    folder = Path(arguments.dataset)
+    if (folder / FILE).is_file():
+        listed = read_pages(folder, arguments.split or "dev")
+        for name in arguments.set or sorted({page.set for page in listed}):
+            measure(name, [listed_page(folder, page) for page in listed if page.set == name], arguments)
+        return
     dataset = open_dataset(arguments.dataset)
     if arguments.split:
         dataset = of_split(dataset, arguments.split)
-    scores, milliseconds = [], []
-    for page in true_pages(dataset, arguments.every, arguments.harder):
-        began = time.process_time()
-        found = [region for paragraph in find_lines(page.picture) for region in paragraph]
-        milliseconds.append(1000 * (time.process_time() - began))
-        scores.append(scored(page, found))
-    report("inkread", scores, float(np.median(milliseconds)), arguments.worst)
-    if arguments.kraken:
-        pages = list(true_pages(dataset, arguments.every, arguments.harder))
-        lines, seconds = kraken_lines(arguments.kraken, [page.picture for page in pages])
-        scores = [scored(page, found) for page, found in zip(pages, lines, strict=True)]
-        report("kraken", scores, 1000 * seconds, arguments.worst)
+    measure(dataset.name, list(true_pages(dataset)), arguments)
     if arguments.model:
         read(dataset, arguments.model)
 
 
-def true_pages(dataset: Dataset, every: int, harder: bool) -> Iterator[TruePage]:
-    for seed, ((path, number), samples) in enumerate(list(pages_of(dataset).items())[::every]):
-        picture = open_images(path)[number]
-        true = [sample.region.fitted(picture.shape[1], picture.shape[0]) for sample in samples if sample.region]
-        if harder:
-            picture, true = distorted(picture, true, seed)
-        yield TruePage(path.stem, samples[0].writer, picture, true)
+def measure(name: str, pages: Sequence[TruePage], arguments: argparse.Namespace) -> None:
+    """Find the lines of the pages and print how well."""
+    pages = [harder(page, seed) if arguments.harder else page for seed, page in enumerate(pages[:: arguments.every])]
+    scores, milliseconds = [], []
+    for page in pages:
+        began = time.process_time()
+        found = [region for paragraph in find_lines(dark_on_light(page.load())) for region in paragraph]
+        milliseconds.append(1000 * (time.process_time() - began))
+        scores.append(scored(page, found))
+    report(f"{name}: inkread", scores, milliseconds, arguments.worst)
+    if arguments.network:
+        measure_network(name, pages, arguments)
+    if arguments.kraken:
+        lines, seconds = kraken_lines(arguments.kraken, [page.load() for page in pages])
+        scores = [scored(page, found) for page, found in zip(pages, lines, strict=True)]
+        report(f"{name}: kraken", scores, [1000 * seconds], arguments.worst)
+
+
+def measure_network(name: str, pages: Sequence[TruePage], arguments: argparse.Namespace) -> None:
+    """The same with a page model, whose baselines have no outlines and no order yet."""
+    scores, milliseconds = [], []
+    for page in pages:
+        began = time.process_time()
+        traces = find_traces(dark_on_light(page.load()), arguments.network)
+        milliseconds.append(1000 * (time.process_time() - began))
+        found = [Region((), tuple((float(x), float(y)) for x, y in trace.points)) for trace in traces]
+        scores.append(scored(page, found))
+    report(f"{name}: network", scores, milliseconds, arguments.worst)
+
+
+def true_pages(dataset: Dataset) -> Iterator[TruePage]:
+    """The pages of ALTO or PAGE."""
+    for (path, number), samples in pages_of(dataset).items():
+        load = partial(lambda path, number: open_images(path)[number], path, number)
+        height, width = load().shape
+        true = [sample.region.fitted(width, height) for sample in samples if sample.region]
+        yield TruePage(path.stem, samples[0].writer, load, true)
+
+
+def listed_page(folder: Path, page: page_truth.TruePage) -> TruePage:
+    """A page of pages.jsonl."""
+    lines = [Region((), line.baseline) for line in page.lines]
+    return TruePage(page.image.removeprefix(str(folder)), page.writer, partial(page.grey, folder), lines)
+
+
+def harder(page: TruePage, seed: int) -> TruePage:
+    picture, lines = distorted(page.load(), page.lines, seed)
+    return TruePage(page.id, page.writer, lambda: picture, lines)
 
 
 def scored(page: TruePage, found: Sequence[Region]) -> PageScore:
@@ -92,12 +135,13 @@ def scored(page: TruePage, found: Sequence[Region]) -> PageScore:
     return PageScore(page.id, page.writer, len(page.lines), len(found), matched, 1, 0)
 
 
-def report(name: str, scores: Sequence[PageScore], milliseconds: float, worst: int) -> None:
+def report(name: str, scores: Sequence[PageScore], milliseconds: Sequence[float], worst: int) -> None:
     result = PageScores(tuple(scores))
     low, high = result.f1_interval
-    print(f"{name}: {len(scores)} pages, {sum(page.true for page in scores)} lines, {milliseconds:.0f} ms")
+    time = f"{np.median(milliseconds):.0f} ms (at most {max(milliseconds):.0f})"
+    print(f"{name}: {len(scores)} pages, {sum(page.true for page in scores)} lines, {time}")
     print(f"F1 {result.f1:.4f} ({low:.4f}-{high:.4f})  precision {result.precision:.4f}  recall {result.recall:.4f}")
-    for page in sorted(scores, key=lambda page: page.matched / (page.true + page.found))[:worst]:
+    for page in sorted(scores, key=lambda page: page.matched / max(1, page.true + page.found))[:worst]:
         print(f"  {page.id}: {page.matched} of {page.true}, {page.found} found")
 
 
@@ -146,7 +190,7 @@ def of_split(dataset: Dataset, split: str) -> Dataset:
     return Dataset(dataset.name, tuple(samples), dataset.skipped)
 
 
-def distorted(picture: np.ndarray, true: list[Region], seed: int) -> tuple[np.ndarray, list[Region]]:
+def distorted(picture: np.ndarray, true: Sequence[Region], seed: int) -> tuple[np.ndarray, list[Region]]:
     """The page turned by up to 5 degrees, seen at an angle, in a shadow, on a dark table; and its lines there."""
     random = np.random.default_rng(seed)
     height, width = picture.shape
@@ -175,7 +219,9 @@ def distorted(picture: np.ndarray, true: list[Region], seed: int) -> tuple[np.nd
         mapped = np.column_stack((points, np.ones(len(points)))) @ forth.T
         return tuple((float(x / w), float(y / w)) for x, y, w in mapped)
 
-    return (np.asarray(seen) * light).astype(np.uint8), [Region(there(r.polygon), there(r.baseline)) for r in true]
+    return (np.asarray(seen) * light).astype(np.uint8), [
+        Region(there(r.polygon) if r.polygon else (), there(r.baseline)) for r in true
+    ]
 
 
 def homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
