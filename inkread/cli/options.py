@@ -60,7 +60,7 @@ device_option = click.option(
     callback=_check_device,
     metavar="auto|cpu|cuda|cuda:N|mps",
     help="Where the network is computed: on the CPU, or on a GPU (mps on a Mac). auto, the default, uses a GPU if "
-    "there is one.",
+    "there is one and the work is large enough.",
 )
 
 

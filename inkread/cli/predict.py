@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from inkread.pages.layout import PageLayout
     from inkread.pages.reader import Reader
 
+LINES_PER_DOCUMENT = 30  # a rough guess, by which a GPU is used or not
 STREAMED = ("text", "json")  # formats of which several documents can be printed one after another
 OTHER_NAMES = {"txt": "text", "jsonl": "json", "markdown": "md"}  # what people also call the formats
 
@@ -161,7 +162,8 @@ def command(
         _check_overlay(overlay, inputs[0].path, force)
     from inkread.pages.reader import Reader
 
-    reader = Reader(load_recognizers(model, decoder, lm, words, engine, device))
+    expected = LINES_PER_DOCUMENT * len(inputs)
+    reader = Reader(load_recognizers(model, decoder, lm, words, engine, device, expected))
     if outputs:
         _write_files(reader, inputs, outputs, run)
     elif formats[0] in STREAMED:

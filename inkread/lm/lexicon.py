@@ -1,6 +1,5 @@
 """Lexicons: a language model combined with whole words, from its training text or given by the user."""
 
-import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
@@ -15,6 +14,8 @@ from inkread.lm.ngram import CACHED, NgramModel
 LEARNED_SHARE = 0.7  # the probability that a word is one of the training text; chosen on development lines
 USER_SHARE = 0.1  # the probability that a word is one of the user's
 MAX_SHARE = 0.999  # the probability that a word of the lexicon is not part of a longer word, such as its plural
+
+SEPARATOR, BETWEEN = "\n", "\U0010ffff"  # between words; the same where the characters are tokens
 
 # The sorted words from first to last + 1, which all begin with this text; and the share of the word that is this text.
 WordRange = tuple[int, int, str, float]
@@ -32,13 +33,10 @@ class WithWords:
 
     def __init__(self, model: LanguageModel, words: Mapping[str, float], share: float) -> None:
         self.model, self.weight, self.bonus, self.tokens = model, model.weight, model.bonus, model.tokens
-        spelling = {ord(character): model.code(character) for character in set().union(*words)}
-        weights: dict[str, float] = defaultdict(float)  # of words written with the model's tokens, as chr(token)
-        for word, weight in words.items():
-            weights[word.translate(spelling)] += weight
+        weights = _by_spelling(words, model)
         self.words = sorted(weights)  # so that words with a common beginning are neighbours
         # the sum of the weights of all words before each word
-        self.below = [0.0, *np.cumsum([weights[word] for word in self.words]).tolist()]
+        self.below = [0.0, *np.cumsum([*map(weights.__getitem__, self.words)]).tolist()]
         self.share = share
         self.all: WordRange = (0, len(self.words), "", 0.0)
         self._longer: dict[str, tuple[float, WordRange | None]] = {}  # see _continue; filled when first needed
@@ -96,13 +94,31 @@ class WithWords:
         return found
 
 
+def _by_spelling(words: Mapping[str, float], model: LanguageModel) -> dict[str, float]:
+    """The weights of words that are written with the model's tokens, as chr(token). Those with one spelling add up.
+
+    All words are translated at once, as there are tens of thousands of them, and each start of the program waits.
+    """
+    text = SEPARATOR.join(words)
+    characters = {*text} - {SEPARATOR}
+    tokens = np.full(max(map(ord, characters), default=0) + 1, ord(BETWEEN), np.uint32)
+    tokens[[*map(ord, characters)]] = [*map(model.code, characters)]
+    spelt = tokens[np.frombuffer(text.encode("utf-32-le"), np.uint32)].tobytes().decode("utf-32-le").split(BETWEEN)
+    weights = dict(zip(spelt, words.values(), strict=True))
+    if len(weights) < len(words):  # some have the same spelling
+        weights = defaultdict(float)
+        for word, weight in zip(spelt, words.values(), strict=True):
+            weights[word] += weight
+    return weights
+
+
 def with_learned_words(model: NgramModel) -> LanguageModel:
     """A model combined with the words of its training text.
 
     The weight of a word is the square root of its count. This favours rare words; the n-grams already know frequent
     ones well. Chosen on development lines.
     """
-    words = {word: math.sqrt(count) for word, count in model.words.items()}
+    words = dict(zip(model.words, np.sqrt([*model.words.values()]).tolist(), strict=True))
     return WithWords(model, words, LEARNED_SHARE) if words else model
 
 
