@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # In the order of the data flow; a module imports only from its own sub-package and from those before it.
-ORDER = "document inputs features lm model pages outputs data augment synth evaluation training cli".split()
+ORDER = "document inputs features lm model pages outputs data augment synth evaluation training studio cli".split()
 PACKAGE = Path(__file__).parent.parent / "inkread"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

@@ -18,6 +18,8 @@ from inkread.errors import InkreadError
 
 COMMANDS = (
     "predict",
+    "studio",
+    "serve",
     "eval",
     "train",
     "prepare",
@@ -78,6 +80,7 @@ def main() -> None:
     Examples:
       inkread predict line.png                read an image with the included model
       inkread eval my-lines                   measure the error rate on lines with known text
+      inkread studio my-notes                 review and correct in the browser
       inkread train my-lines --from latin --out mine.safetensors
                                               adapt the model to your own handwriting
 

@@ -50,8 +50,13 @@ def read(path: Path) -> Iterator[Sample]:
 
 def write_manifest(manifest: Path, rows: Iterable[Row]) -> None:
     """Write rows as a TSV that `open_dataset` reads, completely or not at all. Raises CannotWrite."""
+    write_atomic(manifest, to_table(rows).encode("utf-8"))
+
+
+def to_table(rows: Iterable[Row]) -> str:
+    """The content of such a TSV."""
     lines = ["id\tfile\twriter\tsplit\ttext", *("\t".join(row) for row in rows)]
-    write_atomic(manifest, ("\n".join(lines) + "\n").encode("utf-8"))
+    return "\n".join(lines) + "\n"
 
 
 class BadRow(Exception):

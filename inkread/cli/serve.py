@@ -1,0 +1,53 @@
+"""`inkread serve`: recognition for other programs, over HTTP."""
+
+from pathlib import Path
+
+import click
+
+from inkread.cli.options import (
+    decoder_option,
+    device_option,
+    engine_option,
+    lm_option,
+    model_option,
+    threads_option,
+    verbose_option,
+    words_option,
+)
+from inkread.cli.serving import host_option, port_option, serve_until_stopped
+
+
+@click.command("serve")
+@port_option
+@host_option
+@model_option
+@decoder_option
+@lm_option
+@words_option
+@engine_option
+@device_option
+@threads_option
+@verbose_option
+def command(
+    port: int,
+    host: str | None,
+    model: str | None,
+    decoder: str | None,
+    lm: str | None,
+    words: Path | None,
+    engine: str,
+    device: str,
+) -> None:
+    """Read handwriting for other programs, over HTTP.
+
+    POST /api/read with an image, a PDF or a file of pen strokes answers with the lines that --json of `inkread predict`
+    prints. /api describes this for programs (OpenAPI), and /healthz says whether the server runs. `inkread studio`
+    offers the same beside its pages. Ctrl-C stops the server. It needs the extra: pip install 'inkread[studio]'.
+
+    \b
+    Examples:
+      inkread serve --port 9000
+      curl --data-binary @letter.jpg http://127.0.0.1:9000/api/read
+      curl --form file=@letter.jpg http://127.0.0.1:9000/api/read
+    """
+    serve_until_stopped(None, port, host, False, model, decoder, lm, words, engine, device)

@@ -1,0 +1,67 @@
+"""Runs the application until Ctrl-C."""
+
+import errno
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+
+import uvicorn
+
+from inkread.errors import BadConfig
+from inkread.studio.app import Settings, make_app
+from inkread.studio.security import Access, is_loopback
+
+GRACE_SECONDS = 2  # for requests that run when the server is stopped
+
+
+def make_access(host: str | None) -> Access:
+    """Loopback without a token; any other address with a new one."""
+    if host is None:
+        return Access()
+    return Access(host.lower(), secrets.token_urlsafe(24))
+
+
+def run(settings: Settings, port: int, announce: Callable[[str], None], browser: bool) -> None:
+    """Serve until Ctrl-C or SIGTERM. `announce` is called with the address once the server can be reached.
+
+    Raises BadConfig where the address cannot be used.
+    """
+    access = settings.access
+    listening = _listen(access.host, port)
+    address = _address(access, listening.getsockname()[1])
+    config = uvicorn.Config(
+        make_app(settings),
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    announce(address)
+    if browser:  # it may block, as text browsers do
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise BadConfig(
+                f"--port {port} is used by another program", hint="give another one, or 0 for any"
+            ) from error
+        raise BadConfig(f"cannot listen on {host}, port {port} ({error.strerror})", hint="check both") from error
+
+
+def _address(access: Access, port: int) -> str:
+    host = f"[{access.host}]" if ":" in access.host else access.host
+    if access.host in ("0.0.0.0", "::"):  # all addresses of this machine
+        host = socket.gethostname()
+    token = f"?token={access.token}" if access.token else ""
+    return f"http://{host}:{port}/{token}"
+
+
+__all__ = ["Access", "is_loopback", "make_access", "run"]

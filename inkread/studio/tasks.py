@@ -1,0 +1,217 @@
+"""What the worker processes do: everything that opens files of users, which may be damaged or hostile."""
+
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from inkread._names import one_line
+from inkread.data.manifest import to_table
+from inkread.document import FORMATS, json_lines
+from inkread.document.elements import Document, Line, Page, Points
+from inkread.errors import BadInput, explain_failure
+from inkread.features.image import dark_on_light
+from inkread.inputs import Images, Inks, is_ink, open_input
+from inkread.inputs.collect import Input
+from inkread.inputs.ink import Ink
+from inkread.outputs.batch import ReadDocument, to_bytes
+from inkread.outputs.files import PDF
+from inkread.pages.layout import PageLayout, detect_layout
+from inkread.pages.readable import open_pages
+from inkread.pages.reader import Reader, find_layouts, load_reader, read_layouts, to_page
+from inkread.pages.regions import Region, cut_line, cut_out
+from inkread.studio.store import Store
+
+MAX_PAGES = 50  # of a file that is sent to the API; a longer one would keep all others waiting
+MAX_PIXELS = 400_000_000  # on all pages of such a file: ten photos of 40 megapixels
+JPEG_QUALITY = 85  # of the images that the browser shows
+Grey = np.ndarray[Any, np.dtype[np.uint8]]
+_options: dict[str, Any] = {}  # of `load_reader`, in a worker process
+
+
+def serve(connection: Connection, options: dict[str, Any]) -> None:
+    """Do the tasks that come over the connection, until it is closed: names of functions here, and arguments.
+
+    The answer is ("done", result) or ("failed", the arguments of an InkreadError).
+    """
+    _options.update(options)
+    while True:
+        try:
+            name, arguments, place = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = "done", globals()[name](*arguments)
+        except Exception as error:
+            wrong = explain_failure(error, place)
+            answer = "failed", (type(wrong), wrong.problem, wrong.path, wrong.line, wrong.hint)
+        connection.send(answer)
+
+
+@lru_cache(maxsize=1)
+def _reader() -> Reader:
+    return load_reader(**_options)
+
+
+# ---- reading
+
+
+def warm_up() -> None:
+    """Load the model of images, so that the first page is read as fast as the others."""
+    _reader().read_line(np.full((32, 64), 255, np.uint8))
+
+
+def count_pages(source: str | bytes, name: str) -> int:
+    """The number of pages. Raises BadInput where a file cannot be opened."""
+    return len(open_input(source, name))
+
+
+def read_upload(data: bytes, name: str) -> str:
+    """The text of a file as JSON Lines, what `inkread predict --json` prints. Raises BadInput."""
+    pages = open_input(data, name)
+    if len(pages) > MAX_PAGES:
+        raise BadInput(f"{len(pages)} pages, at most {MAX_PAGES} are read at once", path=name, hint="divide the file")
+    read = read_layouts(_reader().recognizer, _layouts(pages))
+    return json_lines.write(Document(name, tuple(to_page(layout, readings) for layout, readings in read)))
+
+
+def _layouts(pages: Images | Inks) -> Iterator[PageLayout]:
+    """The pages of a file in memory, as long as they are not too large together."""
+    pixels = 0
+    for index in range(len(pages)):
+        page = pages[index] if isinstance(pages, Inks) else pages.ink(index) or pages[index]
+        pixels += 0 if isinstance(page, Ink) else page.size
+        if index and pixels > MAX_PIXELS:
+            raise BadInput("too many pixels on its pages", path=pages.name, hint="divide the file or scale it down")
+        yield detect_layout(pages.name, index + 1, len(pages), page)
+
+
+def read_page(path: str, number: int) -> Page:
+    """One page of a file. Raises BadInput."""
+    ((layout, readings),) = read_layouts(_reader().recognizer, [_layout(path, number)])
+    return to_page(layout, readings)
+
+
+def read_regions(path: str, number: int, polygons: Sequence[Points], size: tuple[int, int]) -> list[Line]:
+    """The lines with these outlines on a page, the coordinates of which are for an image of that size."""
+    page = dark_on_light(_grey(path, number))
+    height, width = page.shape
+    regions = [Region(polygon, (), size).fitted(width, height) for polygon in polygons]
+    cuts = [cut_out(page, region) for region in regions]
+    layout = PageLayout(
+        path, number, 1, (width, height), tuple(cut.image for cut in cuts), tuple(regions), tuple(cuts),
+        tuple(1 for _ in cuts), is_page=True,
+    )  # fmt: skip
+    ((_, readings),) = read_layouts(_reader().recognizer, [layout])
+    return list(to_page(layout, readings).lines)
+
+
+def _layout(path: str, number: int) -> PageLayout:
+    """A page with its lines; pen strokes are always a page, as there must be something to show them on."""
+    (layout,) = find_layouts(Input(path, Path(path), number, number), True if is_ink(path) else None)
+    return layout
+
+
+# ---- images
+
+
+def draw(path: str, number: int, longest: int) -> bytes:
+    """A page as JPEG, its longer side at most `longest` pixels."""
+    image = Image.fromarray(_in_color(path, number))
+    if max(image.size) > 2 * longest:
+        image = image.reduce(max(image.size) // longest)
+    image.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _in_color(path: str, number: int) -> Grey:
+    pages = open_pages(path)
+    if number > pages.count:
+        raise BadInput(f"no page {number}", path=path, hint=f"it has {pages.count}")
+    draw = pages.in_color
+    if draw:
+        return draw(number - 1)
+    drawn = _layout(path, number).in_color
+    assert drawn is not None  # a page of pen strokes
+    return drawn()
+
+
+def _grey(path: str, number: int) -> Grey:
+    page = open_pages(path).load(number - 1)
+    if isinstance(page, Ink):
+        return np.asarray(Image.fromarray(_in_color(path, number)).convert("L"))
+    return page
+
+
+# ---- export
+
+
+def export(path: str, files: dict[int, str], format_name: str) -> tuple[bytes, str]:
+    """A document in an output format, and the ending of the file's name. `files` has the XML file of each page."""
+    pages = []
+    for number, file in sorted(files.items()):
+        transcript, _ = Store().load(Path(file), number)
+        width, height = transcript.size
+        if not width or not height:
+            height, width = _grey(path, number).shape
+        pages.append(transcript.to_page(number, width, height))
+    source = open_input(path)
+    document = Document(path, tuple(pages))
+    if format_name == PDF:
+        return to_bytes(PDF, ReadDocument(document, source, len(source))), ".pdf"
+    form = FORMATS[format_name]
+    if not form.file_per_page or len(pages) <= 1:
+        return to_bytes(format_name, ReadDocument(document, source, len(source))), form.suffix
+    single = {
+        f"{Path(path).name}-p{page.number:03}{form.suffix}": to_bytes(
+            format_name, ReadDocument(Document(path, (page,)), source, len(source))
+        )
+        for page in pages
+    }
+    return _zip(single), f"{form.suffix}.zip"
+
+
+def export_lines(documents: Sequence[tuple[str, str, dict[int, str]]]) -> bytes:
+    """A zip file with the image of each corrected line and a table, a dataset for `inkread train`.
+
+    Each document is its path, its name in the table, and the XML file of each page.
+    """
+    images: dict[str, bytes] = {}
+    rows = []
+    for path, name, files in documents:
+        for number, file in sorted(files.items()):
+            transcript, _ = Store().load(Path(file), number)
+            lines = [line for line in transcript.to_dict()["lines"] if line["corrected"] and line["text"]]
+            page = _grey(path, number) if lines else None
+            for line in lines:
+                assert page is not None
+                image = f"lines/{len(images) + 1:05}.png"
+                images[image] = _line_image(page, line, transcript.size)
+                id = one_line(f"{name}#{number}/{line['id']}")
+                rows.append((id, image, "", "", line["text"]))
+    if not rows:
+        raise BadInput("no corrected lines yet", hint="correct or confirm some first")
+    return _zip({"lines.tsv": to_table(rows).encode(), **images})
+
+
+def _line_image(page: Grey, line: dict[str, Any], size: tuple[int, int]) -> bytes:
+    region = Region(line["polygon"], line["baseline"], size if all(size) else None)
+    buffer = io.BytesIO()
+    Image.fromarray(cut_line(page, region)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
