@@ -15,10 +15,11 @@ from inkread.cli.options import (
     words_option,
 )
 from inkread.cli.serving import browser_option, host_option, port_option, serve_until_stopped
+from inkread.errors import NothingToRead
 
 
 @click.command("studio")
-@click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
 @port_option
 @host_option
 @browser_option
@@ -57,4 +58,6 @@ def command(
       inkread studio my-notes
       inkread studio --no-browser --port 9000
     """
+    if not folder.is_dir():
+        raise NothingToRead("no such folder", path=folder, hint="check the path, or make it first")
     serve_until_stopped(folder, port, host, browser, model, decoder, lm, words, engine, device)

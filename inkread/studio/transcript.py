@@ -189,7 +189,7 @@ class Transcript:
         shared = [line for line in above if _overlap(self.format.shape(line)[0], polygon) > 0]
         line = self._new_line()
         if shared:
-            max(shared, key=lambda each: _middle(self.format.shape(each)[0])).addnext(line)
+            max(reversed(shared), key=lambda each: _middle(self.format.shape(each)[0])).addnext(line)
         else:
             regions = self.format.regions(self.page)
             region = regions[0] if regions else self.format.new_region(self.page)

@@ -1,0 +1,65 @@
+// Requests to the server. Every failure is an Error with one line of text and, where it answered, the status.
+
+const csrf = document.querySelector("meta[name=csrf-token]").content;
+
+export class Failure extends Error {
+  constructor(text, status = 0) {
+    super(text);
+    this.status = status;
+  }
+}
+
+async function ask(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers: { "X-CSRF-Token": csrf, ...options.headers } });
+  } catch {
+    throw new Failure("The server does not answer.");
+  }
+  if (response.ok || response.status === 304) return response;
+  const answer = await response.json().catch(() => ({}));
+  throw new Failure(answer.error || `The server answered ${response.status}.`, response.status);
+}
+
+const json = async (...request) => (await ask(...request)).json();
+const pagePath = (id, number) => `/library/documents/${id}/pages/${number}`;
+
+export const overview = (since) => json(`/library?since=${since}`);
+export const search = (query) => json(`/library/search?q=${encodeURIComponent(query)}`);
+export const readAll = () => json("/library/reading", { method: "POST" });
+export const stopReading = () => json("/library/reading", { method: "DELETE" });
+export const thumbnail = (id, version) => `/library/documents/${id}/thumbnail?v=${version}`;
+export const image = (id, number, version) => `${pagePath(id, number)}/image?v=${version}`;
+
+export const add = (name, file) =>
+  json(`/library/documents?name=${encodeURIComponent(name)}`, { method: "POST", body: file });
+
+/** A page with its lines; null if it still has the version that is known. */
+export async function page(id, number, version) {
+  const headers = version ? { "If-None-Match": `"${version}"` } : {};
+  const response = await ask(pagePath(id, number), { headers });
+  return response.status === 304 ? null : response.json();
+}
+
+/** The page after edits. Fails with status 412 if it has another version by now. */
+export const edit = (id, number, version, edits, keepalive = false) =>
+  json(pagePath(id, number), {
+    method: "PATCH",
+    keepalive,
+    headers: { "If-Match": `"${version}"`, "Content-Type": "application/json" },
+    body: JSON.stringify(edits),
+  });
+
+export const restore = (id, number, version, wanted) =>
+  json(`${pagePath(id, number)}/versions/${wanted}`, { method: "PUT", headers: { "If-Match": `"${version}"` } });
+
+/** Save a file on the user's computer. */
+export async function download(path) {
+  const response = await ask(path);
+  const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("content-disposition") || "");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name ? decodeURIComponent(name[1]) : "export";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,178 @@
+"""The pages of the studio in a real browser: Debian's headless Chromium, driven by Playwright."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import ROOT
+from PIL import Image
+from test_studio_app import write_page
+
+from inkread.studio.transcript import Transcript
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+expect = playwright.expect
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    Image.new("L", (1000, 500), 255).save(folder / "a.png")
+    write_page(folder)
+    shutil.copy(ROOT / "datasets" / "sample" / "letter.jpg", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, model: Path) -> Iterator[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "inkread",
+        "studio",
+        str(folder),
+        "--no-browser",
+        "--port",
+        "0",
+        "--model",
+        str(model),
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tab(browser: Any, address: str) -> Iterator[Any]:
+    """The library in a tab. Every error in a script fails the test."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.extend([message.text] if message.type == "error" else []))
+    page.goto(address)
+    page.wait_for_selector(".card")
+    yield page
+    context.close()
+    assert [problem for problem in problems if "412" not in problem] == []  # which the script expects
+
+
+def texts(folder: Path, name: str) -> list[str]:
+    file = folder / f"{name}.page.xml"
+    return [line["text"] for line in Transcript(file.read_bytes(), "").to_dict()["lines"]]
+
+
+def saved(tab: Any) -> None:
+    expect(tab.locator("#saved")).to_contain_text("Saved in")
+
+
+def test_a_page_is_read_and_three_lines_are_corrected(tab: Any, folder: Path) -> None:
+    tab.click("text=letter.jpg")
+    fields = tab.locator(".line textarea")
+    fields.first.wait_for()
+    for text in ("Dear Margaret,", "thank you for the plums.", "They arrived on"):
+        tab.keyboard.press("Control+A")
+        tab.keyboard.type(text)
+        tab.keyboard.press("Enter")
+    saved(tab)
+    expect(tab.locator(".line.done")).to_have_count(3)
+    tab.reload()
+    fields.first.wait_for()
+    shown = [fields.nth(number).input_value() for number in range(3)]
+    assert shown == texts(folder, "letter.jpg")[:3] == ["Dear Margaret,", "thank you for the plums.", "They arrived on"]
+    assert len(texts(folder, "letter.jpg")) == fields.count() > 3
+
+
+def test_keys_undo_and_lines(tab: Any, folder: Path) -> None:
+    write_page(folder)
+    tab.click("text=a.png")
+    field = tab.locator(".line textarea").first
+    field.wait_for()
+    saved(tab)
+    field.focus()
+    tab.keyboard.press("End")
+    tab.keyboard.type(" more")
+    expect(tab.locator(".line.done")).to_have_count(1)
+    saved(tab)
+    assert texts(folder, "a.png")[0] == "one two more"
+    tab.keyboard.press("Escape")  # takes back what was saved since the caret came here
+    expect(tab.locator(".line.done")).to_have_count(0)
+    assert texts(folder, "a.png")[0] == "one two" == field.input_value()
+    tab.keyboard.press("ArrowRight")
+    tab.click(".line.current button[aria-label='Merge with the next line']")
+    expect(tab.locator(".line")).to_have_count(2)
+    assert texts(folder, "a.png") == ["one two three Élan", "five"]
+    tab.keyboard.press("Control+Z")
+    expect(tab.locator(".line")).to_have_count(3)
+    tab.keyboard.press("Control+Shift+Z")
+    expect(tab.locator(".line")).to_have_count(2)
+    box = tab.locator("#canvas").bounding_box()
+    tab.click("#draw")
+    tab.mouse.move(box["x"] + 60, box["y"] + 0.5 * box["height"] + 60)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 300, box["y"] + 0.5 * box["height"] + 100, steps=3)
+    tab.mouse.up()
+    expect(tab.locator(".line")).to_have_count(3)
+    saved(tab)
+    assert len(texts(folder, "a.png")) == 3
+
+
+def test_tab_goes_through_uncertain_words_and_then_on(tab: Any, folder: Path) -> None:
+    write_page(folder)
+    file = folder / "a.png.page.xml"
+    file.write_text(file.read_text("utf-8").replace('conf="0.8000"', 'conf="0.4000"', 2), "utf-8")
+    tab.click("text=a.png")
+    tab.wait_for_selector(".uncertain")
+    selected = "(field => field.value.slice(field.selectionStart, field.selectionEnd))(document.activeElement)"
+    tab.keyboard.press("Tab")
+    assert tab.evaluate(selected) == "one"
+    tab.keyboard.press("Tab")
+    assert tab.evaluate(selected) == "two"
+    tab.keyboard.press("Shift+Tab")
+    assert tab.evaluate(selected) == "one"
+    for _ in range(2):
+        tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.tagName") == "BUTTON"  # nobody is held in the text
+
+
+def test_a_change_elsewhere_is_shown_and_a_conflict_is_decided(tab: Any, folder: Path) -> None:
+    write_page(folder)
+    tab.click("text=a.png")
+    field = tab.locator(".line textarea").nth(1)
+    field.wait_for()
+    saved(tab)
+    file = folder / "a.png.page.xml"
+    file.write_text(file.read_text("utf-8").replace(">three Élan<", ">three elks<"), "utf-8")
+    field.fill("three elves")
+    tab.click("text=Keep mine")
+    saved(tab)
+    assert texts(folder, "a.png") == ["one two", "three elves", "five"]
+
+
+def test_text_is_searched_on_a_narrow_dark_screen(browser: Any, address: str, folder: Path) -> None:
+    write_page(folder)
+    context = browser.new_context(viewport={"width": 380, "height": 700}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(address)
+    page.fill("#query", "FÏVE")
+    page.click(".hits a")
+    page.wait_for_selector(".line.current")
+    assert page.evaluate("document.activeElement.value") == "five"
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+    context.close()
