@@ -19,7 +19,9 @@ PAGE = """<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
   xmlns:x="urn:other" x:note="kept">
   <pc:Metadata><pc:Creator>someone</pc:Creator><pc:LastChange>2020-01-01T00:00:00</pc:LastChange></pc:Metadata>
   <pc:Page imageFilename="a.png" imageWidth="1000" imageHeight="500">
-    <pc:ReadingOrder><pc:OrderedGroup id="o"><pc:RegionRefIndexed index="0" regionRef="r2"/><pc:RegionRefIndexed index="1"
+    <pc:ReadingOrder><pc:OrderedGroup id="o">
+      <pc:RegionRefIndexed index="0" regionRef="r2"/>
+      <pc:RegionRefIndexed index="1"
       regionRef="r1"/></pc:OrderedGroup></pc:ReadingOrder>
     <pc:TextRegion id="r1" custom="structure {type:marginalia;}"><pc:Coords points="0,0 9,0 9,9"/>
       <pc:TextLine id="l3" custom="readingOrder {index:0;}"><pc:Coords points="0,300 400,300 400,350 0,350"/>
