@@ -5,7 +5,7 @@ than a second.
 
 The shipped models are in `inkread/pretrained/` of an installed wheel, or in `models/` of a source tree. Models that
 recognise lines are called NAME.safetensors, language models NAME.lm.safetensors, models that find the lines of a page
-NAME.page.safetensors.
+NAME.page.safetensors, and models that write NAME.synth.safetensors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-LANGUAGE_SUFFIX, PAGE_SUFFIX = ".lm.safetensors", ".page.safetensors"
+LANGUAGE_SUFFIX, PAGE_SUFFIX, SYNTHESIS_SUFFIX = ".lm.safetensors", ".page.safetensors", ".synth.safetensors"
 FOLDERS = (Path(__file__).parent / "pretrained", Path(__file__).parents[1] / "models")
 TEXTS = ("reads", "licence", "lm")  # the facts that must be strings
 COPY_AGAIN = "copy the file again"
@@ -38,7 +38,8 @@ COPY_AGAIN = "copy the file again"
 def shipped_models() -> dict[str, Path]:
     """The installed models by name, the default first."""
     found = [path for folder in FOLDERS for path in sorted(folder.glob("*.safetensors"))]
-    lines = {path.stem: path for path in found if not path.name.endswith((LANGUAGE_SUFFIX, PAGE_SUFFIX))}
+    others = (LANGUAGE_SUFFIX, PAGE_SUFFIX, SYNTHESIS_SUFFIX)
+    lines = {path.stem: path for path in found if not path.name.endswith(others)}
     return dict(sorted(lines.items(), key=lambda item: (item[0] != DEFAULT_MODEL, item[0])))
 
 
@@ -65,6 +66,11 @@ def find_language_model(name: str) -> Path:
 def find_page_model(name: str) -> Path:
     """The file of a page model given by name or by path. Raises BadModel, which lists the installed models."""
     return _find(name, "page model", _shipped(PAGE_SUFFIX))
+
+
+def find_synthesis_model(name: str) -> Path:
+    """The file of a model that writes, given by name or by path. Raises BadModel, which lists the installed models."""
+    return _find(name, "synthesis model", _shipped(SYNTHESIS_SUFFIX))
 
 
 def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:

@@ -16,6 +16,7 @@ Activation = Literal["tanh", "logistic", "relu", "gelu", "softplus", "elu", "lea
 CELLS = ("elman", "gru", "lstm")
 DEFAULT_MODEL = "latin"  # the default model for images
 STROKE_MODEL = "strokes"  # the default model for pen strokes
+SYNTHESIS_MODEL = "english"  # the default model that writes
 NO_LM = "none"  # given instead of the name of a language model: decode without one
 RENAMED = {  # old names of settings, and their new names
     "shortcut": "auxiliary",

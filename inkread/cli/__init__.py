@@ -26,6 +26,7 @@ COMMANDS = (
     "models",
     "check",
     "render",
+    "write",
     "lm",
     "gradients",
     "export",

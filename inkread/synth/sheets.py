@@ -1,0 +1,153 @@
+"""Handwritten lines are put on sheets of paper, and written to files: SVG, PNG, InkML, JSON Lines."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from inkread.features.render import PEN_WIDTH, X_HEIGHT, draw_strokes
+from inkread.inputs.ink import PAGE_DPI, Ink, Stroke
+from inkread.inputs.json_ink import to_json_line
+from inkread.synth.offsets import curve
+from inkread.synth.synthesizer import Primer, Synthesizer
+
+PAGE = (round(8.27 * PAGE_DPI), round(11.69 * PAGE_DPI))  # A4
+MARGIN = 150  # pixels, 19 mm
+LINE_DISTANCE = 4 * X_HEIGHT  # pixels, 11 mm: that of paper with wide ruling
+LINES = (PAGE[1] - 2 * MARGIN) // LINE_DISTANCE  # on a page
+BORDER = 20  # pixels around a line that has no page
+JSON_UNITS = 10  # per pixel, as coordinates are whole numbers there
+INK_COLOUR = "#16264c"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Lines on a page, or a line alone, in pixels."""
+
+    lines: tuple[Ink, ...]
+    size: tuple[float, float]  # width and height
+
+    @property
+    def strokes(self) -> list[Stroke]:
+        """The strokes of all lines."""
+        return [stroke for line in self.lines for stroke in line.strokes]
+
+
+def break_lines(text: str, width: int) -> list[str]:
+    """The lines of a text, at most `width` characters long; paragraphs begin new lines, and empty lines stay.
+
+    >>> break_lines("one two\\n\\nthree", 5)
+    ['one', 'two', '', 'three']
+    """
+    return [line for row in text.strip().split("\n") for line in textwrap.wrap(row, width) or [""]]
+
+
+def pages_of(lines: Sequence[str]) -> int:
+    """The number of sheets that the lines take."""
+    return -(-len(lines) // LINES)
+
+
+def write_sheets(
+    lines: Sequence[str],
+    synthesizer: Synthesizer,
+    seed: int,
+    neatness: float = 0.0,
+    primer: Primer | None = None,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Sheet]:
+    """Write lines on as many sheets as they need. Raises BadInput for what cannot be written.
+
+    A line does not change with those after it, whatever they are.
+    """
+    for line in lines:
+        if line:
+            synthesizer.plain(line)  # so that the last line does not fail after all others are written
+    inks = []
+    for number, line in enumerate(lines):
+        rng = np.random.default_rng([seed, number])
+        strokes = synthesizer.write(line, rng, neatness, primer) if line else []
+        inks.append(Ink(tuple(X_HEIGHT * curve(stroke) for stroke in strokes), line))
+        tick(number + 1, len(lines))
+    if len(inks) == 1:
+        return [_alone(inks[0])]
+    return [_page(inks[start : start + LINES]) for start in range(0, len(inks), LINES)]
+
+
+def _alone(line: Ink) -> Sheet:
+    points = np.concatenate(line.strokes)
+    corner = points.min(axis=0) - BORDER
+    width, height = np.ptp(points, axis=0) + 2 * BORDER
+    return Sheet((_moved(line, -corner),), (float(width), float(height)))
+
+
+def _page(lines: Sequence[Ink]) -> Sheet:
+    """Lines at equal distances; the baseline of the first is so deep that its ascenders are below the margin."""
+    baselines = MARGIN + LINE_DISTANCE * (0.75 + np.arange(len(lines)))
+    moved = [_moved(line, np.array([MARGIN, y])) for line, y in zip(lines, baselines, strict=True) if line.strokes]
+    return Sheet(tuple(moved), PAGE)
+
+
+def _moved(line: Ink, by: Stroke) -> Ink:
+    return Ink(tuple(stroke + by for stroke in line.strokes), line.text)
+
+
+# ---- formats
+
+
+def to_svg(sheet: Sheet) -> bytes:
+    """A sheet as SVG, with a path for each stroke."""
+    width, height = sheet.size
+    groups = []
+    for line in sheet.lines:
+        paths = "".join(f'<path d="M{_points(stroke, " ")}"/>\n' for stroke in line.strokes)
+        groups.append(f"<g>\n<title>{escape(line.text)}</title>\n{paths}</g>\n")
+    inches = f'width="{width / PAGE_DPI:.3f}in" height="{height / PAGE_DPI:.3f}in"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {inches} viewBox="0 0 {width:.1f} {height:.1f}">\n'
+        f'<g fill="none" stroke="{INK_COLOUR}" stroke-width="{PEN_WIDTH}" stroke-linecap="round" '
+        f'stroke-linejoin="round">\n{"".join(groups)}</g>\n</svg>\n'
+    ).encode()
+
+
+def to_inkml(sheet: Sheet) -> bytes:
+    """A sheet as InkML, with a group of traces for each line, and its text."""
+    groups = []
+    for line in sheet.lines:
+        traces = "".join(f"<trace>{_points(stroke, ', ')}</trace>\n" for stroke in line.strokes)
+        truth = f'<annotation type="truth">{escape(line.text)}</annotation>'
+        groups.append(f"<traceGroup>\n{truth}\n{traces}</traceGroup>\n")
+    return f'<ink xmlns="http://www.w3.org/2003/InkML">\n{"".join(groups)}</ink>\n'.encode()
+
+
+def to_png(sheet: Sheet) -> bytes:
+    """A sheet as an image, black on white."""
+    width, height = (int(np.ceil(length)) for length in sheet.size)
+    canvas = Image.new("L", (width, height), 255)
+    if sheet.lines:
+        drawn = draw_strokes(sheet.strokes, 1.0, PEN_WIDTH, np.random.default_rng(0))
+        middle = (np.max(np.concatenate(sheet.strokes), axis=0) + np.min(np.concatenate(sheet.strokes), axis=0)) / 2
+        corner = middle - np.array(drawn.shape[::-1]) / 2
+        canvas.paste(Image.fromarray(drawn), (round(corner[0]), round(corner[1])))
+    buffer = BytesIO()
+    canvas.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def to_jsonl(sheets: Sequence[Sheet]) -> bytes:
+    """All sheets as JSON Lines, one line of writing in each: a dataset that `inkread train` reads."""
+    rows = []
+    for number, sheet in enumerate(sheets, 1):
+        for place, line in enumerate(sheet.lines, 1):
+            ink = Ink(tuple(JSON_UNITS * stroke for stroke in line.strokes), line.text)
+            rows.append(to_json_line(f"{number}-{place}", ink) + "\n")
+    return "".join(rows).encode()
+
+
+def _points(stroke: Stroke, between: str) -> str:
+    """The points of a stroke in tenths of a pixel. A dot of one point gets a second one, or SVG would not draw it."""
+    rounded = np.round(stroke if len(stroke) > 1 else np.concatenate([stroke, stroke + [0.1, 0.0]]), 1)
+    return between.join(f"{x:g} {y:g}" for x, y in rounded.tolist())
