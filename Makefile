@@ -4,7 +4,7 @@ PYTHON ?= python3
 # The release that all figures were measured with. If pip would install the large CUDA build on a machine without a GPU:
 # make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
-# For `make model` and `make strokes`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
+# For `make model`, `make strokes` and `make synthesis`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
 RAW ?= ../shared/data
 WORK ?= work
 MINUTES ?= 80
@@ -22,10 +22,10 @@ CORE := --ignore tests/test_docs.py --ignore tests/test_wheel.py --ignore tests/
 
 PAGE_LINES := $(foreach name,copiste unipen fonts letters poilus mss19,$(WORK)/$(name))
 
-.PHONY: help demo test check lowest bench data model pages strokes wheel sdist clean
+.PHONY: help demo test check lowest bench data model pages strokes synthesis wheel sdist clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
 
 demo: $(READER)  ## read the sample lines with the shipped model
 	$(BIN)/inkread predict datasets/sample/*.png
@@ -96,6 +96,13 @@ strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw 
 		--dev $(WORK)/unipen-strokes:dev --from $(WORK)/strokes-1.safetensors $(LONG) --set batch=24 \
 		--set dropout=0.15 --set distorted=0.75 --set spliced=0.3 --set consistency=0.2 \
 		--out $(WORK)/strokes.safetensors
+
+synthesis: $(VENV)  ## train the model of `inkread write`, from the raw data in RAW
+	mkdir -p $(WORK)/raw
+	tar -xf $(RAW)/unipen.tar.xz -C $(WORK)/raw
+	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-strokes --strokes
+	$(BIN)/python experiments/synthesis.py prepare $(WORK)/unipen-strokes:train $(WORK)/synthesis.npz
+	$(BIN)/python experiments/synthesis.py train $(WORK)/synthesis.npz $(WORK)/english.synth.safetensors --minutes $(MINUTES)
 
 wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build
