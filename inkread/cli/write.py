@@ -65,7 +65,7 @@ def command(
     Examples:
       inkread write "Dear Ruth, the garden is in bloom." -o line.svg
       inkread write "Dear Ruth," -o line.png --neatness 2 --seed 7
-      inkread write - -o letter.svg < letter.txt
+      cat letter.txt | inkread write - -o letter.svg
       inkread write "in the style of my notes" --like notes.inkml -o line.inkml
     """
     if out.suffix.lower() not in FORMATS:
