@@ -212,7 +212,7 @@ def _step(
     loss = batch.loss(network, training.bfloat16)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    norm, _ = scale_gradient(list(network.parameters()), training.clip)
+    norm = float(scale_gradient(list(network.parameters()), training.clip))
     if not math.isfinite(loss.item() + norm):
         lower = f"try --set learning_rate={training.learning_rate / 3:.1g}"
         raise TrainingFailed(f"the loss is {loss.item()}", hint=lower)
