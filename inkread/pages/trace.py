@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
 SEEN = 0.3  # probability from which on a cell may be on a baseline
-SURE = 0.5  # ... which most cells of a line exceed; and from which on a cell is the end of a line
+SURE = 0.5  # ... which most cells of a line exceed
 SURE_PART = 0.4  # ... which a part exceeds that is joined with others
 FARTHEST_STEP = 3  # cells without a baseline that a ridge may cross
 STEEPEST = 0.6  # rows per column between a ridge's cells
@@ -25,7 +25,7 @@ SLOPE_OVER = 8  # columns over which the direction of a ridge is measured
 SHORTEST = 1.0  # x-heights: a shorter line is a dot
 # Parts of a line, with no ends between them, are at most so far apart, in x-heights:
 LARGEST_GAP, OFFSET = 6.0, 0.6  # along the line, and across it
-MAYBE_END = 0.25  # probability of an end from which on parts are not joined
+END, MAYBE_END = 0.5, 0.25  # probabilities of an end: from END on lines are divided, from the other parts not joined
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _nearest_pairs(places: Floats, ridges: list[_Ridge], column: int) -> list[tu
 def _divided(ridge: _Ridge) -> list[_Ridge]:
     """The parts of a ridge between line ends within it. A mark near either end of the ridge is that end."""
     margin = max(2.0, 0.5 * ridge.x_height)
-    marked = [cell.end > SURE for cell in ridge]
+    marked = [cell.end > END for cell in ridge]
     cuts, first = [-1], 0
     for is_end, group in itertools.groupby(marked):
         last = first + len(list(group))
