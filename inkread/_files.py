@@ -2,14 +2,16 @@
 
 import contextlib
 import errno
+import hashlib
 import os
+import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from inkread.errors import CannotWrite
+from inkread.errors import CannotWrite, DiskFull
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -26,7 +28,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             with _replaced(Path(os.path.realpath(path))) as file:
                 file.write(data)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 @contextmanager
@@ -42,18 +44,22 @@ def written_atomic(path: Path) -> Iterator[BinaryIO]:
         with _replaced(Path(os.path.realpath(path))) as file:
             yield file
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> CannotWrite:
-    hint = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
-    return CannotWrite(f"cannot be written ({error.strerror})", path=path, hint=hint)
+def cannot_write(path: Path, error: OSError) -> CannotWrite:
+    """The error that says why a file cannot be written."""
+    problem = f"cannot be written ({error.strerror})"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(problem, path=path, hint="free some space")
+    return CannotWrite(problem, path=path, hint="check the folder and its permissions")
 
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[BinaryIO]:
     """Yield a temporary file in the folder of `path`, which replaces `path` at the end."""
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}")  # not longer than names can be
+    # Not longer than names can be. Random, as processes on several machines may have the same number.
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
     try:
         with open(temporary, "w+b") as file:
             yield file
@@ -93,7 +99,20 @@ def _is_stream(path: Path) -> bool:
     return False
 
 
-def check_new(path: Path) -> None:
-    """Raise CannotWrite for a file that exists, since hours of work may have gone into it."""
-    if path.exists():
+def check_new(path: Path, known: Container[str] = ()) -> None:
+    """Raise CannotWrite for a file that exists, since hours of work may have gone into it.
+
+    A file with one of the `known` contents, as `content_hash` gives them, may be replaced.
+    """
+    if path.exists() and not (known and path.is_file() and content_hash(path) in known):
         raise CannotWrite("exists", path=path, hint="give --force to overwrite it, or another name")
+
+
+def content_hash(*paths: Path) -> str:
+    """The SHA-256 of what is in files, one after another, in hexadecimal. Raises OSError."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -8,10 +8,13 @@ InkreadError            the base class: catch it to catch them all
 ├── BadModel            a model file that is missing, damaged or of another kind
 ├── BadConfig           settings that do not exist or contradict each other
 ├── CannotWrite         an output that cannot be written
+│   └── DiskFull        there is no space left for it
 └── TrainingFailed      a training that cannot continue, for example since the loss is not a number
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from inkread._names import one_line
 
@@ -33,6 +36,10 @@ class InkreadError(Exception):
         self.path = None if path is None else str(path)
         place = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
         super().__init__(one_line(f"{place}{problem}{f'; {hint}' if hint else ''}"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How an error is sent from one process to another."""
+        return partial(type(self), path=self.path, line=self.line, hint=self.hint), (self.problem,)
 
 
 class BadInput(InkreadError):
@@ -61,6 +68,10 @@ class BadConfig(InkreadError):
 
 class CannotWrite(InkreadError):
     """An output that cannot be written: no such folder, no permission, a full disk."""
+
+
+class DiskFull(CannotWrite):
+    """There is no space left for an output, so that writing others would fail, too."""
 
 
 class TrainingFailed(InkreadError):

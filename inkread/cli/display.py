@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from inkread._files import cannot_write
 from inkread._names import one_line
 from inkread.cli.exit_codes import NOT_WRITABLE
-from inkread.errors import CannotWrite, explain_failure
+from inkread.errors import CannotWrite, InkreadError, explain_failure
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from inkread.training.loop import Progress
 
 UPDATE_SECONDS = 0.5  # a training at a terminal is shown anew so often
+MAX_WIDTH = 10_000  # characters of a line in a table that goes into a file
+SPEED_SECONDS = 600.0  # over which the remaining time is estimated: some documents take minutes
 SHOWN_EVALUATIONS = 12  # the last ones, so that they fit on a screen
 
 
@@ -97,6 +100,45 @@ def file_failed(failures: dict[str, str], name: str, error: Exception, place: st
     click.echo(f"Error: {failures[name]}", err=True)
 
 
+def print_failures(failures: dict[str, InkreadError]) -> None:
+    """Print a table on stderr: which documents could not be read or written, and why."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("not read or not written", "reason", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name, error in failures.items():
+        elsewhere = f"{error.path}: " if error.path and not error.path.startswith(name) else ""  # an output
+        reason = f"{elsewhere}{error.problem}{f'; {error.hint}' if error.hint else ''}"
+        table.add_row(Text(one_line(name)), Text(one_line(reason)))
+    width = None if sys.stderr.isatty() else MAX_WIDTH
+    Console(stderr=True, width=width).print(table)
+
+
+@contextmanager
+def open_report(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Yield a function that writes a line into a file at once, so that it is there if the command is killed.
+
+    Without a path, it does nothing. Raises CannotWrite.
+    """
+    if path is None:
+        yield lambda line: None
+        return
+    try:
+        file = open(path, "w", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+    def write(line: str) -> None:
+        try:
+            print(line, file=file, flush=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    with file:
+        yield write
+
+
 def print_notes(dataset: "Dataset") -> None:
     """Print what looks wrong in a dataset, on stderr."""
     for text in dataset.notes:
@@ -108,11 +150,20 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+class Tick(Protocol):
+    """Shows that so many of all things are done, and that there were some of what the speed is measured in."""
+
+    def __call__(self, done: int, total: int, units: int = 0) -> None: ...
+
+
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (done, total): a progress bar on stderr, after one second and only on a terminal."""
+def progress_bar(what: str, total: int, unit: str = "") -> Iterator[Tick]:
+    """Yield a function: a progress bar on stderr, after one second and only on a terminal.
+
+    With a `unit` such as "pages", it also shows how many of them there are per minute.
+    """
     if not sys.stderr.isatty() or total < 2:
-        yield lambda done, total: None
+        yield lambda done, total, units=0: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -121,11 +172,16 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
     began = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # By default rich would print on stderr what belongs to stdout.
-    bar = Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    console = Console(stderr=True)
+    bar = Bar(*columns, console=console, transient=True, redirect_stdout=False, speed_estimate_period=SPEED_SECONDS)
     task = bar.add_task(what, total=total)
+    number = 0
 
-    def tick(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
+    def tick(done: int, total: int, units: int = 0) -> None:
+        nonlocal number
+        number += units
+        speed = f", {60 * number / (time.monotonic() - began):.0f} {unit} per minute" if number else ""
+        bar.update(task, description=what + speed, completed=done, total=total)
         if time.monotonic() - began > 1:
             bar.start()
 

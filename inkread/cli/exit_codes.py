@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from inkread.errors import BadConfig, CannotWrite, EmptyDataset, InkreadError, NothingToRead
+from inkread.errors import BadConfig, CannotWrite, DiskFull, EmptyDataset, InkreadError, NothingToRead
 
 SUCCESS = 0
 FAILED = 1
@@ -16,6 +16,7 @@ _OF_ERRORS = {
     NothingToRead: NOTHING_TO_READ,
     EmptyDataset: NOTHING_TO_READ,
     CannotWrite: NOT_WRITABLE,
+    DiskFull: NOT_WRITABLE,
 }
 
 

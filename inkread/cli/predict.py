@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,17 @@ import click
 
 from inkread._files import check_new, check_writable
 from inkread._names import one_line
+from inkread._signals import signals_as_exceptions
 from inkread.cli import exit_codes
-from inkread.cli.display import counted, note, print_bytes, print_line, progress_bar
+from inkread.cli.display import (
+    counted,
+    note,
+    open_report,
+    print_bytes,
+    print_failures,
+    print_line,
+    progress_bar,
+)
 from inkread.cli.options import (
     decoder_option,
     device_option,
@@ -31,6 +41,7 @@ from inkread.outputs.files import NAMES, PDF, Outputs
 
 if TYPE_CHECKING:
     from inkread.inputs.collect import Input
+    from inkread.outputs.batch import Result
     from inkread.pages.layout import PageLayout
     from inkread.pages.reader import Reader
 
@@ -86,7 +97,28 @@ def _parse_formats(context: click.Context, parameter: click.Parameter, value: st
     metavar="FILE.png",
     help="Draw the lines and words that were read on the page. Several pages give FILE-1.png, FILE-2.png, ...",
 )
-@click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option(
+    "--force", is_flag=True, help="Overwrite existing files, and read again what --out or --beside finds finished."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Read with N processes, each on one core, into --out or --beside.",
+)
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="",
+    metavar="[ADDRESS]",
+    help="Read on a Ray cluster, into --out or --beside; without an address on that of this machine.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.jsonl",
+    help="Write one JSON object per document of --out or --beside: path, pages, seconds, outputs, skipped, error.",
+)
 def command(
     files: tuple[str, ...],
     model: str | None,
@@ -103,6 +135,9 @@ def command(
     link_pages: bool,
     overlay: Path | None,
     force: bool,
+    jobs: int | None,
+    ray: str | None,
+    report: Path | None,
 ) -> None:
     """Read handwriting: whole pages, or images of single lines.
 
@@ -128,6 +163,10 @@ def command(
     each with its position. tsv has one row per word with its box. alto and page (XML) and hocr give the positions of
     lines and words on pages. `inkread check` and `inkread train` read the formats json, alto and page.
 
+    A batch that was interrupted continues when the command is repeated: a document is skipped if its files are complete
+    and were written from the same file with the same models and options. The same command on several machines, with a
+    folder that they share, divides the documents among them (docs/archives.md).
+
     In file names, a tab is written as \\t, a line end as \\n and a byte that is not UTF-8 as, for example, \\udce9.
 
     \b
@@ -142,6 +181,7 @@ def command(
       inkread predict photo.jpg --format md > photo.md
       inkread predict scans --format pdf,text --out searchable
       inkread predict notes --format md --beside
+      inkread predict archive --out texts --jobs 2 --report run.jsonl
       inkread predict letter.png --words names.txt
       cat line.png | inkread predict - --json
     """
@@ -157,7 +197,13 @@ def command(
     if link_pages and not (out or beside):
         raise click.UsageError("--link-pages is for files: name --out FOLDER or --beside")
     outputs = Outputs(formats, out, force, link_pages) if out or beside else None
+    if not outputs and (jobs or report or ray is not None):
+        raise click.UsageError("--jobs, --ray and --report are for files: name --out FOLDER or --beside")
+    if (ray is not None or (jobs or 1) > 1) and any(document.path == "-" for document in inputs):
+        raise click.UsageError("other processes cannot read standard input: leave --jobs and --ray out")
     _check_options(inputs, formats, outputs, overlay)
+    if report:
+        _check_report(report, force)
     if overlay:
         _check_overlay(overlay, inputs[0].path, force)
     from inkread.pages.reader import Reader
@@ -165,7 +211,8 @@ def command(
     expected = LINES_PER_DOCUMENT * len(inputs)
     reader = Reader(load_recognizers(model, decoder, lm, words, engine, device, expected))
     if outputs:
-        _write_files(reader, inputs, outputs, run)
+        with signals_as_exceptions(), open_report(report) as log:
+            _write_files(reader, inputs, outputs, run, jobs, ray, log)
     elif formats[0] in STREAMED:
         _print_pages(reader, inputs, formats[0], run)
     else:
@@ -219,24 +266,56 @@ def _find_inputs(files: tuple[str, ...], out: Path | None, run: _Run) -> list["I
     return found.inputs
 
 
-def _write_files(reader: "Reader", inputs: list["Input"], outputs: Outputs, run: _Run) -> None:
-    """Write files for each document, and a summary on stderr."""
-    from inkread.outputs.batch import write_documents
+def _write_files(
+    reader: "Reader",
+    inputs: list["Input"],
+    outputs: Outputs,
+    run: _Run,
+    jobs: int | None,
+    ray: str | None,
+    log: Callable[[str], None],
+) -> None:
+    """Write files for each document that has none, and a summary on stderr."""
+    from inkread.model.recognizer import Recognizers
+    from inkread.outputs.queue import Queue
+    from inkread.outputs.workers import Work, open_workers
 
-    read: list[int] = []  # the number of pages of each document
-    written = 0
-    with progress_bar("reading", len(inputs)) as tick:
-        for done, result in enumerate(write_documents(reader, inputs, outputs, run.page, run.check, run.draw), 1):
+    assert isinstance(reader.recognizer, Recognizers)
+    settings = reader.recognizer.identity() | {"page": run.page, "link_pages": outputs.link_pages}
+    queue = Queue(inputs, outputs, settings, again=outputs.overwrite or bool(run.overlay))
+    drawn = (run.check, run.draw) if run.overlay else (None, None)
+    results: list[Result] = []
+    with (
+        open_workers(Work(reader, outputs, run.page, *drawn), inputs, jobs, ray) as read,
+        progress_bar("reading", len(inputs), "pages") as tick,
+        closing(queue.read(read)) as all_results,
+    ):
+        for result in all_results:
+            log(result.to_json())
             if result.error:
                 run.failed(result.input.path, result.error)
-            else:
-                read.append(result.pages)
-                written += len(result.files)
-            tick(done, len(inputs))
-    place = f"to {outputs.folder}" if outputs.folder else "next to what was read"
-    summary = f"{counted(len(read), 'document')} read ({counted(sum(read), 'page')})"
-    failed = f"; {len(run.failures)} of {run.count} failed" if run.failures else ""
-    note(f"{summary}, {counted(written, 'file')} written {place}{failed}")
+            results.append(result)
+            tick(len(results), len(inputs), 0 if result.skipped else result.pages)
+    if run.failures and run.count > 1:
+        print_failures(run.failures)
+    note(_summary(results, len(inputs), outputs, run))
+
+
+def _summary(results: list["Result"], count: int, outputs: Outputs, run: _Run) -> str:
+    """What has become of `count` documents, in one line."""
+    read = [result for result in results if not result.error and not result.skipped]
+    files = sum(len(result.files) for result in read)
+    pages = sum(result.pages for result in read)
+    skipped = sum(result.skipped for result in results)
+    parts = [
+        f"{counted(len(read), 'document')} read ({counted(pages, 'page')}), {counted(files, 'file')} written "
+        + (f"to {outputs.folder}" if outputs.folder else "next to what was read"),
+        *([f"{skipped} finished before"] if skipped else []),
+        *([f"{len(run.failures)} of {run.count} failed"] if run.failures else []),
+    ]
+    if left := count - len(results):
+        parts.append(f"{left} not read, as the disk is full: repeat the command when there is space")
+    return "; ".join(parts)
 
 
 def _print_pages(reader: "Reader", inputs: list["Input"], format_name: str, run: _Run) -> None:
@@ -306,6 +385,15 @@ def _check_pdf_packages() -> None:
     except ImportError as error:
         problem = f"--format pdf needs a package that is not installed ({error.name})"
         raise BadConfig(problem, hint="run: pip install 'inkread[pdf]'") from error
+
+
+def _check_report(report: Path, force: bool) -> None:
+    """Raise CannotWrite for a report that cannot be written, or would overwrite a file that is none."""
+    check_writable(report)
+    if not force and report.is_file():
+        with open(report, "rb") as file:
+            if file.read(8) not in (b"", b'{"path":'):
+                check_new(report)
 
 
 def _check_overlay(overlay: Path, name: str, force: bool) -> None:

@@ -16,6 +16,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from inkread.inputs.source import open_source
 
 _PAGES = re.compile(r"(?P<path>.+)#(?P<first>\d{1,9})(?P<to>-(?P<last>\d{1,9})?)?", re.ASCII | re.DOTALL)
 _WILDCARD = re.compile(r"[*?[]")
+RECORDS = ".inkread"  # a folder in which inkread notes what it has written into the folder above
+OVERLAY = ".overlay"  # the ending of an empty file there, which has the name of an image that --overlay has drawn
 _KINDS_SHOWN = 6  # endings that a message names
 
 
@@ -53,7 +56,7 @@ class Skipped:
 
     endings: Counter[str] = field(default_factory=Counter)  # of files that are not documents; "" for none
     hidden: int = 0  # files and folders whose names begin with a dot
-    written: int = 0  # PDFs that inkread has written next to a document
+    written: int = 0  # PDFs and overlays that inkread has written
     links: int = 0  # symbolic links to folders, which could lead in a circle, and to nothing
 
     def __str__(self) -> str:
@@ -69,7 +72,7 @@ class Skipped:
         if self.hidden:
             parts.append(f"{self.hidden} hidden")
         if self.written:
-            parts.append(f"{self.written} PDF{'s' * (self.written != 1)} written by inkread")
+            parts.append(f"{self.written} file{'s' * (self.written != 1)} written by inkread")
         if self.links:
             parts.append(f"{self.links} symbolic link{'s' * (self.links != 1)} to folders or to nothing")
         return "skipped " + ", ".join(parts) if parts else ""
@@ -107,6 +110,7 @@ class _Collector:
     def __init__(self, leave_out: Path | None) -> None:
         self.found = Collection()
         self.leave_out = os.path.realpath(leave_out) if leave_out else None
+        self.written: set[Path] = set()  # what inkread has written into the folder that is being added
 
     def add(self, argument: str) -> None:
         """Add the documents of an argument of any kind, or else a problem."""
@@ -193,6 +197,7 @@ class _Collector:
         """Add the documents in a folder and in the folders below it, in natural order."""
         documents: list[Path] = []  # relative to the folder, as the next
         pending = [Path()]
+        self.written = set()
         while pending:
             below = pending.pop()
             path = os.path.join(folder, below) if below.parts else folder
@@ -205,6 +210,7 @@ class _Collector:
                 self.found.problems.append(BadInput(problem, path=path, hint=hint))
         names = set(documents)
         written = {file for file in names if file.suffix == ".pdf" and file.with_suffix("") in names}  # a.png.pdf
+        written |= names & self.written
         self.found.skipped.written += len(written)
         files = sorted(names - written, key=_natural)
         self.found.inputs += (Input(os.path.join(folder, file), relative / file) for file in files)
@@ -212,7 +218,9 @@ class _Collector:
     def sort_entry(self, entry: "os.DirEntry[str]", below: Path, documents: list[Path], folders: list[Path]) -> None:
         """Add what a folder contains to the documents, to the folders to look into, or to what is skipped."""
         skipped = self.found.skipped
-        if entry.name.startswith("."):
+        if entry.name == RECORDS:
+            self.note_written(entry.path, below.parent)
+        elif entry.name.startswith("."):
             skipped.hidden += 1
         elif entry.is_dir(follow_symlinks=False) and notebook_of(entry.path):
             documents.append(below.with_name(below.name + CONTENT))
@@ -227,6 +235,14 @@ class _Collector:
             documents.append(below)
         else:
             skipped.endings[_ending(entry.name)] += 1
+
+    def note_written(self, records: str, below: Path) -> None:
+        """Note the PDFs and overlays in a folder that its records name: a.png.pdf and seen.png."""
+        with suppress(OSError):
+            for name in os.listdir(records):
+                stem, ending = os.path.splitext(name)
+                if ending in (".json", OVERLAY):
+                    self.written.add(below / (stem if ending == OVERLAY else f"{stem}.pdf"))
 
 
 def _place_of(path: str, listed: bool) -> Path:

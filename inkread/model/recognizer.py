@@ -4,14 +4,18 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from itertools import groupby, islice
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inkread._files import content_hash
+from inkread._model_files import describe_model, find_language_model, find_model
 from inkread._threads import available_cpus
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.document.elements import Character
@@ -203,6 +207,26 @@ class Recognizers:
             Recognizer.load, decoder=decoder, lm=lm, words=words, engine=engine, device=device, lines=lines
         )
         self.loaded: dict[str, Recognizer] = {}  # by the name of the model
+
+    def identity(self) -> dict[str, Any]:
+        """What decides how a line is read, for JSON: the hash of each file of a model, and the settings.
+
+        Raises BadModel for language models that are named and missing.
+        """
+        settings: dict[str, Any] = self.load.keywords
+        files: dict[str, str] = {}
+        for name in dict.fromkeys((self.images, self.strokes)):
+            with suppress(BadModel):  # reported if it is needed
+                path = find_model(name)
+                files[name] = content_hash(path)
+                languages = settings["lm"] or describe_model(path).get("facts", {}).get("lm", NO_LM)
+                for language in () if languages == NO_LM else languages.split(","):
+                    files[language] = content_hash(find_language_model(language))
+        return {
+            "models": files,
+            "words": sha256("\n".join(settings["words"]).encode()).hexdigest(),
+            **{name: settings[name] for name in ("decoder", "lm", "engine")},
+        }
 
     def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
         """Read many lines. The readings come in the order of the lines. Raises BadModel if a model is missing."""

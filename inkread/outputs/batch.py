@@ -4,22 +4,27 @@
 that several processes can share the inputs.
 """
 
+import json
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 from inkread._files import check_new, write_atomic
+from inkread._names import printable
 from inkread.document import FORMATS, markdown
 from inkread.document.elements import Document, Page
 from inkread.errors import BadInput, InkreadError, explain_failure
 from inkread.inputs import Images, Inks
-from inkread.inputs.collect import Input
+from inkread.inputs.collect import OVERLAY, RECORDS, Input
 from inkread.outputs.files import PDF, Outputs, make_folder
 from inkread.pages.layout import PageLayout
 from inkread.pages.reader import Check, Reader, place_of
 
 OnPage = Callable[[PageLayout, Page], None]
+Contents = dict[str, dict[Path, bytes]]  # what is to be written: for each format, the contents of its files
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,23 @@ class Result:
     files: tuple[Path, ...] = ()
     pages: int = 0
     error: InkreadError | None = None
+    seconds: float = 0.0  # since the result before it
+    skipped: bool = False  # the files had been written before
+
+    def to_json(self) -> str:
+        """A row of a report, without a line end."""
+        row = {
+            "path": self.input.path,
+            "pages": self.pages,
+            "seconds": round(self.seconds, 3),
+            "outputs": [str(path) for path in self.files],
+            "skipped": self.skipped,
+            "error": str(self.error) if self.error else None,
+        }
+        return printable(json.dumps(row, ensure_ascii=False))
+
+
+Write = Callable[[ReadDocument, Input, Outputs], tuple[Path, ...]]
 
 
 def write_documents(
@@ -48,12 +70,16 @@ def write_documents(
     page: bool | None = None,
     check: Check | None = None,
     on_page: OnPage | None = None,
+    write: Write | None = None,
 ) -> Iterator[Result]:
     """Read inputs, and write all outputs of each as soon as all of its pages have been read.
 
     The paths of the inputs must differ. An input that cannot be read or written is a result with an error; only a model
-    that cannot be used raises one. The other arguments are those of `read_documents`.
+    that cannot be used raises one. `write` is by default `write_outputs`, and the other arguments are those of
+    `read_documents`.
     """
+    write = write or write_outputs
+    began = time.monotonic()
     taken: dict[str, Input] = {}
 
     def take() -> Iterator[Input]:
@@ -69,14 +95,15 @@ def write_documents(
     for name, read in read_documents(reader, take(), page, check_all, on_page):
         document = taken.pop(name)
         if isinstance(read, InkreadError):
-            yield Result(document, error=read)
-            continue
-        try:
-            files = write_outputs(read, document, outputs)
-        except Exception as error:
-            yield Result(document, error=explain_failure(error, name))
+            result = Result(document, error=read)
         else:
-            yield Result(document, files, len(read.document.pages))
+            try:
+                result = Result(document, write(read, document, outputs), len(read.document.pages))
+            except Exception as error:
+                result = Result(document, error=explain_failure(error, name))
+        now = time.monotonic()
+        yield replace(result, seconds=now - began)
+        began = now
 
 
 def read_documents(
@@ -131,14 +158,30 @@ def write_outputs(read: ReadDocument, document: Input, outputs: Outputs) -> tupl
 
     Nothing is written before all of them have been made.
     """
-    contents = {path: data for name in outputs.formats for path, data in _contents(name, read, document, outputs)}
+    contents = make_outputs(read, document, outputs)
     if not outputs.overwrite:
-        for path in contents:
+        for path in paths_of(contents):
             check_new(path)
-    for path, data in contents.items():
-        make_folder(path.parent)
-        write_atomic(path, data)
-    return tuple(contents)
+    return write_contents(contents)
+
+
+def make_outputs(read: ReadDocument, document: Input, outputs: Outputs) -> Contents:
+    """The files of a document. Raises BadInput from the formats."""
+    return {name: dict(_contents(name, read, document, outputs)) for name in outputs.formats}
+
+
+def paths_of(contents: Contents) -> tuple[Path, ...]:
+    """The paths of all files."""
+    return tuple(path for files in contents.values() for path in files)
+
+
+def write_contents(contents: Contents) -> tuple[Path, ...]:
+    """Write files, and return their paths. Raises CannotWrite."""
+    for files in contents.values():
+        for path, data in files.items():
+            make_folder(path.parent)
+            write_atomic(path, data)
+    return paths_of(contents)
 
 
 def _contents(name: str, read: ReadDocument, source: Input, outputs: Outputs) -> Iterator[tuple[Path, bytes]]:
@@ -174,3 +217,13 @@ def draw_overlay(path: Path, layout: PageLayout, page: Page, overwrite: bool) ->
     buffer = BytesIO()
     draw_overlay(layout.in_color(), page).save(buffer, "PNG")
     write_atomic(path, buffer.getvalue())
+    _note_overlay(path)
+
+
+def _note_overlay(path: Path) -> None:
+    """Note that a file is an overlay, so that it is no document when its folder is read."""
+    with suppress(OSError):
+        if path.is_file():  # no pipe
+            folder = path.parent / RECORDS
+            folder.mkdir(exist_ok=True)
+            (folder / f"{path.name}{OVERLAY}").touch()

@@ -1,7 +1,7 @@
 """Which files are written for a document, and where."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,14 +56,11 @@ class Outputs:
         """Called before anything is read. Makes the folder.
 
         Raises BadConfig if two documents would get the same file, or one would get that of another one, and CannotWrite
-        if a file exists or the folder cannot be made.
+        if the folder cannot be made. Whether a file exists is checked for each document when it is read.
         """
         if self.folder is None and any(document.path == "-" for document in documents):
             raise BadConfig("standard input has no folder to write to", hint="name one")
         self._check_collisions(documents)
-        if not self.overwrite:
-            for document in documents:
-                self._check_new(document)
         if self.folder is not None:
             make_folder(self.folder)
             check_writable(self.folder / "file")
@@ -84,12 +81,12 @@ class Outputs:
                     )
                 taken[key] = document
 
-    def _check_new(self, document: "Input") -> None:
-        for format_name in self.formats:
-            path = self.path(document, format_name)
-            check_new(path)
+    def check_new(self, document: "Input", known: Container[str]) -> None:
+        """Raise CannotWrite if a file of a document exists and may not be replaced; `known` as in _files.check_new."""
+        for format_name in () if self.overwrite else self.formats:
+            check_new(self.path(document, format_name), known)
             if format_name != PDF and FORMATS[format_name].file_per_page:
-                check_new(self.path(document, format_name, document.first))
+                check_new(self.path(document, format_name, document.first), known)
 
 
 def make_folder(folder: Path) -> None:
