@@ -1,0 +1,106 @@
+"""Other processes, and Ray, read the same as this process, and one that dies takes one document with it."""
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from commands import LINE, SAMPLE, done
+
+from inkread.errors import BadConfig, BadModel
+from inkread.inputs.collect import Input, collect
+from inkread.model.recognizer import Recognizers
+from inkread.outputs.batch import Result
+from inkread.outputs.files import Outputs
+from inkread.outputs.queue import Queue, Read
+from inkread.outputs.workers import Work, open_workers, read_in_processes, read_on_ray
+from inkread.pages.layout import PageLayout
+from inkread.pages.reader import Reader
+
+Opened = Callable[[Work, list[Input]], AbstractContextManager[Read]]
+
+
+@pytest.fixture
+def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("scans")
+    folder.mkdir()
+    for file in sorted(SAMPLE.glob("*.png"))[:6]:
+        shutil.copy(file, folder)
+    return folder
+
+
+def results(model: Path, out: str, opened: Opened, check: Callable[[PageLayout], None] | None = None) -> list[Result]:
+    documents = collect(["scans"]).inputs
+    outputs = Outputs(("text", "json"), Path(out))
+    work = Work(Reader(Recognizers(str(model), str(model))), outputs, check=check)
+    with opened(work, documents) as read:
+        return list(Queue(documents, outputs, {}, again=False).read(read))
+
+
+def contents(out: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(out).glob("[!.]*")}
+
+
+def two_processes(work: Work, documents: list[Input]) -> AbstractContextManager[Read]:
+    return read_in_processes(work, 2, documents)
+
+
+def die(layout: PageLayout) -> None:
+    """A file that kills the process that reads it."""
+    if layout.name.endswith("hostile.png"):
+        os.kill(os.getpid(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+
+
+def die_once(layout: PageLayout) -> None:
+    """A machine that is lost, whatever it reads."""
+    if not os.path.exists("died"):
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+
+
+def test_processes_write_the_same_and_a_dead_one_is_replaced(model: Path, scans: Path) -> None:
+    results(model, "one", lambda work, documents: open_workers(work, documents, 1, None))
+    shutil.copy(LINE, scans / "hostile.png")
+    found = results(model, "two", two_processes, die)
+    failed = [result for result in found if result.error]
+    assert [result.input.relative.name for result in failed] == ["hostile.png"] and len(found) == 7
+    assert "the process that read it has died" in str(failed[0].error)
+    assert contents("one") == contents("two") and len(contents("one")) == 12
+    assert not list(Path("two/.inkread").glob("*.lock*"))
+
+
+@pytest.mark.usefixtures("scans")
+def test_a_model_that_is_missing_ends_the_batch() -> None:
+    with pytest.raises(BadModel, match="no such model"):
+        results(Path("missing.safetensors"), "out", two_processes)
+    assert not list(Path("out").rglob("*.lock*"))
+
+
+def test_the_command_with_two_processes(model: Path, scans: Path) -> None:
+    options = ("--model", model, "--out", "out")
+    assert "6 documents read (6 pages), 6 files" in done("predict", "scans", *options, "--jobs", 2).stderr
+    assert "6 finished before" in done("predict", scans, *options, "--jobs", 2).stderr
+
+
+@pytest.mark.skipif(not find_spec("ray"), reason="Ray is not installed")
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+@pytest.mark.usefixtures("scans")
+def test_ray_writes_the_same_though_a_worker_dies(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the tests, too, for `die_once`
+    results(model, "one", lambda work, documents: open_workers(work, documents, 1, None))
+    found = results(model, "ray", lambda work, documents: read_on_ray(work, 2, "local"), die_once)
+    assert not any(result.error for result in found) and Path("died").exists()
+    assert contents("one") == contents("ray") and len(contents("one")) == 12
+
+
+def test_ray_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    work = Work(Reader(Recognizers()), Outputs(("text",), Path("out")))
+    with pytest.raises(BadConfig, match=r"run: pip install 'inkread\[ray\]'"), open_workers(work, [], None, ""):
+        pass
