@@ -296,7 +296,9 @@ def _write_files(
                 run.failed(result.input.path, result.error)
             results.append(result)
             tick(len(results), len(inputs), 0 if result.skipped else result.pages)
-    if run.failures and run.count > 1:
+    if run.failures and run.count == 1:
+        return  # its error has said all
+    if run.failures:
         print_failures(run.failures)
     note(_summary(results, len(inputs), outputs, run))
 
