@@ -157,7 +157,9 @@ def test_the_server_for_programs_has_no_pages() -> None:
 # ---- security
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8417", "127.0.0.1.evil.example", "10.0.0.1", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8417", "127.0.0.1.evil.example", "10.0.0.1", "", "[::1"]
+)
 def test_other_names_of_this_server_are_refused(studio: TestClient, host: str) -> None:
     assert studio.get("/library", headers={"Host": host}).status_code == 403
 
@@ -254,6 +256,7 @@ def test_the_library_knows_its_documents(studio: TestClient, page: str) -> None:
     assert first["confidence"] == pytest.approx(0.8) and first["start"] == "one two"
     assert (second["name"], second["read"]) == ("below/line.png", 0)
     assert studio.get(f"/library?since={known['revision']}").json()["documents"] == []
+    assert studio.get("/library?since=x").json()["ids"]
     thumbnail = studio.get(f"/library/documents/{first['id']}/thumbnail")
     assert Image.open(io.BytesIO(thumbnail.content)).size == (400, 200)
 
@@ -330,6 +333,17 @@ def test_two_tabs_do_not_overwrite_each_other(studio: TestClient, page: str) -> 
     now = studio.get(page).json()
     assert edit(studio, page, now["version"], {"kind": "text", "line": second, "text": "of tab 2"}).status_code == 200
     assert lines(studio.get(page).json()) == ["of tab 1", "of tab 2", "five"]
+
+
+def test_errors_do_not_say_where_the_folder_is(studio: TestClient, notes: Path) -> None:
+    (notes / "b.png").write_bytes(b"no image")
+    for _ in range(200):
+        studio.app.state.library._scanned = -1e9  # type: ignore[attr-defined]
+        if "b.png" in ids(studio):
+            break
+    answer = studio.get(f"/library/documents/{ids(studio)['b.png']}/pages/1/image")
+    assert answer.status_code == 422 and answer.json()["error"].startswith("b.png: not an image")
+    (notes / "b.png").unlink()
 
 
 def test_edits_at_the_same_time_all_count_or_are_refused(studio: TestClient, page: str) -> None:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +30,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextmanager
+def served(folder: Path, *options: object) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The address of a server, and its process."""
+    command = [sys.executable, "-m", "inkread", "studio", folder, "--no-browser", *options]
+    with subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield server.stdout.readline().strip(), server
+        server.terminate()
+
+
 @pytest.fixture(scope="module")
 def address(folder: Path, model: Path) -> Iterator[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "inkread",
-        "studio",
-        str(folder),
-        "--no-browser",
-        "--port",
-        "0",
-        "--model",
-        str(model),
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        yield server.stdout.readline().strip()
-        server.terminate()
+    with served(folder, "--port", 0, "--model", model) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -175,4 +172,43 @@ def test_text_is_searched_on_a_narrow_dark_screen(browser: Any, address: str, fo
     page.wait_for_selector(".line.current")
     assert page.evaluate("document.activeElement.value") == "five"
     assert page.evaluate("document.documentElement.scrollWidth") == 380
+    context.close()
+
+
+def test_what_is_typed_while_the_server_is_down_is_saved_when_it_is_back(browser: Any, tmp_path: Path) -> None:
+    Image.new("L", (1000, 500), 255).save(tmp_path / "a.png")
+    write_page(tmp_path)
+    tab = browser.new_page()
+    with served(tmp_path, "--port", 0) as (address, server):
+        tab.goto(address)
+        tab.click("text=a.png")
+        field = tab.locator(".line textarea").first
+        field.wait_for()
+        server.kill()
+        server.wait()
+        field.fill("typed meanwhile")
+        expect(tab.locator("#saved")).to_contain_text("Not saved: The server does not answer")
+    assert texts(tmp_path, "a.png")[0] == "one two"
+    with served(tmp_path, "--port", address.rpartition(":")[2].strip("/")):
+        expect(tab.locator("#saved")).to_contain_text("Saved in", timeout=30_000)
+        assert texts(tmp_path, "a.png")[0] == "typed meanwhile"
+    tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_accessible(browser: Any, address: str, folder: Path, scheme: str) -> None:
+    """axe-core finds no violation: labels, roles, contrast, order of the focus."""
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    script = Path(axe.__file__).with_name("axe.min.js").read_text("utf-8")
+    write_page(folder)
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # or axe may not run
+    page = context.new_page()
+    page.goto(address)
+    for wanted, link in ((".card", "text=a.png"), (".line.current", "#help"), ("dialog[open]", None)):
+        page.wait_for_selector(wanted)
+        page.evaluate(script)
+        found = page.evaluate("axe.run()")["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+        if link:
+            page.click(link)
     context.close()

@@ -25,7 +25,7 @@ from inkread.errors import BadInput, CannotWrite, InkreadError
 from inkread.outputs.files import PDF
 from inkread.studio.jobs import TASK_SECONDS, Busy, Slots, Worker
 from inkread.studio.library import IMAGE, THUMBNAIL, Library
-from inkread.studio.security import MAX_BODY, Access, Guard, TooLarge
+from inkread.studio.security import MAX_BODY, Access, Guard, TooLarge, int_or_zero
 from inkread.studio.store import Changed
 
 STATIC = Path(__file__).with_name("static")
@@ -51,7 +51,7 @@ class Settings:
 def make_app(settings: Settings) -> Starlette:
     """The application. It starts its worker processes when they are needed, and ends them when the server stops."""
     reader = Worker(settings.options, settings.seconds)
-    drawer = Worker(settings.options, settings.seconds) if settings.folder else None
+    drawer = Worker(None, settings.seconds) if settings.folder else None
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -139,7 +139,7 @@ async def index(request: Request) -> Response:
 async def overview(request: Request) -> Response:
     library = _library(request)
     await library.scan()
-    return JSONResponse(library.overview(int(request.query_params.get("since", "0") or 0)))
+    return JSONResponse(library.overview(int_or_zero(request.query_params.get("since"))))
 
 
 async def search(request: Request) -> Response:
@@ -164,20 +164,20 @@ async def read_documents(request: Request) -> Response:
 
 async def thumbnail(request: Request) -> Response:
     library = _library(request)
-    item = library.get(request.path_params["id"])
+    item = await library.get(request.path_params["id"])
     return Response(await library.image(item, 1, THUMBNAIL), media_type="image/jpeg", headers=FOREVER)
 
 
 async def page_image(request: Request) -> Response:
     library = _library(request)
-    item = library.get(request.path_params["id"])
+    item = await library.get(request.path_params["id"])
     image = await library.image(item, request.path_params["number"], IMAGE)
     return Response(image, media_type="image/jpeg", headers=FOREVER)
 
 
 async def page(request: Request) -> Response:
     library = _library(request)
-    item, number = library.get(request.path_params["id"]), request.path_params["number"]
+    item, number = await library.get(request.path_params["id"]), request.path_params["number"]
     if request.method == "GET":
         shown = await library.page(item, number)
         if shown.get("version") and request.headers.get("if-none-match") == f'"{shown["version"]}"':
@@ -191,13 +191,13 @@ async def page(request: Request) -> Response:
 async def restore_page(request: Request) -> Response:
     library = _library(request)
     version, wanted = request.headers.get("if-match", "").strip('"'), request.path_params["version"]
-    item = library.get(request.path_params["id"])
+    item = await library.get(request.path_params["id"])
     return _versioned(await library.restore(item, request.path_params["number"], version, wanted))
 
 
 async def export(request: Request) -> Response:
     library = _library(request)
-    item, format_name = library.get(request.path_params["id"]), request.path_params["format"]
+    item, format_name = await library.get(request.path_params["id"]), request.path_params["format"]
     if format_name not in EXPORTS:
         raise KeyError(format_name)
     return _download(*await library.export(item, format_name))
@@ -265,7 +265,13 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": problem}, 413)
     if isinstance(error, TimeoutError):
         return JSONResponse({"error": "the file did not arrive in time"}, 408)
-    return JSONResponse({"error": str(error)}, _status(error))
+    return JSONResponse({"error": _below_folder(request, str(error))}, _status(error))
+
+
+def _below_folder(request: Request, problem: str) -> str:
+    """What is wrong, with the names of files as the library shows them: where the folder is concerns nobody else."""
+    library = getattr(request.app.state, "library", None)
+    return library.below_folder(problem) if library else problem
 
 
 def _status(error: Exception) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from inkread.errors import BadInput, InkreadError
 
 TASK_SECONDS = 120.0  # a page of a newspaper takes ten seconds on a slow machine
-LARGEST_PROCESS = 16 * 1024**3  # bytes of address space, where the system can limit it
+LARGEST_PROCESS = 8 * 1024**3  # bytes of address space, where the system can limit it
 
 
 class Busy(Exception):
@@ -20,10 +20,13 @@ class Busy(Exception):
 
 
 class Worker:
-    """A process that does one task after the other. It is started when it is needed, and again after it was killed."""
+    """A process that does one task after the other. It is started when it is needed, and again after it was killed.
+
+    `options` are those of `load_reader`. Without them, it is for all that needs no model, and its memory is limited.
+    """
 
     def __init__(self, options: dict[str, Any] | None = None, seconds: float = TASK_SECONDS) -> None:
-        self.options, self.seconds = options or {}, seconds
+        self.options, self.seconds = options, seconds
         self._thread = ThreadPoolExecutor(1)  # waits for the process; also the queue of tasks, in order
         self._process: Any = None
         self._connection: Any = None
@@ -81,13 +84,14 @@ class Worker:
         self._kill()
 
 
-def _main(connection: Connection, options: dict[str, Any]) -> None:
+def _main(connection: Connection, options: dict[str, Any] | None) -> None:
     """What runs in the process. Ctrl-C reaches it too, but it is the server that ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit_memory()
+    if options is None:  # drivers of GPUs claim any amount
+        _limit_memory()
     from inkread.studio.tasks import serve
 
-    serve(connection, options)
+    serve(connection, options or {})
 
 
 def _limit_memory() -> None:

@@ -102,7 +102,7 @@ class Library:
             try:
                 item.count = await self._count(item)
             except InkreadError as error:
-                item.errors[0] = str(error)
+                item.errors[0] = self.below_folder(str(error))
         if await asyncio.to_thread(_update, item) or not item.indexed:
             item.indexed = True
             item.revision = self._next()
@@ -143,6 +143,7 @@ class Library:
             "name": item.name,
             "pages": item.count,
             "read": len(item.pages),
+            "failed": sum(number in item.errors for number in range(1, (item.count or 0) + 1)),
             "lines": sum(page.lines for page in pages),
             "corrected": sum(page.corrected for page in pages),
             "confidence": fmean(confidences) if confidences else None,
@@ -151,9 +152,18 @@ class Library:
             "version": _version(item.path),
         }
 
-    def get(self, id: str) -> Item:
-        """The document with an id. Raises KeyError."""
-        return self.items[id]
+    def below_folder(self, problem: str) -> str:
+        """A message with the names of files as the library shows them."""
+        return problem.replace(f"{self.folder}{os.sep}", "")
+
+    async def get(self, id: str) -> Item:
+        """The document with an id, which a page may know from a server that ran before. Raises KeyError."""
+        if id not in self.items:
+            await self.scan()
+        item = self.items[id]
+        if not item.indexed:
+            await self.refresh(item)
+        return item
 
     def search(self, query: str) -> list[dict[str, Any]]:
         """The pages with all words of a query, each with the first line that has one. Accents and case do not count."""
@@ -211,7 +221,7 @@ class Library:
         except Changed:
             pass  # another program was faster
         except InkreadError as error:
-            item.errors[number] = str(error)
+            item.errors[number] = self.below_folder(str(error))
         except Exception as error:  # the others are still read
             log.exception("reading %s", item.name)
             item.errors[number] = f"an error in inkread ({error!r})"

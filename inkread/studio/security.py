@@ -47,7 +47,7 @@ class Access:
 
     def allows_host(self, header: str) -> bool:
         """Whether a Host header names this machine. Any address in digits does: rebinding needs a name."""
-        name = (urlsplit(f"//{header}").hostname or "") if header else ""
+        name = _host_of(f"//{header}")
         if name in LOCAL_NAMES or name == self.host:
             return True
         if self.token is None:
@@ -71,9 +71,12 @@ class Access:
         return hmac.compare_digest(headers.get("x-csrf-token", "").encode(), self.csrf.encode())
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+def _host_of(url: str) -> str:
+    """The name of the host in a URL, "" where there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_address(name: str) -> bool:
@@ -134,7 +137,7 @@ class Guard:
 def _is_foreign(headers: Headers, method: str) -> bool:
     """Whether a page of another website has made a browser send this request. Following a link to here is allowed."""
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != headers.get("host"):
         return True
     follows_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     return site not in ("same-origin", "none") and not follows_link

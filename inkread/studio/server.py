@@ -11,7 +11,7 @@ import uvicorn
 
 from inkread.errors import BadConfig
 from inkread.studio.app import Settings, make_app
-from inkread.studio.security import Access, is_loopback
+from inkread.studio.security import Access
 
 GRACE_SECONDS = 2  # for requests that run when the server is stopped
 
@@ -62,6 +62,3 @@ def _address(access: Access, port: int) -> str:
         host = socket.gethostname()
     token = f"?token={access.token}" if access.token else ""
     return f"http://{host}:{port}/{token}"
-
-
-__all__ = ["Access", "is_loopback", "make_access", "run"]

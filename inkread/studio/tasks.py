@@ -51,7 +51,10 @@ def serve(connection: Connection, options: dict[str, Any]) -> None:
         except Exception as error:
             wrong = explain_failure(error, place)
             answer = "failed", (type(wrong), wrong.problem, wrong.path, wrong.line, wrong.hint)
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except OSError:  # the server has ended
+            return
 
 
 @lru_cache(maxsize=1)
@@ -134,7 +137,7 @@ def draw(path: str, number: int, longest: int) -> bytes:
 
 def _in_color(path: str, number: int) -> Grey:
     pages = open_pages(path)
-    if number > pages.count:
+    if not 1 <= number <= pages.count:
         raise BadInput(f"no page {number}", path=path, hint=f"it has {pages.count}")
     draw = pages.in_color
     if draw:

@@ -126,9 +126,8 @@ class Transcript:
         paragraphs: dict[int, list[Line]] = {}
         for region, line in self.lines():
             polygon, baseline = self.format.shape(line)
+            polygon = polygon or _rectangle(((0, 0), self.size))  # anywhere, so that its text is not lost
             text, confidence = self.format.text(line), self.format.confidence(line)
-            if not polygon:
-                continue
             sure = 1.0 if confidence is None else confidence
             tokens = self.format.tokens(line) or _spread(text.split(), polygon)
             words = tuple(
@@ -227,6 +226,8 @@ class Transcript:
 
     def merge(self, first: str, second: str) -> None:
         """Make one line of two: the texts one behind the other, the outline around both."""
+        if first == second:
+            raise BadInput("one line cannot be merged with itself", path=self.name, hint="reload the page")
         line, other = self.find(first), self.find(second)
         (polygon, baseline), (other_polygon, other_baseline) = self.format.shape(line), self.format.shape(other)
         tokens = [replace(token, element=None, changed=True) for each in (line, other) for token in self._tokens(each)]
@@ -245,6 +246,7 @@ class Transcript:
         """Divide a line in two before character `at` of its text. Returns the id of the second part."""
         line = self.find(id)
         text = self.format.text(line)
+        at = min(max(at, 0), len(text))
         polygon, baseline = self.format.shape(line)
         left, right = min(x for x, _ in polygon), max(x for x, _ in polygon)
         x = left + (right - left) * _share(text, at, self._tokens(line), left, right)
@@ -542,8 +544,8 @@ def _updated(tokens: Sequence[_Token], words: list[str]) -> list[_Token]:
 
 def _spread(words: list[str], polygon: Points) -> list[_Token]:
     """Words one beside the other within a box around the polygon, as wide as they have letters, spaces between."""
-    if not words or not polygon:
-        return []
+    if not polygon:
+        return [_Token(word, (), changed=True) for word in words]
     (left, top), _, (right, bottom), _ = _rectangle(polygon)
     length = sum(len(word) for word in words) + len(words) - 1
     tokens, begin = [], 0
@@ -567,7 +569,9 @@ def _share(text: str, at: int, tokens: Sequence[_Token], left: float, right: flo
 
 
 def _rectangle(points: Sequence[tuple[float, float]]) -> Points:
-    """The box around points, clockwise from the upper left."""
+    """The box around points, clockwise from the upper left; none around none."""
+    if not points:
+        return ()
     x, y = zip(*points, strict=True)
     return ((min(x), min(y)), (max(x), min(y)), (max(x), max(y)), (min(x), max(y)))
 

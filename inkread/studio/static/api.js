@@ -1,6 +1,6 @@
 // Requests to the server. Every failure is an Error with one line of text and, where it answered, the status.
 
-const csrf = document.querySelector("meta[name=csrf-token]").content;
+let csrf = document.querySelector("meta[name=csrf-token]").content;
 
 export class Failure extends Error {
   constructor(text, status = 0) {
@@ -9,13 +9,24 @@ export class Failure extends Error {
   }
 }
 
-async function ask(path, options = {}) {
-  let response;
+async function send(path, options) {
   try {
-    response = await fetch(path, { ...options, headers: { "X-CSRF-Token": csrf, ...options.headers } });
+    return await fetch(path, { ...options, headers: { "X-CSRF-Token": csrf, ...options.headers } });
   } catch {
     throw new Failure("The server does not answer.");
   }
+}
+
+/** The CSRF token of a server that was started again meanwhile; whether it is another one. */
+async function renewed() {
+  const old = csrf, html = await (await send("/", {})).text();
+  csrf = new DOMParser().parseFromString(html, "text/html").querySelector("meta[name=csrf-token]")?.content || old;
+  return csrf !== old;
+}
+
+async function ask(path, options = {}) {
+  let response = await send(path, options);
+  if (response.status === 403 && (await renewed())) response = await send(path, options);
   if (response.ok || response.status === 304) return response;
   const answer = await response.json().catch(() => ({}));
   throw new Failure(answer.error || `The server answered ${response.status}.`, response.status);

@@ -57,7 +57,7 @@ function renderFacts(indexing) {
   if (lines) facts.push(`${corrected.toLocaleString()} of ${counted(lines, "line")} corrected`);
   const text = order.length ? facts.join(" · ") : "";
   if ($("facts").textContent !== text) $("facts").textContent = text;
-  $("read-all").hidden = read >= pages;
+  $("read-all").hidden = read + sum("failed") >= pages;
   $("dataset").hidden = !corrected;
 }
 

@@ -16,6 +16,7 @@ export async function show(id, number, search) {
   shown = { id, number };
   saver = null;
   text.clear();
+  $("undo").disabled = $("redo").disabled = true;
   say(null);
   state("");
   $("progress").textContent = "";
@@ -25,7 +26,8 @@ export async function show(id, number, search) {
     head(page);
     view.showImage(api.image(id, number, page.image), page.name);
     await arrived(page, mine);
-    if (saver) text.focus(text.idAt(Math.max(0, text.placeOf(search))));
+    // On a touch screen the focus would bring up the keyboard, which takes half of the screen.
+    if (saver && (search || matchMedia("(pointer: fine)").matches)) text.focus(text.idAt(Math.max(0, text.placeOf(search))));
   } catch (error) {
     if (mine === visit) say(error.message, true);
   }
@@ -52,8 +54,9 @@ function head(page) {
 }
 
 function link(id, [document, number]) {
-  if (document) $(id).setAttribute("href", `#/${document}/${number}`);
-  else $(id).removeAttribute("href");
+  const attributes = document ? { href: `#/${document}/${number}` } : { role: "link", "aria-disabled": "true" };
+  for (const name of ["href", "role", "aria-disabled"]) $(id).removeAttribute(name);
+  for (const [name, value] of Object.entries(attributes)) $(id).setAttribute(name, value);
 }
 
 /** A page has come from the server: show it, or wait until it is read. */
@@ -190,6 +193,7 @@ function mark(id) {
 }
 
 function draw(done) {
+  if (!saver) return;
   toast("Draw a box around the line on the image. Esc stops.");
   view.drawBox(done);
 }
@@ -203,7 +207,7 @@ function add(polygon) {
 async function cancel(id, before) {
   if (!saver) return;
   const group = saver.group;
-  if (saver.known.get(id) === before && !saver.inFlight) return saver.forget(id);
+  if (saver.known.get(id) === before) return saver.forget(id);
   saver.forget(id);
   await saver.flush();
   if (saver?.lastGroup === group && saver.known.get(id) !== before) await saver.undo();
