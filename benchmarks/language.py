@@ -115,7 +115,7 @@ def measure(
     seconds = []
     for text, log_probs in zip(texts, scores, strict=True):
         began = time.process_time()
-        labels = read_beam(log_probs, scorer) if beam else greedy(log_probs)
+        labels = read_beam(log_probs, scorer)[0] if beam else greedy(log_probs)
         seconds.append(time.process_time() - began)
         read = alphabet.decode(label.label for label in labels)
         edits += edit_distance(text, read), len(text), edit_distance(words(text), words(read)), len(words(text))

@@ -20,7 +20,8 @@ class Echo:
 
     def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
         for _ in lines:
-            yield Reading("ab c", 1.0, tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c")))
+            characters = tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c"))
+            yield Reading("ab c", 0.4, characters, (0.6, 0.7))
 
 
 def page_of(lines: int, gap: int = 0) -> NDArray[np.uint8]:

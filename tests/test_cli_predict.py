@@ -91,7 +91,7 @@ def test_json_tells_all(model: Path, decoder: str) -> None:
     for file in sorted(SAMPLE.glob("*.png"))[:4]:
         reading = json.loads(done("predict", file, "--json", "--decoder", decoder, "--model", model).stdout)
         assert list(reading) == ["file", "page", "text", "confidence", "characters"]
-        assert (reading["file"], reading["page"]) == (str(file), 1) and 0 < reading["confidence"] <= 1
+        assert (reading["file"], reading["page"]) == (str(file), 1) and 0 <= reading["confidence"] < 1
         assert "".join(character["text"] for character in reading["characters"]) == reading["text"] != ""
         width = open_images(file)[0].shape[1]
         for character in reading["characters"]:
@@ -99,6 +99,17 @@ def test_json_tells_all(model: Path, decoder: str) -> None:
             assert 0 <= character["left"] <= character["right"] <= width  # what is in a margin has no width
         lefts = [character["left"] for character in reading["characters"]]
         assert lefts == sorted(lefts)
+
+
+def test_lines_worth_checking_are_listed_over_all_files(model: Path) -> None:
+    files = sorted(SAMPLE.glob("*.png"))[:4]
+    ran = done("predict", *files, "--json", "--check", 2, "--model", model)
+    confidences = {row["file"]: row["confidence"] for row in map(json.loads, ran.stdout.splitlines())}
+    lowest = sorted(confidences, key=lambda file: confidences[file])[:2]
+    head, *rows = ran.stderr.splitlines()
+    assert head == "most worth checking, with the probability that a line has no error:"
+    assert [re.findall(r"%  (.*?):  ", row)[0] for row in rows] == lowest
+    assert "check" not in done("predict", files[0], "--model", model).stderr
 
 
 def spoilt(folder: Path) -> dict[str, Path]:

@@ -196,7 +196,9 @@ def test_merged_prefixes_are_listed_with_their_probabilities(scorer: Bigrams | N
 @given(posteriors_without_ties(), st.integers(0, 99))
 def test_a_line_is_read_as_the_best_of_the_list(log_probs: np.ndarray, seed: int) -> None:
     scorer = Bigrams(seed)
-    assert read_beam(log_probs, scorer) == align(log_probs, prefix_beam(log_probs, scorer=scorer)[0][0])
+    labels, candidates = read_beam(log_probs, scorer)
+    assert labels == align(log_probs, candidates[0][0])
+    assert candidates[0] == prefix_beam(log_probs, scorer=scorer)[0]
 
 
 def test_certain_blanks_separate_labels_and_long_lines_do_not_underflow() -> None:

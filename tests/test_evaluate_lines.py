@@ -3,15 +3,19 @@
 import json
 import re
 import tarfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from evaluated import FakeRecognizer, dataset_of
 
 from inkread.data import Dataset, Sample, open_dataset
+from inkread.document.elements import Character
 from inkread.errors import BadDataset
 from inkread.evaluation import lines as line_scores
 from inkread.evaluation.lines import Evaluation, evaluate, summary_lines
+from inkread.features.extract import Writing
+from inkread.model.recognizer import Reading
 
 IAM = Path(__file__).parents[2] / "shared/data/iam-lines.tar"
 
@@ -30,6 +34,26 @@ def test_error_rates_are_edits_over_written_length(evaluation: Evaluation) -> No
     assert (evaluation.characters, evaluation.words, evaluation.writers) == (13, 4, 2)
     assert [(line.character_edits, line.word_edits) for line in evaluation.lines] == [(1, 1), (2, 2), (0, 0)]
     assert evaluation.lines_per_second == pytest.approx(3 / evaluation.seconds)
+
+
+def test_confidences_are_compared_with_what_is_right(tmp_path: Path) -> None:
+    """Of two words one is right, of seven characters six; one line is right, and has the higher confidence."""
+
+    class Sure:
+        def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]:
+            for _, (text, confidence) in zip(lines, [("cat", 0.9), ("dock", 0.3)], strict=True):
+                characters = tuple(Character(each, 0.8, 0, 1) for each in text)
+                yield Reading(text, confidence, characters, (0.6,))
+
+    evaluation = evaluate(Sure(), dataset_of(tmp_path, ("cat", None), ("rock", None)))
+    assert evaluation.calibration_errors == pytest.approx(
+        {"characters": 6 / 7 - 0.8, "words": 0.1, "lines": (0.1 + 0.3) / 2}
+    )
+    assert evaluation.line_roc_area == 1
+    assert "AUC for a line without an error: 1.000" in summary_lines(evaluation)[1]
+    of_json = json.loads(json.dumps(evaluation.to_dict()))
+    assert of_json["line_roc_area"] == 1 and of_json["calibration_errors"]["words"] == pytest.approx(0.1)
+    assert of_json["readings"][0]["word_confidences"] == [0.6]
 
 
 def test_worst_lines_come_first_and_correct_lines_are_left_out(evaluation: Evaluation) -> None:
@@ -79,7 +103,7 @@ def test_lines_that_cannot_be_read_are_named_and_the_others_scored(tmp_path: Pat
     assert [name for name, _ in evaluation.failures] == ["line 1", "line 4"]
     assert all(str(dataset.samples[n].path) in evaluation.failures[k][1] for k, n in enumerate([1, 4]))
     assert steps == sorted(steps) and steps[-1] == (5, 5)
-    assert summary_lines(evaluation)[1] == "Lines not scored because they cannot be read: 2"
+    assert summary_lines(evaluation)[2] == "Lines not scored because they cannot be read: 2"
 
 
 def test_nothing_to_score_is_an_error(tmp_path: Path) -> None:
@@ -92,12 +116,14 @@ def test_nothing_to_score_is_an_error(tmp_path: Path) -> None:
 
 
 def test_summary_holds_the_headline_figures(evaluation: Evaluation) -> None:
-    (line,) = summary_lines(evaluation)
+    line, sure = summary_lines(evaluation)
     assert re.fullmatch(
         r"CER 23\.08 % \(0\.00-37\.50\)   WER 75\.0 % \(0\.0-100\.0\)   "
         r"3 lines, 2 writers, \d+\.\d lines per second; interval: 95 % bootstrap by writer",
         line,
     )
+    # 0.9 is the confidence of three lines, of which one is right
+    assert sure.endswith("56.7 for lines   AUC for a line without an error: 0.500")
 
 
 def test_dictionary_is_plain_json(evaluation: Evaluation) -> None:

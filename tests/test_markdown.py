@@ -37,7 +37,7 @@ def test_the_front_matter_names_source_date_model_and_confidence() -> None:
     head = replace(letter('scans/my "first" letter.png'), model="latin").to_markdown().split("---\n")[1]
     values = dict(row.split(": ", 1) for row in head.splitlines())
     assert json.loads(values["source"]) == 'my "first" letter.png'
-    assert (json.loads(values["model"]), values["confidence"]) == ("latin", "0.800")
+    assert (json.loads(values["model"]), values["confidence"]) == ("latin", "0.900")
     read = datetime.datetime.fromisoformat(values["date"])
     assert abs(datetime.datetime.now(datetime.UTC) - read) < datetime.timedelta(minutes=1)
 

@@ -91,10 +91,10 @@ def test_whole_pages_and_writers_are_shown_if_known(tmp_path: Path) -> None:
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     for name, figure in (("F1", "66.7 %"), ("Precision", "60.0 %"), ("Recall", "75.0 %"), ("of pages", "12.50 %")):
         assert re.search(f"<dt>[^<]*{name}[^<]*</dt><dd><strong>{figure}</strong>", text), name
-    assert "Error rate by writer" not in text and 'href="#writers"' not in text and text.count("<section") == 4
+    assert "Error rate by writer" not in text and 'href="#writers"' not in text and text.count("<section") == 5
     write_report(evaluate(FakeRecognizer("word", "word"), known), known, tmp_path / "b.html", "Title")
     text = (tmp_path / "b.html").read_text(encoding="utf-8")
-    assert text.count("<section") == 5 and 'href="#writers"' in text and "Precision" not in text
+    assert text.count("<section") == 6 and 'href="#writers"' in text and "Precision" not in text
 
 
 def test_a_report_without_errors(tmp_path: Path) -> None:
@@ -135,3 +135,11 @@ def test_a_report_of_real_lines_is_small(tmp_path: Path) -> None:
     dataset = Dataset("IAM", tuple(samples))
     write_report(evaluate(FakeRecognizer(*["other words"] * 40), dataset), dataset, tmp_path / "report.html", "IAM")
     assert 100_000 < (tmp_path / "report.html").stat().st_size < 1_000_000
+
+
+def test_the_reliability_diagram_shows_the_bins(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, ("a cat", "w"), ("a hat", "w"))
+    write_report(evaluate(FakeRecognizer("a cat", "a bat"), dataset), dataset, tmp_path / "report.html", "Title")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "lines 40.0 points. Area under the ROC curve for a line without an error: 0.500." in text  # 0.9, half right
+    assert "Reliability diagram" in text and Page(text)

@@ -36,6 +36,7 @@ from inkread.cli.options import (
 )
 from inkread.document import FORMATS
 from inkread.document.elements import Document, Page
+from inkread.document.uncertain import UncertainLine, least_certain, lines_of, to_report
 from inkread.errors import BadConfig, BadInput, CannotWrite, InkreadError
 from inkread.outputs.files import NAMES, PDF, Outputs
 
@@ -98,6 +99,13 @@ def _parse_formats(context: click.Context, parameter: click.Parameter, value: st
     help="Draw the lines and words that were read on the page. Several pages give FILE-1.png, FILE-2.png, ...",
 )
 @click.option(
+    "--check",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At the end, list on stderr the N lines most likely to have an error, over all files, with the words that are "
+    "uncertain.",
+)
+@click.option(
     "--force", is_flag=True, help="Overwrite existing files, and read again what --out or --beside finds finished."
 )
 @click.option(
@@ -134,6 +142,7 @@ def command(
     beside: bool,
     link_pages: bool,
     overlay: Path | None,
+    check: int | None,
     force: bool,
     jobs: int | None,
     ray: str | None,
@@ -183,6 +192,7 @@ def command(
       inkread predict notes --format md --beside
       inkread predict archive --out texts --jobs 2 --report run.jsonl
       inkread predict letter.png --words names.txt
+      inkread predict notes --out texts --check 20
       cat line.png | inkread predict - --json
     """
     if as_json and formats not in (None, ("json",)):
@@ -190,7 +200,7 @@ def command(
     formats = ("json",) if as_json else formats or ("text",)
     if str(words) == "-" and {"-", "@-"} & {*files}:
         raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
-    run = _Run(page, overlay, force)
+    run = _Run(page, overlay, force, check or 0)
     inputs = _find_inputs(files, out, run)
     if out and beside:
         raise click.UsageError("--out and --beside contradict each other: give one of them")
@@ -201,6 +211,8 @@ def command(
         raise click.UsageError("--jobs, --ray and --report are for files: name --out FOLDER or --beside")
     if (ray is not None or (jobs or 1) > 1) and any(document.path == "-" for document in inputs):
         raise click.UsageError("other processes cannot read standard input: leave --jobs and --ray out")
+    if check and (ray is not None or (jobs or 1) > 1):
+        raise click.UsageError("--check needs what this process reads: leave --jobs and --ray out")
     _check_options(inputs, formats, outputs, overlay)
     if report:
         _check_report(report, force)
@@ -217,6 +229,8 @@ def command(
         _print_pages(reader, inputs, formats[0], run)
     else:
         _print_document(reader, inputs[0], formats[0], run)
+    for row in to_report(run.to_check):
+        note(row)
     sys.exit(exit_codes.of_batch(run.failures.values(), anything_found=True))
 
 
@@ -227,8 +241,10 @@ class _Run:
     page: bool | None  # is an image a page? None: detected
     overlay: Path | None
     force: bool
+    check_lines: int  # how many lines to list that are worth checking
     count: int = 0  # of documents, and of arguments that lead to none
     failures: dict[str, InkreadError] = field(default_factory=dict)  # by name
+    to_check: list[UncertainLine] = field(default_factory=list)  # the least certain one first
 
     def failed(self, name: str, error: InkreadError) -> None:
         """Report why a document cannot be read or written."""
@@ -240,8 +256,12 @@ class _Run:
         if self.overlay and layout.in_color is None:
             raise BadInput("pen strokes, not an image to draw on", path=layout.name, hint="leave --overlay out")
 
-    def draw(self, layout: "PageLayout", page: Page) -> None:
-        """Draw what was read on the page, if the user wants it."""
+    def on_page(self, layout: "PageLayout", page: Page) -> None:
+        """Remember what is worth checking on a page, and draw what was read on it, if the user wants it."""
+        if self.check_lines:
+            from inkread.pages.reader import place_of
+
+            self.to_check = least_certain([*self.to_check, *lines_of(place_of(layout), page)], self.check_lines)
         if self.overlay:
             from inkread.outputs.batch import draw_overlay
 
@@ -283,10 +303,10 @@ def _write_files(
     assert isinstance(reader.recognizer, Recognizers)
     settings = reader.recognizer.identity() | {"page": run.page, "link_pages": outputs.link_pages}
     queue = Queue(inputs, outputs, settings, again=outputs.overwrite or bool(run.overlay))
-    drawn = (run.check, run.draw) if run.overlay else (None, None)
+    seen = (run.check, run.on_page) if run.overlay or run.check_lines else (None, None)
     results: list[Result] = []
     with (
-        open_workers(Work(reader, outputs, run.page, *drawn), inputs, jobs, ray) as read,
+        open_workers(Work(reader, outputs, run.page, *seen), inputs, jobs, ray) as read,
         progress_bar("reading", len(inputs), "pages") as tick,
         closing(queue.read(read)) as all_results,
     ):
@@ -326,7 +346,7 @@ def _print_pages(reader: "Reader", inputs: list["Input"], format_name: str, run:
     shown = 0 if sys.stdout.isatty() else len(inputs)  # on a terminal, the text itself shows the progress
     with progress_bar("reading", shown) as tick:
         for layout, page in reader.read_many(inputs, page=run.page, failed=run.failed, check=run.check):
-            run.draw(layout, page)
+            run.on_page(layout, page)
             _print_page(layout, page, format_name, several=len(inputs) > 1)
             if layout.number == layout.numbers[-1]:
                 finished.add(layout.name)
@@ -356,7 +376,7 @@ def _print_document(reader: "Reader", document: "Input", format_name: str, run: 
             problem = f"{len(layout.numbers)} pages, but a file of --format page has one"
             raise BadInput(problem, path=layout.name, hint=f"name --out FOLDER, or one page as {layout.name}#1")
 
-    for name, read in read_documents(reader, [document], run.page, check, run.draw):
+    for name, read in read_documents(reader, [document], run.page, check, run.on_page):
         if isinstance(read, InkreadError):
             run.failed(name, read)
         else:

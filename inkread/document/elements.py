@@ -1,9 +1,9 @@
 """What was read: a document has pages, a page has paragraphs, a paragraph has lines, a line has words and characters.
 
 All positions are in pixels of the upright page, x to the right and y down; those of pen strokes are in the units of
-their file, or in pixels at 200 dpi where its pages have a size. A confidence is between 0 and 1: that of a character is
-the probability that the model gives it, that of a word or line is the geometric mean over its characters, and 0 where
-nothing was read. Typed text has the confidence 1.
+their file, or in pixels at 200 dpi where its pages have a size. A confidence is between 0 and 1: the probability that a
+character, a whole word or a whole line was read without an error; 0 where nothing was read. Typed text has the
+confidence 1.
 """
 
 from dataclasses import dataclass

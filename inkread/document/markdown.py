@@ -42,14 +42,14 @@ def write(document: Document, link: str | None = None) -> str:
 
 
 def _front_matter(document: Document) -> str:
-    """Source, date, model and mean confidence of the lines; texts are quoted as in JSON, which YAML includes."""
-    lines = [line for page in document.pages for line in page.lines]
+    """Source, date, model and mean confidence of the words; texts are quoted as in JSON, which YAML includes."""
+    words = [word for page in document.pages for line in page.lines for word in line.words]
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     rows = [f"source: {_quoted(Path(document.name).name)}", f"date: {now}"]
     if document.model:
         rows.append(f"model: {_quoted(document.model)}")
-    if lines:
-        rows.append(f"confidence: {fmean(line.confidence for line in lines):.3f}")
+    if words:
+        rows.append(f"confidence: {fmean(word.confidence for word in words):.3f}")
     return "\n".join(["---", *rows, "---", ""])
 
 

@@ -14,6 +14,14 @@ from inkread.alphabet import normal
 from inkread.data import Dataset, Sample, open_dataset
 from inkread.data.samples import read_line_input
 from inkread.errors import BadDataset, EmptyDataset, InkreadError
+from inkread.evaluation.calibration import (
+    Bin,
+    calibration_error,
+    reliability,
+    right_characters,
+    right_words,
+    roc_area,
+)
 from inkread.evaluation.metrics import alignment, bootstrap_interval, edit_distance, words
 from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
@@ -36,6 +44,8 @@ class ScoredLine:
     words: int  # in the written text
     character_edits: int  # insertions, deletions and substitutions from the written to the read text
     word_edits: int
+    character_confidences: tuple[float, ...] = ()  # one for each character of `read`
+    word_confidences: tuple[float, ...] = ()  # one for each word of `read`
 
     @property
     def rate(self) -> float:
@@ -113,6 +123,21 @@ class Evaluation:
         """The share of lines that were read without an error."""
         return sum(line.read == line.written for line in self.lines) / len(self.lines)
 
+    @property
+    def reliability(self) -> dict[str, list[Bin]]:
+        """For characters, words and lines: in bins of confidence, the share that was read correctly."""
+        return {unit: reliability(*judged) for unit, judged in self._judged.items()}
+
+    @property
+    def calibration_errors(self) -> dict[str, float]:
+        """The expected calibration error of the confidences of characters, words and lines."""
+        return {unit: calibration_error(*judged) for unit, judged in self._judged.items()}
+
+    @property
+    def line_roc_area(self) -> float | None:
+        """How often a line without an error has a higher confidence than one with errors; see `roc_area`."""
+        return roc_area(*self._judged["lines"])
+
     def worst(self, count: int) -> list[ScoredLine]:
         """The `count` lines with the highest error rates above 0; of equal ones, those with more edits come first."""
         wrong = [line for line in self.lines if line.character_edits]
@@ -154,6 +179,8 @@ class Evaluation:
             "wer_interval": self.wer_interval,
             "interval_by": self.interval_by,
             "perfect_lines": self.perfect,
+            "calibration_errors": self.calibration_errors,
+            "line_roc_area": self.line_roc_area,
             "lines": len(self.lines),
             "characters": self.characters,
             "words": self.words,
@@ -163,6 +190,25 @@ class Evaluation:
             "failures": [{"id": name, "message": message} for name, message in self.failures],
             "readings": [asdict(line) for line in self.lines],
         }
+
+    @cached_property
+    def _judged(self) -> dict[str, tuple[list[float], list[bool]]]:
+        """The confidences of characters, words and lines, and for each whether it was read correctly."""
+        judged: dict[str, tuple[list[float], list[bool]]] = {
+            "characters": ([], []),
+            "words": ([], []),
+            "lines": ([], []),
+        }
+        for line in self.lines:
+            for unit, confidences, right in (
+                ("characters", line.character_confidences, right_characters(line.written, line.read)),
+                ("words", line.word_confidences, right_words(line.written, line.read)),
+                ("lines", (line.confidence,), [line.read == line.written]),
+            ):
+                if len(confidences) == len(right):  # a recogniser may know nothing of characters and words
+                    judged[unit][0].extend(confidences)
+                    judged[unit][1].extend(right)
+        return judged
 
     @cached_property
     def _pairs(self) -> Counter[tuple[str, str]]:
@@ -239,7 +285,7 @@ class _LineInputs:
 
 
 def summary_lines(evaluation: Evaluation) -> list[str]:
-    """The result as one or two lines of plain text."""
+    """The result as two or three lines of plain text."""
     (cer_low, cer_high), (wer_low, wer_high) = evaluation.cer_interval, evaluation.wer_interval
     writers = "" if evaluation.writers is None else f"{evaluation.writers} writers, "
     summary = [
@@ -248,6 +294,13 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
         f"{len(evaluation.lines)} lines, {writers}{evaluation.lines_per_second:.1f} lines per second; "
         f"interval: 95 % bootstrap by {evaluation.interval_by}"
     ]
+    errors = evaluation.calibration_errors
+    area = evaluation.line_roc_area
+    summary.append(
+        f"Calibration error: {100 * errors['characters']:.1f} points for characters, {100 * errors['words']:.1f} for "
+        f"words, {100 * errors['lines']:.1f} for lines   "
+        + (f"AUC for a line without an error: {area:.3f}" if area is not None else "All lines are alike: no AUC")
+    )
     if evaluation.failures:
         summary.append(f"Lines not scored because they cannot be read: {len(evaluation.failures)}")
     return summary
@@ -266,6 +319,8 @@ def _score(index: int, sample: Sample, reading: Reading) -> ScoredLine:
         words=len(words(written)),
         character_edits=edit_distance(written, read),
         word_edits=edit_distance(words(written), words(read)),
+        character_confidences=tuple(character.confidence for character in reading.characters),
+        word_confidences=reading.words,
     )
 
 

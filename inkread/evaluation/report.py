@@ -20,6 +20,7 @@ from inkread.data.samples import read_line
 from inkread.evaluation.lines import Evaluation, Group, ScoredLine
 from inkread.evaluation.metrics import alignment
 from inkread.evaluation.pages import PageScores
+from inkread.plot import Axis, Curve, figure, plot_curves
 
 MAX_LINES = 50  # the worst lines that are shown
 MAX_CONFUSIONS = 25  # the most frequent errors that are shown
@@ -45,6 +46,7 @@ def write_report(
         confusions=_confusion_bars(evaluation.confusions(MAX_CONFUSIONS)),
         lengths=_group_bars("characters written", evaluation.error_by_length()),
         characters=_character_bars(evaluation.character_accuracy()),
+        confidence=_reliability_plot(evaluation),
         writers_link=' <a href="#writers">Writers</a>' if writers else "",
         writers=f'<section id="writers"><h2>Error rate by writer</h2>{writers}</section>' if writers else "",
         worst="\n".join(_line_card(line, dataset) for line in evaluation.worst(MAX_LINES)),
@@ -67,6 +69,22 @@ def _figures(evaluation: Evaluation) -> str:
             f"{evaluation.seconds:.1f} s, including the reading of files",
         ),
     )
+
+
+def _reliability_plot(evaluation: Evaluation) -> str:
+    """The reliability diagram: of what has a certain confidence, the share that is right. The diagonal is perfect."""
+    curves = [Curve("perfect", [0, 100], [0, 100], colour=3, dashed=True)]
+    for colour, (unit, bins) in enumerate(evaluation.reliability.items()):
+        x, y = [100 * each.confidence for each in bins], [100 * each.right for each in bins]
+        curves.append(Curve(unit, x, y, colour, dots=True))
+    across, up = (Axis(label, low=0, high=100) for label in ("confidence, %", "read correctly, %"))
+    plot = plot_curves("", curves, across, up, height=300)
+    errors = evaluation.calibration_errors
+    area = evaluation.line_roc_area
+    text = "Calibration error: " + ", ".join(f"{unit} {100 * error:.1f}" for unit, error in errors.items()) + " points."
+    if area is not None:
+        text += f" Area under the ROC curve for a line without an error: {area:.3f}."
+    return figure([[plot]], "Reliability diagram. " + text) + f'<p class="legend">{text}</p>'
 
 
 def _page_figures(scores: PageScores) -> str:

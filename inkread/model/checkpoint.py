@@ -20,6 +20,7 @@ from inkread.config import NetworkConfig
 from inkread.errors import BadConfig, BadModel, shown
 from inkread.features import PREPROCESSING
 from inkread.lm.ngram import check_characters
+from inkread.model.confidence import DEFAULTS, Calibration
 from inkread.model.shapes import COUNTER, Shape, weight_shapes
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ def load_model(name: str) -> Model:
         alphabet = Alphabet(description["alphabet"])
         # The auxiliary CTC head was called "shortcut" in the first models.
         weights = {re.sub("^shortcut\\.", "auxiliary.", part): weight for part, weight in weights.items()}
-        return Model(config, alphabet, weights, description.get("facts", {}), str(path))
+        facts = description.get("facts", {})
+        for decoder in DEFAULTS:
+            Calibration.of_model(facts, decoder)  # checks it
+        return Model(config, alphabet, weights, facts, str(path))
     except (BadConfig, KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"its description is damaged or newer than this inkread ({shown(error)})"
         raise BadModel(problem, path=path, hint=COPY_AGAIN) from error

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from inkread.alphabet import BLANK
 
 LogProbs = NDArray[np.floating]  # (T, C) log-probabilities; label 0 is the blank
+Candidates = Sequence[tuple[tuple[int, ...], float]]  # of the beam search: labels and log-probability, best first
 
 # Both thresholds of the beam search. On development lines they cost no errors and save more than half of the time.
 THRESHOLD = 3e-3
 SMALLEST_PRODUCT = 1e-100  # of probabilities, long before they would be rounded to 0
 WIDTH = 16  # of the beam, in prefixes
+CANDIDATES = 64  # at most, whose shares are the posterior; with 16 the confidence of words is worse, see the LOG
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,20 @@ def prefix_beam(
 
     `align` finds the steps of the labels. Raises ValueError for a step in which no label has a probability above 0.
     """
-    beam, log_scale = _search(_steps(log_probs, token_threshold), width, scorer, beam_threshold)
+    return _candidates(*_search(_steps(log_probs, token_threshold), width, scorer, beam_threshold), scorer, width)
+
+
+def _candidates(
+    beam: Iterable[_Prefix], log_scale: float, scorer: LanguageScorer | None, count: int
+) -> list[tuple[tuple[int, ...], float]]:
+    """The best labellings, at most `count`, of the beam after the last step and of what was merged into it."""
     heap = []  # the negative score first, then the labels
     for prefix in beam:
         factor = scorer.finish(prefix.state) if scorer else 1.0
         heap.append((-math.log(prefix.mass * factor) - log_scale, prefix.labels, prefix.merged))
     heapify(heap)
     found: dict[tuple[int, ...], float] = {}
-    while heap and len(found) < width:
+    while heap and len(found) < count:
         score, labels, merged = heappop(heap)
         if labels in found:  # it was merged twice: the first time, not all of its paths had reached it
             continue
@@ -116,13 +124,16 @@ def prefix_beam(
     return list(found.items())
 
 
-def read_beam(log_probs: LogProbs, scorer: LanguageScorer | None = None) -> list[Label]:
-    """The most probable labelling, as `prefix_beam` finds it, with the steps of its labels, as `align` finds them."""
+def read_beam(log_probs: LogProbs, scorer: LanguageScorer | None = None) -> tuple[list[Label], Candidates]:
+    """The most probable labelling, as `prefix_beam` finds it, with the steps of its labels, as `align` finds them.
+
+    Also the labellings that compete with it, at most CANDIDATES; the best one is the first of them.
+    """
     best_path = greedy(log_probs)
-    beam, _ = _search(_steps(log_probs, THRESHOLD), WIDTH, scorer, THRESHOLD)
-    best = max(beam, key=lambda prefix: prefix.mass * (scorer.finish(prefix.state) if scorer else 1.0))
-    same = len(best.labels) == len(best_path) and all(map(eq, best.labels, (label.label for label in best_path)))
-    return best_path if same else align(log_probs, best.labels)
+    candidates = _candidates(*_search(_steps(log_probs, THRESHOLD), WIDTH, scorer, THRESHOLD), scorer, CANDIDATES)
+    best = candidates[0][0]
+    same = len(best) == len(best_path) and all(map(eq, best, (label.label for label in best_path)))
+    return best_path if same else align(log_probs, best), candidates
 
 
 @dataclass(slots=True)

@@ -1,7 +1,6 @@
 """From a line, an image or pen strokes, to its text: preprocessing, features, network, decoder, positions."""
 
 import logging
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,14 +26,14 @@ from inkread.lm.files import load_language_models
 from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
 from inkread.model.checkpoint import Model, load_model
-from inkread.model.decoder import Label, greedy, read_beam
+from inkread.model.confidence import Calibration, word_spans
+from inkread.model.decoder import Candidates, Label, greedy, read_beam
 from inkread.model.engines import EngineName, check_engine, make_engine
 
 Decoder = Literal["greedy", "beam"]
 
 CHUNK = 256  # lines that are taken at once and sorted by width, so that a batch has lines of similar width
 MAX_PIXELS = 200_000_000  # of the images in memory at once; 200 MB
-MIN_CONFIDENCE = 1e-9  # of a character in the mean of a line, so that its logarithm is finite
 ACCEPTED = (
     "give a grey image, a numpy array (height, width) of uint8, or pen strokes, a list of arrays (points, 2); "
     "inkread.inputs.open_images opens files"
@@ -48,12 +47,14 @@ class Reading:
     """What the recogniser has read in one line.
 
     `text` is the text of the line, and `characters` are its characters with their positions, from left to right.
-    `confidence` is the geometric mean of the confidences of the characters, from 0 to 1; 0 if nothing was read.
+    `confidence` is the probability, from 0 to 1, that the line has no error; 0 if nothing was read. `words` has the
+    probability of each word; where it is empty, nothing more is known of the words than of the line.
     """
 
     text: str
     confidence: float
     characters: tuple[Character, ...]
+    words: tuple[float, ...] = ()
 
 
 class Recognizer:
@@ -75,6 +76,7 @@ class Recognizer:
         self.model = model
         self.decoder: Decoder = "beam" if language else decoder or "greedy"
         self.scorer = Fusion(language, model.alphabet) if language else None
+        self.calibration = Calibration.of_model(model.facts, self.decoder)
         self.engine = make_engine(model, engine, device, lines)
         log.debug("%s: %s", model.name, self.engine.name)
         self.pool = ThreadPoolExecutor(available_cpus(), initializer=self.engine.start_thread)
@@ -168,9 +170,16 @@ class Recognizer:
         return normalize(line, self.model.config)
 
     def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, extent: tuple[float, float]) -> Reading:
-        labels = read_beam(log_probs, self.scorer) if self.decoder == "beam" else greedy(log_probs)
+        labels, candidates = self.decode(log_probs)
         characters = self._characters(labels, line, extent)
-        return Reading("".join(character.text for character in characters), mean_confidence(characters), characters)
+        text = "".join(character.text for character in characters)
+        sure = self.calibration(labels, word_spans(text), candidates)
+        characters = tuple(map(_with_confidence, characters, sure.characters))
+        return Reading(text, sure.line, characters, tuple(sure.words))
+
+    def decode(self, log_probs: NDArray[np.float32]) -> tuple[list[Label], Candidates | None]:
+        """The labels of a line, with the network's probabilities; and of the beam search also its candidates."""
+        return read_beam(log_probs, self.scorer) if self.decoder == "beam" else (greedy(log_probs), None)
 
     def _characters(
         self, labels: list[Label], line: NormalizedLine, extent: tuple[float, float]
@@ -265,10 +274,8 @@ def _check(line: object) -> None:
     raise BadInput(f"cannot read {given}", hint=ACCEPTED)
 
 
-def mean_confidence(characters: Sequence[Character]) -> float:
-    """The geometric mean of the confidences of characters; 0 for none."""
-    logarithms = [math.log(max(character.confidence, MIN_CONFIDENCE)) for character in characters]
-    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else 0.0
+def _with_confidence(character: Character, confidence: float) -> Character:
+    return Character(character.text, confidence, character.left, character.right)
 
 
 def _extent(line: Writing) -> tuple[float, float]:

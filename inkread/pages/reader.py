@@ -19,7 +19,7 @@ from inkread.features.extract import Writing
 from inkread.inputs.collect import Input
 from inkread.inputs.ink import LineInput
 from inkread.model.engines import EngineName
-from inkread.model.recognizer import Decoder, Reading, Recognizers, mean_confidence
+from inkread.model.recognizer import Decoder, Reading, Recognizers
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.readable import Readable, name_of, open_pages
 from inkread.pages.regions import Cut, Region
@@ -321,10 +321,14 @@ def _words(reading: Reading, begin: float, end: float) -> Iterator[tuple[Word, f
     groups = [tuple(group) for _, group in groupby(reading.characters, key=lambda character: character.text == " ")]
     rights = [group[0].left for group in groups[1:]] + [end]
     lefts = [begin] + [group[-1].right for group in groups[:-1]]
+    confidences = iter(reading.words)
     for characters, left, right in zip(groups, lefts, rights, strict=True):
+        if characters[0].text == " ":
+            continue
+        confidence = next(confidences, reading.confidence)
         text = "".join(character.text for character in characters)
         if text.strip():
-            yield Word(text, mean_confidence(characters), (), characters), left, right
+            yield Word(text, confidence, (), characters), left, right
 
 
 # ---- what a Reader is made of

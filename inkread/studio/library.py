@@ -366,7 +366,8 @@ def _status(file: Path, version: tuple[int, int] | None, number: int) -> PageSta
         return PageStatus(file, version, problem=str(error))
     lines = transcript.to_dict()["lines"]
     text = tuple(line["text"] for line in lines)
-    confidences = [line["confidence"] for line in lines if line["confidence"] is not None and not line["corrected"]]
+    words = [word for line in lines if not line["corrected"] for word in line["words"]]
+    confidences = [word["confidence"] for word in words if word["confidence"] is not None]
     return PageStatus(
         file,
         version,
