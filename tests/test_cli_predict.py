@@ -101,7 +101,7 @@ def test_json_tells_all(model: Path, decoder: str) -> None:
         assert lefts == sorted(lefts)
 
 
-def test_lines_worth_checking_are_listed_over_all_files(model: Path) -> None:
+def test_lines_worth_checking_are_listed_over_all_files(model: Path, tmp_path: Path) -> None:
     files = sorted(SAMPLE.glob("*.png"))[:4]
     ran = done("predict", *files, "--json", "--check", 2, "--model", model)
     confidences = {row["file"]: row["confidence"] for row in map(json.loads, ran.stdout.splitlines())}
@@ -110,6 +110,10 @@ def test_lines_worth_checking_are_listed_over_all_files(model: Path) -> None:
     assert head == "most worth checking, with the probability that a line has no error:"
     assert [re.findall(r"%  (.*?):  ", row)[0] for row in rows] == lowest
     assert "check" not in done("predict", files[0], "--model", model).stderr
+    ran = done("predict", *files, "--check", 1, "--out", tmp_path / "checked", "--model", model)
+    assert head in ran.stderr and ran.stdout == ""
+    two = ("--jobs", 2, "--out", tmp_path / "checked")
+    assert "leave --jobs" in refused("predict", files[0], "--check", 1, *two, "--model", model, code=2)
 
 
 def spoilt(folder: Path) -> dict[str, Path]:
