@@ -104,10 +104,13 @@ async def _upload(request: Request) -> tuple[bytes, str]:
     """The file in a request and its name: the only file of a form, or the whole body."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await request.body(), request.query_params.get("name") or "upload"
-    async with request.form(max_files=1, max_fields=10) as form:
-        for value in form.values():
-            if isinstance(value, UploadFile):
-                return await value.read(), value.filename or "upload"
+    try:
+        async with request.form(max_files=1, max_fields=10) as form:
+            for value in form.values():
+                if isinstance(value, UploadFile):
+                    return await value.read(), value.filename or "upload"
+    except ValueError as error:  # of python-multipart
+        raise BadInput(f"not a form ({error})", hint="send the file as the whole body") from error
     raise BadInput("no file in the form", hint="send it as a part with a filename, or as the whole body")
 
 
