@@ -65,11 +65,6 @@ def _reader() -> Reader:
 # ---- reading
 
 
-def warm_up() -> None:
-    """Load the model of images, so that the first page is read as fast as the others."""
-    _reader().read_line(np.full((32, 64), 255, np.uint8))
-
-
 def count_pages(source: str | bytes, name: str) -> int:
     """The number of pages. Raises BadInput where a file cannot be opened."""
     return len(open_input(source, name))
