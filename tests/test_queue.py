@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import LINE, SAMPLE, done, refused, run
+from commands import LINE, ROOT, SAMPLE, done, refused, run
 from handwriting import Echo
 
 from inkread.errors import CannotWrite, DiskFull
@@ -200,6 +200,17 @@ def test_several_queues_divide_the_documents(scans: Path) -> None:
     read = Counter(result.input.path for result in found if not result.skipped)
     assert set(read.values()) == {1} and len(read) == 33 and not any(result.error for result in found)
     assert len(found) == 4 * 33 and not list(Path("out/.inkread").glob("*.lock*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kills processes")
+def test_processes_that_are_killed_leave_nothing_unread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two of four, at random moments; the benchmark has more rounds with more pages."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from batches import killing_round
+    from memory import small_page
+
+    read = killing_round(tmp_path / "killed", small_page(tmp_path / "page.png"), pages=40, seed=1)
+    assert len(read) == 40 and sum(read.values()) <= 42
 
 
 # ---- what fails
