@@ -204,6 +204,8 @@ def plan_training(
     }
     if model and "lm" in model.facts and _characters(samples) <= set(model.alphabet.characters):
         facts["lm"] = model.facts["lm"]  # no new characters, so the languages are the same
+    if model and "calibration" in model.facts:
+        facts["calibration"] = model.facts["calibration"]  # closer than the default
     return Plan(samples, dev_samples, out, network, training, origins, model, facts)
 
 
