@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -42,7 +43,6 @@ from inkread.outputs.files import NAMES, PDF, Outputs
 
 if TYPE_CHECKING:
     from inkread.inputs.collect import Input
-    from inkread.outputs.batch import Result
     from inkread.pages.layout import PageLayout
     from inkread.pages.reader import Reader
 
@@ -304,7 +304,7 @@ def _write_files(
     settings = reader.recognizer.identity() | {"page": run.page, "link_pages": outputs.link_pages}
     queue = Queue(inputs, outputs, settings, again=outputs.overwrite or bool(run.overlay))
     seen = (run.check, run.on_page) if run.overlay or run.check_lines else (None, None)
-    results: list[Result] = []
+    done: Counter[str] = Counter()  # not all results, so that the memory stays constant
     with (
         open_workers(Work(reader, outputs, run.page, *seen), inputs, jobs, ray) as read,
         progress_bar("reading", len(inputs), "pages") as tick,
@@ -314,28 +314,28 @@ def _write_files(
             log(result.to_json())
             if result.error:
                 run.failed(result.input.path, result.error)
-            results.append(result)
-            tick(len(results), len(inputs), 0 if result.skipped else result.pages)
+            done["documents"] += 1
+            done["skipped"] += result.skipped
+            if not result.error and not result.skipped:
+                done.update(read=1, pages=result.pages, files=len(result.files))
+            tick(done["documents"], len(inputs), 0 if result.skipped else result.pages)
     if run.failures and run.count == 1:
         return  # its error has said all
     if run.failures:
         print_failures(run.failures)
-    note(_summary(results, len(inputs), outputs, run))
+    note(_summary(done, len(inputs), outputs, run))
 
 
-def _summary(results: list["Result"], count: int, outputs: Outputs, run: _Run) -> str:
+def _summary(done: Counter[str], count: int, outputs: Outputs, run: _Run) -> str:
     """What has become of `count` documents, in one line."""
-    read = [result for result in results if not result.error and not result.skipped]
-    files = sum(len(result.files) for result in read)
-    pages = sum(result.pages for result in read)
-    skipped = sum(result.skipped for result in results)
     parts = [
-        f"{counted(len(read), 'document')} read ({counted(pages, 'page')}), {counted(files, 'file')} written "
+        f"{counted(done['read'], 'document')} read ({counted(done['pages'], 'page')}), "
+        f"{counted(done['files'], 'file')} written "
         + (f"to {outputs.folder}" if outputs.folder else "next to what was read"),
-        *([f"{skipped} finished before"] if skipped else []),
+        *([f"{done['skipped']} finished before"] if done["skipped"] else []),
         *([f"{len(run.failures)} of {run.count} failed"] if run.failures else []),
     ]
-    if left := count - len(results):
+    if left := count - done["documents"]:
         parts.append(f"{left} not read, as the disk is full: repeat the command when there is space")
     return "; ".join(parts)
 
