@@ -103,6 +103,7 @@ synthesis: $(VENV)  ## train the model of `inkread write`, from the raw data in 
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-strokes --strokes
 	$(BIN)/python experiments/synthesis.py prepare $(WORK)/unipen-strokes:train $(WORK)/synthesis.npz
 	$(BIN)/python experiments/synthesis.py train $(WORK)/synthesis.npz $(WORK)/english.synth.safetensors --minutes $(MINUTES)
+	$(BIN)/python experiments/synthesis.py finish $(WORK)/english.synth.safetensors $(WORK)/synthesis.npz
 
 wheel: $(VENV)  ## build the wheel into dist/
 	rm -rf build

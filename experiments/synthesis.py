@@ -2,8 +2,11 @@
 
     python experiments/synthesis.py prepare work/unipen-strokes:train work/synthesis.npz
     python experiments/synthesis.py train work/synthesis.npz models/english.synth.safetensors --minutes 120
+    python experiments/synthesis.py finish models/english.synth.safetensors work/synthesis.npz
 
-`make synthesis` does both. A training that was stopped goes on from its checkpoint, also on another kind of device. It
+`make synthesis` does all three. The last one adds to the model what `--like` needs: some words each of six of the
+writers, which the recogniser `strokes` reads without an error, and with the greatest confidence.
+A training that was stopped goes on from its checkpoint, also on another kind of device. It
 prints a line per evaluation: -log p per point, in nats, of the lines it is trained on and of others. Short lines first:
 start with --longest 200, and give the same training more minutes and --longest 450 for its second half.
 """
@@ -17,8 +20,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from inkread.cli.display import progress_bar
+from inkread.config import STROKE_MODEL
 from inkread.data import open_dataset
-from inkread.synth.synthesizer import SynthesisConfig
+from inkread.model.recognizer import Recognizer
+from inkread.synth.offsets import to_strokes
+from inkread.synth.synthesizer import Primer, SynthesisConfig, load_synthesizer
 from inkread.training.synthesis import (
     Progress,
     SynthesisTraining,
@@ -27,6 +33,10 @@ from inkread.training.synthesis import (
     save_lines,
     train,
 )
+
+WRITERS = 6  # whose ink is in the model
+PRIMER_LENGTH = (14, 26)  # characters of that ink
+CANDIDATES = 400  # lines among which it is chosen
 
 
 def main() -> None:
@@ -47,6 +57,9 @@ def main() -> None:
     training.add_argument("--learning-rate", type=float, default=3e-3)
     training.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     training.add_argument("--threads", type=int, default=torch.get_num_threads())
+    finishing = commands.add_parser("finish", help="add the ink of some writers, and the facts of the model card")
+    finishing.add_argument("model", type=Path)
+    finishing.add_argument("lines", type=Path)
     options = parser.parse_args()
     if options.command == "prepare":
         samples = open_dataset(options.dataset).samples
@@ -54,6 +67,9 @@ def main() -> None:
             lines = prepare(samples, tick)
         save_lines(options.lines, lines)
         print(f"{len(lines)} of {len(samples)} lines")
+        return
+    if options.command == "finish":
+        finish(options.model, options.lines)
         return
     torch.set_num_threads(options.threads)
     lines = [line for line in load_lines(options.lines) if len(line.offsets) <= options.longest]
@@ -74,6 +90,31 @@ def main() -> None:
         )
 
     train(lines, config, settings, options.out, torch.device(options.device), report)
+
+
+def finish(path: Path, prepared: Path) -> None:
+    """Add primers and facts to a trained model."""
+    synthesizer, recognizer = load_synthesizer(str(path)), Recognizer.load(STROKE_MODEL, lm="none")
+    primers: list[tuple[float, Primer]] = []
+    low, high = PRIMER_LENGTH
+    lines = [line for line in load_lines(prepared) if low <= len(line.text) <= high and line.text[0].isupper()]
+    lines = [line for line in lines if line.text[1:].islower() and " " in line.text][:CANDIDATES]
+    for line, reading in zip(lines, recognizer.read_many(to_strokes(line.offsets) for line in lines), strict=True):
+        if reading.text == line.text:
+            primers.append((reading.confidence, Primer(line.text, line.offsets)))
+    primers.sort(key=lambda pair: pair[0])  # of each text, the most certain one is kept, which comes last
+    by_text = {primer.text: primer for _, primer in primers}
+    best = list(by_text.values())[-WRITERS:]
+    synthesizer.primers = {f"writer-{number}": primer for number, primer in enumerate(best, 1)}
+    synthesizer.facts = {
+        "reads": "nothing: it writes lines in English as pen strokes",
+        "licence": "MIT",
+        "trained_on": ["UNIPEN train_r01_v07, training writers, CC BY 4.0, UNIPEN consortium"],
+        "not_for": "imitating signatures or the letters of others",
+    }
+    synthesizer.save(path)
+    for name, primer in synthesizer.primers.items():
+        print(f"{name}\t{primer.text}")
 
 
 if __name__ == "__main__":
