@@ -347,7 +347,7 @@ def test_long_text_gets_pages() -> None:
 
 
 def test_inkml_and_json_lines_can_be_read_again(model: Path, tmp_path: Path) -> None:
-    for name in ("out.inkml", "out.jsonl"):
+    for name in ("out.inkml", "out.json", "out.jsonl"):
         done("write", "ban a\nnab", "-o", tmp_path / name, "--model", model)
         inks = read_inks(tmp_path / name)
         assert [ink.text for ink in inks] == ["ban a", "nab"]

@@ -12,7 +12,8 @@ from inkread.errors import BadInput, NothingToRead
 if TYPE_CHECKING:
     from inkread.synth.synthesizer import Primer, Synthesizer
 
-FORMATS = (".svg", ".png", ".inkml", ".jsonl")
+JSON_FORMATS = (".json", ".jsonl")
+FORMATS = (".svg", ".png", ".inkml", *JSON_FORMATS)
 
 
 @click.command("write")
@@ -23,7 +24,7 @@ FORMATS = (".svg", ".png", ".inkml", ".jsonl")
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The file to write: .svg, .png, .inkml or .jsonl (JSON Lines, one line of writing in each).",
+    help="The file to write: .svg, .png, .inkml, .json or .jsonl (one line of writing in each line).",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random numbers.")
 @click.option(
@@ -56,7 +57,7 @@ def command(
 
     TEXT is in English, or `-` for standard input. A recurrent network draws one point of the pen after another (Graves
     2013). The same seed gives the same strokes. One line gets a small image; several lines are put on pages of A4, and
-    all pages but those of .jsonl into files of their own: letter-1.svg, letter-2.svg and so on.
+    all pages but those of JSON into files of their own: letter-1.svg, letter-2.svg and so on.
 
     With --like, the network first reads some words, and then goes on in their style. If the file does not say what they
     are, the recogniser reads them. Do not imitate the signature or the letters of others.
@@ -86,7 +87,7 @@ def command(
     primer = _primer(like, synthesizer) if like else None
     with progress_bar("writing", len(lines)) as tick:
         sheets = write_sheets(lines, synthesizer, seed, neatness, primer, tick)
-    if out.suffix.lower() == ".jsonl":
+    if out.suffix.lower() in JSON_FORMATS:
         write_atomic(out, to_jsonl(sheets))
         return
     encode = {".svg": to_svg, ".png": to_png, ".inkml": to_inkml}[out.suffix.lower()]
@@ -105,7 +106,7 @@ def _text(text: str) -> str:
 
 def _files(out: Path, pages: int) -> list[Path]:
     """The file of each page."""
-    if pages == 1 or out.suffix.lower() == ".jsonl":
+    if pages == 1 or out.suffix.lower() in JSON_FORMATS:
         return [out]
     return [out.with_name(f"{out.stem}-{page}{out.suffix}") for page in range(1, pages + 1)]
 
