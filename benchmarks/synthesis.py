@@ -5,8 +5,8 @@
 
 `strokes` reads the path of the pen, `latin` its drawing. Both were trained on other lines by the same writers of
 UNIPEN, so they know these hands, and other programs may read them worse. Decoding is greedy, and then with the language
-models. Lines have at most 40 characters, and only those that the model knows. Prints, for each neatness, the CER of
-each recogniser, and the CPU time per line in seconds.
+models. Lines have at most --width characters, and only those that the model knows. Prints, for each neatness, the CER
+of each recogniser, and the CPU time per line in seconds.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from inkread.model.recognizer import Recognizer
 from inkread.synth.sheets import LINES, break_lines, to_png, write_sheets
 from inkread.synth.synthesizer import Synthesizer, load_synthesizer
 
-WIDTH = 40  # characters of a line
 READERS = (("strokes", "none"), ("strokes", None), ("latin", "none"), ("latin", None))
 
 
@@ -33,12 +32,13 @@ def main() -> None:
     parser.add_argument("text", type=Path, help="lines of text, chosen at random")
     parser.add_argument("--model", default="english", help="name or path of a synthesis model")
     parser.add_argument("--lines", type=int, default=500)
+    parser.add_argument("--width", type=int, default=40, help="characters of a line, at most")
     parser.add_argument("--neatness", type=float, nargs="+", default=[0.0, 1.0, 3.0])
     parser.add_argument("--like", help="a writer in the model")
     parser.add_argument("--sheets", type=Path, help="a folder for images of what was written")
     options = parser.parse_args()
     synthesizer = load_synthesizer(options.model)
-    texts = choose(options.text, synthesizer.characters, options.lines)
+    texts = choose(options.text, synthesizer.characters, options.width, options.lines)
     print(f"{len(texts)} lines, {sum(map(len, texts))} characters")
     print("neatness", *(f"{name}{'' if lm else '+lm'}" for name, lm in READERS), "seconds/line", sep="\t")
     for neatness in options.neatness:
@@ -49,11 +49,11 @@ def main() -> None:
         print(neatness, *(f"{rate:.1f} %" for rate in rates), f"{seconds:.2f}", sep="\t", flush=True)
 
 
-def choose(path: Path, characters: str, count: int) -> list[str]:
+def choose(path: Path, characters: str, width: int, count: int) -> list[str]:
     """Random lines of a text, without those that have other characters."""
     known = set(characters)
-    texts = [line for row in lines_of(read_text(path)) for line in break_lines(row, WIDTH) if known.issuperset(line)]
-    texts = [line for line in texts if len(line) > WIDTH / 2]
+    texts = [line for row in lines_of(read_text(path)) for line in break_lines(row, width) if known.issuperset(line)]
+    texts = [line for line in texts if len(line) > width / 2]
     chosen = np.random.default_rng(0).choice(len(texts), min(count, len(texts)), replace=False)
     return [texts[index] for index in chosen]
 

@@ -284,7 +284,7 @@ def draw(outputs: Array, neatness: float, rng: np.random.Generator) -> Array:
     across, down = np.exp(np.maximum([deviation_x[chosen], deviation_y[chosen]], MIN_LOG_DEVIATION) - neatness)
     dx = x[chosen] + across * first
     dy = y[chosen] + down * (correlation * first + np.sqrt(1 - correlation**2) * second)
-    return np.array([dx, dy, rng.choice(PEN_STATES, p=softmax(pen * (1 + neatness)))], np.float32)
+    return np.array([dx, dy, rng.choice(PEN_STATES, p=softmax(pen))], np.float32)
 
 
 def logistic(z: Array) -> Array:
