@@ -68,8 +68,8 @@ def test_a_description_nested_too_deeply_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_in_the_package_can_open_a_pickle() -> None:
-    """Except workers: their work lies in a private folder, or comes through a pipe, of the process that started them."""
-    workers = {Path(module.__file__) for module in (distributed, preloaded, of_batches)}
+    """Except workers: their work comes from the process that started them, through its private folder or a pipe."""
+    workers = {Path(str(module.__file__)) for module in (distributed, preloaded, of_batches)}
     for file in set(Path(_model_files.__file__).parent.rglob("*.py")) - workers:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
