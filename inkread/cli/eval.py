@@ -11,18 +11,7 @@ import click
 from inkread._files import check_new, check_writable
 from inkread._names import one_line
 from inkread.cli.display import file_failed, print_line, print_notes, progress_bar
-from inkread.cli.options import (
-    decoder_option,
-    device_option,
-    engine_option,
-    json_option,
-    lm_option,
-    load_recognizers,
-    model_option,
-    threads_option,
-    verbose_option,
-    words_option,
-)
+from inkread.cli.options import ReadingOptions, json_option, reading_options
 from inkread.errors import BadInput
 
 if TYPE_CHECKING:
@@ -33,14 +22,7 @@ VISIBLE = {"": "(nothing)", " ": "␣"}  # how the table of confusions shows wha
 
 @click.command("eval")
 @click.argument("dataset")
-@model_option
-@decoder_option
-@lm_option
-@words_option
-@engine_option
-@device_option
-@threads_option
-@verbose_option
+@reading_options
 @json_option
 @click.option(
     "--errors",
@@ -58,12 +40,7 @@ VISIBLE = {"": "(nothing)", " ": "␣"}  # how the table of confusions shows wha
 @click.option("--force", is_flag=True, help="Overwrite the report if it exists.")
 def command(
     dataset: str,
-    model: str | None,
-    decoder: str | None,
-    lm: str | None,
-    words: Path | None,
-    engine: str,
-    device: str,
+    reading: ReadingOptions,
     as_json: bool,
     errors: int,
     report: Path | None,
@@ -100,7 +77,7 @@ def command(
         if not force:
             check_new(report)
     opened = open_dataset(dataset)
-    recognizer = load_recognizers(model, decoder, lm, words, engine, device, len(opened.samples))
+    recognizer = reading.recognizers(len(opened.samples))
     with progress_bar("reading", len(opened.samples)) as tick:
         try:
             evaluation = measure(recognizer, opened, tick)

@@ -3,8 +3,11 @@
 import gc
 import logging
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,27 +16,26 @@ from inkread._threads import limit_threads
 from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
 
 if TYPE_CHECKING:
-    from inkread.model.engines import EngineName
-    from inkread.model.recognizer import Decoder, Recognizers
+    from inkread.model.recognizer import Recognizers
 
-model_option = click.option(
+_model_option = click.option(
     "--model",
     metavar="NAME|FILE",
     help=f"An included model, or a file. By default {DEFAULT_MODEL} for images and {STROKE_MODEL} for pen strokes.",
 )
-decoder_option = click.option(
+_decoder_option = click.option(
     "--decoder",
     type=click.Choice(["greedy", "beam"]),
     help="greedy takes the most likely character at each step, without a language model; beam compares whole texts. "
     "By default beam with a language model, and greedy without one.",
 )
-lm_option = click.option(
+_lm_option = click.option(
     "--lm",
     metavar="NAME,...|FILE",
     help="Language models for decoding: names such as english,french, files, or none. By default those that the model "
     "names.",
 )
-words_option = click.option(
+_words_option = click.option(
     "--words",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -47,7 +49,7 @@ def _check_device(context: click.Context, parameter: click.Parameter, name: str)
     return name
 
 
-engine_option = click.option(
+_engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "int8", "onnx", "torch"]),
     default="auto",
@@ -86,8 +88,18 @@ def _set_verbose(context: click.Context, parameter: click.Parameter, verbose: bo
         logging.getLogger("inkread").setLevel(logging.DEBUG)
 
 
-verbose_option = click.option(
+_verbose_option = click.option(
     "--verbose", is_flag=True, expose_value=False, callback=_set_verbose, help="Report which engine is used."
+)
+READING_OPTIONS = (
+    _model_option,
+    _decoder_option,
+    _lm_option,
+    _words_option,
+    _engine_option,
+    device_option,
+    threads_option,
+    _verbose_option,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
@@ -97,31 +109,49 @@ def is_given(option: str) -> bool:
     return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
-def load_recognizers(
-    model: str | None, decoder: str | None, lm: str | None, words: Path | None, engine: str, device: str, lines: int = 0
-) -> "Recognizers":
-    """What reads with the models that the options name; `lines` is the number of lines to expect, if it is known.
+@dataclass(frozen=True)
+class ReadingOptions:
+    """What the options of `reading_options` say: the models that read, and what computes them."""
 
-    Raises UsageError if the options contradict each other.
-    """
-    if decoder == "greedy" and (words or lm not in (None, NO_LM)):
-        raise click.UsageError("--decoder greedy uses no language model: leave one of them out")
-    if words and lm == NO_LM:
-        raise click.UsageError(f"--words needs a language model: leave --lm {NO_LM} out")
-    from inkread.lm.text import read_words
-    from inkread.model.recognizer import Recognizers
+    model: str | None
+    decoder: str | None
+    lm: str | None
+    words: Path | None
+    engine: str
+    device: str
 
-    gc.freeze()  # or each collection of garbage would go through all objects of the imported packages
-    return Recognizers(
-        model or DEFAULT_MODEL,
-        model or STROKE_MODEL,
-        cast("Decoder | None", decoder),
-        lm,
-        read_words(words) if words else (),
-        cast("EngineName", engine),
-        device,
-        lines,
-    )
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of `inkread.load`. Raises UsageError if the options contradict each other."""
+        if self.decoder == "greedy" and (self.words or self.lm not in (None, NO_LM)):
+            raise click.UsageError("--decoder greedy uses no language model: leave one of them out")
+        if self.words and self.lm == NO_LM:
+            raise click.UsageError(f"--words needs a language model: leave --lm {NO_LM} out")
+        from inkread.lm.text import read_words
+
+        return {**vars(self), "words": read_words(self.words) if self.words else ()}
+
+    def recognizers(self, lines: int = 0) -> "Recognizers":
+        """What reads; `lines` is the number of lines to expect, if it is known. Raises UsageError as `settings`."""
+        settings = self.settings()
+        from inkread.model.recognizer import Recognizers
+
+        gc.freeze()  # or each collection of garbage would go through all objects of the imported packages
+        model = settings.pop("model")
+        return Recognizers(model or DEFAULT_MODEL, model or STROKE_MODEL, **settings, lines=lines)
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of all commands that read. The command gets them as one argument `reading`."""
+    names = [field.name for field in fields(ReadingOptions)]
+
+    @wraps(command)
+    def with_reading(*arguments: Any, **others: Any) -> None:
+        reading = ReadingOptions(**{name: others.pop(name) for name in names})
+        command(*arguments, reading=reading, **others)
+
+    for option in reversed(READING_OPTIONS):
+        with_reading = option(with_reading)
+    return with_reading
 
 
 def name_and_value(setting: str) -> tuple[str, str]:

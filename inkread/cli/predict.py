@@ -24,17 +24,7 @@ from inkread.cli.display import (
     print_line,
     progress_bar,
 )
-from inkread.cli.options import (
-    decoder_option,
-    device_option,
-    engine_option,
-    lm_option,
-    load_recognizers,
-    model_option,
-    threads_option,
-    verbose_option,
-    words_option,
-)
+from inkread.cli.options import ReadingOptions, reading_options
 from inkread.document import FORMATS
 from inkread.document.elements import Document, Page
 from inkread.document.uncertain import UncertainLine, least_certain, lines_of, to_report
@@ -64,14 +54,7 @@ def _parse_formats(context: click.Context, parameter: click.Parameter, value: st
 
 @click.command("predict")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@model_option
-@decoder_option
-@lm_option
-@words_option
-@engine_option
-@device_option
-@threads_option
-@verbose_option
+@reading_options
 @click.option(
     "--page/--line", "page", default=None, help="Whether the images are pages or single lines; detected by default."
 )
@@ -129,12 +112,7 @@ def _parse_formats(context: click.Context, parameter: click.Parameter, value: st
 )
 def command(
     files: tuple[str, ...],
-    model: str | None,
-    decoder: str | None,
-    lm: str | None,
-    words: Path | None,
-    engine: str,
-    device: str,
+    reading: ReadingOptions,
     page: bool | None,
     formats: tuple[str, ...] | None,
     as_json: bool,
@@ -198,7 +176,7 @@ def command(
     if as_json and formats not in (None, ("json",)):
         raise click.UsageError("--json and --format contradict each other: give one of them")
     formats = ("json",) if as_json else formats or ("text",)
-    if str(words) == "-" and {"-", "@-"} & {*files}:
+    if str(reading.words) == "-" and {"-", "@-"} & {*files}:
         raise click.UsageError("FILE and --words cannot both be standard input: give one of them as a file")
     run = _Run(page, overlay, force, check or 0)
     inputs = _find_inputs(files, out, run)
@@ -221,7 +199,7 @@ def command(
     from inkread.pages.reader import Reader
 
     expected = LINES_PER_DOCUMENT * len(inputs)
-    reader = Reader(load_recognizers(model, decoder, lm, words, engine, device, expected))
+    reader = Reader(reading.recognizers(expected))
     if outputs:
         with signals_as_exceptions(), open_report(report) as log:
             _write_files(reader, inputs, outputs, run, jobs, ray, log)

@@ -1,42 +1,19 @@
 """`inkread serve`: recognition for other programs, over HTTP."""
 
-from pathlib import Path
-
 import click
 
-from inkread.cli.options import (
-    decoder_option,
-    device_option,
-    engine_option,
-    lm_option,
-    model_option,
-    threads_option,
-    verbose_option,
-    words_option,
-)
+from inkread.cli.options import ReadingOptions, reading_options
 from inkread.cli.serving import host_option, port_option, serve_until_stopped
 
 
 @click.command("serve")
 @port_option
 @host_option
-@model_option
-@decoder_option
-@lm_option
-@words_option
-@engine_option
-@device_option
-@threads_option
-@verbose_option
+@reading_options
 def command(
     port: int,
     host: str | None,
-    model: str | None,
-    decoder: str | None,
-    lm: str | None,
-    words: Path | None,
-    engine: str,
-    device: str,
+    reading: ReadingOptions,
 ) -> None:
     """Read handwriting for other programs, over HTTP.
 
@@ -50,4 +27,4 @@ def command(
       curl --data-binary @letter.jpg http://127.0.0.1:9000/api/read
       curl --form file=@letter.jpg http://127.0.0.1:9000/api/read
     """
-    serve_until_stopped(None, port, host, False, model, decoder, lm, words, engine, device)
+    serve_until_stopped(None, port, host, False, reading)

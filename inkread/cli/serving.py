@@ -2,12 +2,11 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
 from inkread.cli.display import note, print_line
-from inkread.config import NO_LM
+from inkread.cli.options import ReadingOptions
 from inkread.errors import BadConfig
 
 DEFAULT_PORT = 8417  # assigned to nothing else by IANA
@@ -33,19 +32,13 @@ def serve_until_stopped(
     port: int,
     host: str | None,
     browser: bool,
-    model: str | None,
-    decoder: str | None,
-    lm: str | None,
-    words: Path | None,
-    engine: str,
-    device: str,
+    reading: ReadingOptions,
 ) -> None:
     """Run the server with the options of a command, and print its address.
 
     Raises UsageError for options that contradict each other, and BadConfig where the extra is not installed.
     """
-    if decoder == "greedy" and (words or lm not in (None, NO_LM)):
-        raise click.UsageError("--decoder greedy uses no language model: leave one of them out")
+    settings = reading.settings()
     try:
         from inkread.studio.app import Settings
         from inkread.studio.server import make_access, run
@@ -54,18 +47,9 @@ def serve_until_stopped(
             raise
         problem = f"this needs a package that is not installed ({error.name})"
         raise BadConfig(problem, hint="run: pip install 'inkread[studio]'") from error
-    from inkread.lm.text import read_words
     from inkread.pages.reader import load_reader
 
-    options: dict[str, Any] = {
-        "model": model,
-        "lm": lm,
-        "words": read_words(words) if words else [],
-        "decoder": decoder,
-        "engine": engine,
-        "device": device,
-    }
-    load_reader(**options)  # so that a wrong name is reported now; the workers load the model again
+    load_reader(**settings)  # so that a wrong name is reported now; the workers load the model again
     with suppress(KeyboardInterrupt):
-        run(Settings(folder, make_access(host), options), port, print_line, browser)
+        run(Settings(folder, make_access(host), settings), port, print_line, browser)
     note("stopped")

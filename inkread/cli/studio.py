@@ -4,16 +4,7 @@ from pathlib import Path
 
 import click
 
-from inkread.cli.options import (
-    decoder_option,
-    device_option,
-    engine_option,
-    lm_option,
-    model_option,
-    threads_option,
-    verbose_option,
-    words_option,
-)
+from inkread.cli.options import ReadingOptions, reading_options
 from inkread.cli.serving import browser_option, host_option, port_option, serve_until_stopped
 from inkread.errors import NothingToRead
 
@@ -23,25 +14,13 @@ from inkread.errors import NothingToRead
 @port_option
 @host_option
 @browser_option
-@model_option
-@decoder_option
-@lm_option
-@words_option
-@engine_option
-@device_option
-@threads_option
-@verbose_option
+@reading_options
 def command(
     folder: Path,
     port: int,
     host: str | None,
     browser: bool,
-    model: str | None,
-    decoder: str | None,
-    lm: str | None,
-    words: Path | None,
-    engine: str,
-    device: str,
+    reading: ReadingOptions,
 ) -> None:
     """Review and correct in the browser what was read.
 
@@ -60,4 +39,4 @@ def command(
     """
     if not folder.is_dir():
         raise NothingToRead("no such folder", path=folder, hint="check the path, or make it first")
-    serve_until_stopped(folder, port, host, browser, model, decoder, lm, words, engine, device)
+    serve_until_stopped(folder, port, host, browser, reading)
