@@ -10,7 +10,7 @@ ONNX Runtime starts in a tenth of the time that torch takes.
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from inkread.errors import BadConfig
 from inkread.features.extract import Features
 from inkread.model.checkpoint import Model
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession  # type: ignore[import-untyped]
 
 EngineName = Literal["auto", "int8", "onnx", "torch"]
 LogProbs = NDArray[np.float32]  # (T, C)
@@ -50,15 +53,12 @@ class OnnxEngine:
     batch = 1
 
     def __init__(self, model: Model, quantized: bool) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
 
         from inkread.model.onnx_graph import convert
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # each thread of the recogniser reads a line
-        options.log_severity_level = 3  # errors only
         content = convert(model, one_line=True, quantized=quantized).SerializeToString()
-        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self.session = start_session(content, threads=1)  # each thread of the recogniser reads a line
         self.name = f"ONNX Runtime {onnxruntime.__version__}, {'8 bits' if quantized else 'float32'}, CPU"
 
     def log_probs(self, lines: Sequence[Features]) -> list[LogProbs]:
@@ -66,6 +66,17 @@ class OnnxEngine:
 
     def start_thread(self) -> None:
         """Nothing: the session has no threads of its own."""
+
+
+def start_session(content: bytes, threads: int) -> "InferenceSession":
+    """ONNX Runtime on the CPU with the content of an ONNX file; each run uses so many threads."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave their core free
+    options.log_severity_level = 3  # errors only
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def make_engine(model: Model, engine: EngineName = "auto", device: str = "auto", lines: int = 0) -> Engine:

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from inkread.config import NetworkConfig
 from inkread.errors import BadModel
 from inkread.features import PREPROCESSING
 from inkread.features.extract import feature_size
 from inkread.model.checkpoint import Model
-from inkread.model.shapes import pools
+from inkread.model.shapes import NORM, pools
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -80,7 +80,13 @@ def convert(
     graph.add("LogSoftmax", x, axis=2, output="log_probs")
     if not one_line:
         graph.add("Identity", steps, output="steps")
-    return graph.model(feature_size(config), model.alphabet.size, one_line, metadata or {})
+    lines = 1 if one_line else "B"
+    inputs = [helper.make_tensor_value_info("columns", TensorProto.FLOAT, [lines, "T0", feature_size(config)])]
+    outputs = [helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["T", lines, model.alphabet.size])]
+    if not one_line:
+        inputs.append(helper.make_tensor_value_info("lengths", TensorProto.INT64, ["B"]))
+        outputs.append(helper.make_tensor_value_info("steps", TensorProto.INT64, ["B"]))
+    return graph.model(inputs, outputs, metadata or {})
 
 
 class Graph:
@@ -112,13 +118,16 @@ class Graph:
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
-    def model(self, features: int, labels: int, one_line: bool, metadata: Mapping[str, str]) -> ModelProto:
-        lines = 1 if one_line else "B"
-        inputs = [helper.make_tensor_value_info("columns", TensorProto.FLOAT, [lines, "T0", features])]
-        outputs = [helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["T", lines, labels])]
-        if not one_line:
-            inputs.append(helper.make_tensor_value_info("lengths", TensorProto.INT64, ["B"]))
-            outputs.append(helper.make_tensor_value_info("steps", TensorProto.INT64, ["B"]))
+    def scale_and_shift(self, norm: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The batch normalisation of that name as y = scale * x + shift, for each channel."""
+        gain, bias, mean, variance = (self.weights[f"{norm}.{part}"] for part in NORM)
+        scale = np.asarray(gain / np.sqrt(variance + EPSILON), np.float32)
+        return scale, bias - mean * scale
+
+    def model(
+        self, inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto], metadata: Mapping[str, str]
+    ) -> ModelProto:
+        """The model with these nodes; its inputs and outputs are values of the graph by their names."""
         graph = helper.make_graph(self.nodes, "inkread", inputs, outputs, self.constants)
         opsets = [helper.make_opsetid("", OPSET)]
         if any(node.domain == MICROSOFT for node in self.nodes):
@@ -192,16 +201,13 @@ class _Block:
 def _folded(graph: Graph, index: int, pool: tuple[int, int]) -> _Block:
     name = f"front.blocks.{index}"
     kernel = graph.weights[f"{name}.convolution.weight"]
-    gain, bias, mean, variance = (
-        graph.weights[f"{name}.norm.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
-    )
-    scale = np.asarray(gain / np.sqrt(variance + EPSILON), np.float32)
-    shift = bias - mean * scale
+    scale, shift = graph.scale_and_shift(f"{name}.norm")
     folds = pool == (1, 1) or bool((scale > 0).all())
     if folds:
         kernel = kernel * scale[:, None, None, None]
     stride = 2 if index == 0 else 1
-    return _Block(kernel, shift, None if folds else scale, bias, np.abs(gain), pool, stride)
+    mean, spread = graph.weights[f"{name}.norm.bias"], np.abs(graph.weights[f"{name}.norm.weight"])
+    return _Block(kernel, shift, None if folds else scale, mean, spread, pool, stride)
 
 
 def _convolutions(graph: Graph, blocks: Sequence[_Block], x: str, steps: str) -> str:

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from inkread._model_files import COPY_AGAIN, check_facts, find_page_model, read_arrays, write_arrays
 from inkread.errors import BadModel, shown
+from inkread.model.onnx_graph import Graph
+from inkread.model.shapes import NORM
 
 Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]
@@ -28,8 +30,6 @@ STRIDE = 4  # pixels per cell of the maps
 MULTIPLE = 32  # pixels: the width and height of a page are multiples of it
 OUTPUTS = 3  # maps
 X_HEIGHT_UNIT = 8.0  # pixels: the third map is the logarithm of the x-height in this unit
-EPSILON = 1e-5  # torch's constant in a batch normalisation
-OPSET, IR_VERSION = 17, 8  # ONNX Runtime has read them since 1.12
 
 
 def blocks() -> dict[str, tuple[int, int, int]]:
@@ -50,7 +50,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {"head.weight": (OUTPUTS, CHANNELS[1], 1, 1), "head.bias": (OUTPUTS,)}
     for name, (outputs, inputs, size) in blocks().items():
         shapes[f"{name}.0.weight"] = outputs, inputs, size, size
-        for part in ("weight", "bias", "running_mean", "running_var"):
+        for part in NORM:
             shapes[f"{name}.1.{part}"] = (outputs,)
     return shapes
 
@@ -81,51 +81,37 @@ def save_page_model(path: Path, weights: Mapping[str, NDArray[Any]], facts: dict
 
 def to_onnx(weights: Weights) -> bytes:
     """The content of an ONNX file; batch normalisation is folded into the convolutions."""
-    nodes: list[NodeProto] = []
-    constants: list[TensorProto] = []
-
-    def constant(values: NDArray[Any]) -> str:
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(values), f"constant{len(constants)}"))
-        return str(constants[-1].name)
-
-    def add(operator: str, *inputs: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(operator, inputs, [f"value{len(nodes)}"], **attributes))
-        return f"value{len(nodes) - 1}"
-
-    def convolution(x: str, kernel: Floats, bias: Floats, stride: int = 1) -> str:
-        size = kernel.shape[-1]
-        shape = {"kernel_shape": [size, size], "strides": [stride, stride], "pads": [size // 2] * 4}
-        return add("Conv", x, constant(kernel), constant(bias), **shape)
-
-    def block(x: str, name: str, stride: int = 1) -> str:
-        gain, shift, mean, variance = (
-            weights[f"{name}.1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        scale = gain / np.sqrt(variance + np.float32(EPSILON))
-        kernel = weights[f"{name}.0.weight"] * scale[:, None, None, None]
-        return add("Relu", convolution(x, kernel, shift - mean * scale, stride))
-
-    x = add("Sub", "page", constant(np.array(0.5, np.float32)))
+    graph = Graph(weights)
+    x = graph.add("Sub", "page", graph.floats(0.5))
     levels = []
     for level, depth in enumerate(DEPTHS):
-        x = block(x, f"down.{level}", 2)
+        x = _block(graph, x, f"down.{level}", 2)
         before = x
         for index in range(depth):
-            x = block(x, f"same.{level}.{index}")
-        x = add("Add", before, x) if depth else x
+            x = _block(graph, x, f"same.{level}.{index}")
+        x = graph.add("Add", before, x) if depth else x
         levels.append(x)
-    twice = constant(np.array([1, 1, 2, 2], np.float32))
+    twice = graph.floats(np.array([1, 1, 2, 2]))
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     for step, level in enumerate((3, 2, 1)):
-        larger = add("Resize", block(x, f"narrow.{step}"), "", twice, **how)
-        x = block(add("Add", larger, levels[level]), f"merge.{step}")
-    maps = convolution(x, weights["head.weight"], weights["head.bias"])
-    nodes.append(helper.make_node("Identity", [maps], ["maps"]))
+        larger = graph.add("Resize", _block(graph, x, f"narrow.{step}"), "", twice, **how)
+        x = _block(graph, graph.add("Add", larger, levels[level]), f"merge.{step}")
+    maps = _convolution(graph, x, weights["head.weight"], weights["head.bias"])
+    graph.add("Identity", maps, output="maps")
 
     page = helper.make_tensor_value_info("page", TensorProto.FLOAT, [1, 1, "H", "W"])
     output = helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, OUTPUTS, "h", "w"])
-    graph = helper.make_graph(nodes, "pages", [page], [output], constants)
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="inkread")
-    content: bytes = model.SerializeToString()
+    content: bytes = graph.model([page], [output], {}).SerializeToString()
     return content
+
+
+def _convolution(graph: Graph, x: str, kernel: Floats, bias: Floats, stride: int = 1) -> str:
+    size = kernel.shape[-1]
+    shape: dict[str, Any] = {"kernel_shape": [size, size], "strides": [stride, stride], "pads": [size // 2] * 4}
+    return graph.add("Conv", x, graph.floats(kernel), graph.floats(bias), **shape)
+
+
+def _block(graph: Graph, x: str, name: str, stride: int = 1) -> str:
+    scale, shift = graph.scale_and_shift(f"{name}.1")
+    kernel = graph.weights[f"{name}.0.weight"] * scale[:, None, None, None]
+    return graph.add("Relu", _convolution(graph, x, kernel, shift, stride))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inkread._threads import available_cpus
+from inkread.model.engines import start_session
 from inkread.model.page_model import MULTIPLE, STRIDE, X_HEIGHT_UNIT, load_page_model, to_onnx
 from inkread.pages.trace import Map, TracedLine, trace_lines
 
@@ -74,11 +75,4 @@ def page_maps(copy: Grey, model: str) -> tuple[Map, Map, Map]:
 
 @lru_cache(maxsize=1)
 def _session(model: str) -> "InferenceSession":
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = available_cpus()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave their core free
-    options.log_severity_level = 3  # errors only
-    content = to_onnx(load_page_model(model))
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return start_session(to_onnx(load_page_model(model)), available_cpus())
