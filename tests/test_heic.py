@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from orientations import stored_images
 from PIL import Image
 
 from inkread.errors import BadInput
@@ -63,16 +64,7 @@ def test_more_than_eight_bits_are_scaled() -> None:
 
 @pytest.mark.parametrize(
     "orientation, stored",
-    [  # EXIF 2.3: the stored image that shows GREY once the tag is applied
-        (1, GREY),
-        (2, GREY[:, ::-1]),
-        (3, GREY[::-1, ::-1]),
-        (4, GREY[::-1]),
-        (5, GREY.T),
-        (6, np.rot90(GREY, 1)),
-        (7, GREY[::-1, ::-1].T),
-        (8, np.rot90(GREY, -1)),
-    ],
+    stored_images(GREY),
 )
 def test_the_orientation_is_applied_once(orientation: int, stored: np.ndarray) -> None:
     """The format says it by boxes of its own, irot and imir, and the EXIF data say it again."""

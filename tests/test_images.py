@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from orientations import stored_images
 from PIL import Image
 
 from inkread.errors import BadInput
@@ -129,16 +130,7 @@ def test_a_palette_may_have_a_transparent_colour() -> None:
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize(
     "orientation, stored",
-    [  # EXIF 2.3: the stored image that shows GREY once the tag is applied
-        (1, GREY),
-        (2, GREY[:, ::-1]),
-        (3, GREY[::-1, ::-1]),
-        (4, GREY[::-1]),
-        (5, GREY.T),
-        (6, np.rot90(GREY, 1)),
-        (7, GREY[::-1, ::-1].T),
-        (8, np.rot90(GREY, -1)),
-    ],
+    stored_images(GREY),
 )
 def test_the_orientation_is_applied(orientation: int, stored: np.ndarray, format: str) -> None:
     exif = Image.Exif()
