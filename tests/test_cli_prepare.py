@@ -110,6 +110,5 @@ def test_a_stopped_command_leaves_nothing(tmp_path: Path) -> None:
         time.sleep(0.005)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert not stderr or "EOFError" in stderr  # of a worker that was just being started when its parent ended
+    assert process.returncode == 128 + signal.SIGTERM and not stderr
     assert not list(tmp_path.iterdir())

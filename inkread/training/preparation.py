@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from inkread._files import check_new, check_writable, written_atomic
+from inkread._signals import signals_held_back
 from inkread.augment.image import photograph
 from inkread.augment.splice import find_gaps
 from inkread.config import NetworkConfig
@@ -154,7 +155,8 @@ def _in_order(
         waiting: deque[Future[list[Prepared]]] = deque()
         try:
             for chunk in chunks:
-                waiting.append(pool.submit(prepare, chunk))
+                with signals_held_back():  # or a process that is being started would fail with a traceback
+                    waiting.append(pool.submit(prepare, chunk))
                 if len(waiting) > AHEAD * processes:
                     yield from waiting.popleft().result()
             while waiting:
@@ -163,7 +165,8 @@ def _in_order(
             problem = "a process was killed, perhaps as the memory is full"
             raise CannotWrite(problem, hint="use fewer processes with --threads") from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # A process that is still starting needs what this one holds for it, so its end is waited for.
+            pool.shutdown(cancel_futures=True)
 
 
 def _start_process() -> None:
