@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkread.model.confidence import DEFAULTS, Calibration, evidence, log_odds, posteriors, shares, word_spans
+from inkread.model.confidence import (
+    DEFAULTS,
+    Calibration,
+    alternatives,
+    evidence,
+    log_odds,
+    posteriors,
+    shares,
+    word_spans,
+)
 from inkread.model.decoder import Label, greedy, prefix_beam
 
 SPACE, A, B = 1, 2, 3
@@ -130,3 +139,16 @@ def test_a_more_probable_character_never_has_a_lower_confidence(log_probs: np.nd
     order = sorted(range(len(labels)), key=lambda place: labels[place].confidence)
     confidences = [found.characters[place] for place in order]
     assert confidences == sorted(confidences) and all(0 < each < 1 for each in confidences)
+
+
+def test_alternatives_of_words_by_hand() -> None:
+    def of(words: list[tuple[int, int]], **weights: float) -> list[list[str]]:
+        found = alternatives(candidates(**weights), words, 2)
+        return [["".join(" _ab"[label] for label in labels) for labels in of_word] for of_word in found]
+
+    words = [(0, 2), (3, 4)]
+    assert of(words, ab_a=6.0) == [[], []]
+    assert of(words, ab_a=6.0, bb_a=1.0, aa_b=2.0, bb_b=1.5) == [["bb", "aa"], ["b"]]  # bb: 2.5, aa: 2
+    assert of(words, ab_a=6.0, a_b_a=1.0) == [["a_b"], []]
+    assert of(words, ab_a=6.0, aba=1.0) == [[], []]  # the space is missing: which part is of which word?
+    assert of(words, ab_a=6.0, ab_=1.0, b_a=0.5, aab_a=0.4, bab_a=0.3) == [["b", "aab"], []]

@@ -23,7 +23,7 @@ from inkread.features.render import draw_ink, drawing_scale_and_left
 from inkread.inputs.ink import Stroke
 from inkread.model import recognizer
 from inkread.model.checkpoint import Model, save_model
-from inkread.model.decoder import Label
+from inkread.model.decoder import Label, read_beam
 from inkread.model.engines import EngineName
 from inkread.model.network import Network, pad
 from inkread.model.recognizer import Decoder, Reading, Recognizer
@@ -154,6 +154,18 @@ def test_the_beam_finds_a_text_at_least_as_probable_as_greedy() -> None:
             )
 
         assert loss(beam.read(grey).text) <= loss(greedy.read(grey).text) + 1e-4
+
+
+def test_alternatives_are_other_texts_of_the_beam() -> None:
+    model = untrained(CONFIGS["conv"])
+    recognizer = Recognizer(model, "beam")
+    reading, words = recognizer.read_with_alternatives(picture(200))
+    assert same(reading, recognizer.read(picture(200)))
+    (log_probs,) = recognizer.scores([recognizer._normalize(picture(200)).pixels])
+    texts = {model.alphabet.decode(labels) for labels, _ in read_beam(log_probs)[1]} - {reading.text}
+    assert len(words) == 1  # the alphabet has no space
+    assert len(words[0]) == 5 and set(words[0]) <= texts
+    assert Recognizer(model).read_with_alternatives(picture(200))[1] == [[]]  # greedy decoding knows no others
 
 
 def test_a_saved_model_is_loaded(tmp_path: Path) -> None:

@@ -141,3 +141,27 @@ def posteriors(candidates: Candidates, words: Spans) -> tuple[list[float], list[
         for number in edited - {-1}:
             in_words[number] -= share
     return characters, in_words, posterior[:1]
+
+
+# ---- other readings
+
+
+def alternatives(candidates: Candidates, words: Spans, most: int) -> list[list[tuple[int, ...]]]:
+    """Of each word of the best candidate: what others have in its place, `most` at most, the likeliest first.
+
+    Each candidate is aligned with the best one by the fewest edits. What it has between the spaces around a word may be
+    several words. Where one of these spaces is edited, it says nothing about the word.
+    """
+    best, *others = ("".join(map(chr, labels)) for labels, _ in candidates)
+    found: list[dict[str, float]] = [{} for _ in words]
+    for other, share in zip(others, shares(candidates)[1:], strict=True):
+        place = {-1: -1, len(best): len(other)}  # of each character of the best one that is not edited, in the other
+        for begin, there, length in Levenshtein.editops(best, other).as_matching_blocks():
+            place |= zip(range(begin, begin + length), range(there, there + length), strict=True)
+        for weights, (begin, end) in zip(found, words, strict=True):
+            if begin - 1 in place and end in place:
+                text = other[place[begin - 1] + 1 : place[end]]
+                if text and text != best[begin:end]:
+                    weights[text] = weights.get(text, 0.0) + share
+    ordered = [sorted(weights, key=weights.__getitem__, reverse=True)[:most] for weights in found]
+    return [[tuple(map(ord, text)) for text in texts] for texts in ordered]

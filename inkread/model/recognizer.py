@@ -26,7 +26,7 @@ from inkread.lm.files import load_language_models
 from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
 from inkread.model.checkpoint import Model, load_model
-from inkread.model.confidence import Calibration, word_spans
+from inkread.model.confidence import Calibration, alternatives, word_spans
 from inkread.model.decoder import Candidates, Label, greedy, read_beam
 from inkread.model.engines import EngineName, check_engine, make_engine
 
@@ -157,6 +157,19 @@ class Recognizer:
             for index, log_probs in zip(members, scores, strict=True)
         }
 
+    def read_with_alternatives(self, line: Writing, most: int = 5) -> tuple[Reading, list[list[str]]]:
+        """Read one line, with other readings of each of its words, `most` at most, the likeliest first.
+
+        Those come from the beam search; greedy decoding has none. Raises BadInput as `read` does.
+        """
+        normalized = self._normalize(line)
+        (log_probs,) = self.scores([columns_of(normalized)])
+        labels, candidates = self.decode(log_probs)
+        reading = self._reading(labels, candidates, normalized, _extent(line))
+        words = word_spans(reading.text)
+        others = alternatives(candidates, words, most) if candidates else [[] for _ in words]
+        return reading, [[self.model.alphabet.decode(labels) for labels in of_word] for of_word in others]
+
     def scores(self, lines: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """The log-probabilities (T, C) of each normalised line (rows, W). Raises BadModel if they are not finite."""
         scores = self.engine.log_probs([extract(line, self.model.config) for line in lines])
@@ -170,7 +183,11 @@ class Recognizer:
         return normalize(line, self.model.config)
 
     def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, extent: tuple[float, float]) -> Reading:
-        labels, candidates = self.decode(log_probs)
+        return self._reading(*self.decode(log_probs), line, extent)
+
+    def _reading(
+        self, labels: list[Label], candidates: Candidates | None, line: NormalizedLine, extent: tuple[float, float]
+    ) -> Reading:
         characters = self._characters(labels, line, extent)
         text = "".join(character.text for character in characters)
         sure = self.calibration(labels, word_spans(text), candidates)
@@ -239,11 +256,22 @@ class Recognizers:
 
     def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
         """Read many lines. The readings come in the order of the lines. Raises BadModel if a model is missing."""
-        for is_image, group in groupby(lines, lambda line: isinstance(line, np.ndarray | NormalizedImage)):
-            name = self.images if is_image else self.strokes
-            if name not in self.loaded:
-                self.loaded[name] = self.load(name)
-            yield from self.loaded[name].read_many(group)
+        for is_image, group in groupby(lines, _is_image):
+            yield from self._recognizer(is_image).read_many(group)
+
+    def read_with_alternatives(self, line: Writing, most: int = 5) -> tuple[Reading, list[list[str]]]:
+        """Read one line; see `Recognizer.read_with_alternatives`."""
+        return self._recognizer(_is_image(line)).read_with_alternatives(line, most)
+
+    def _recognizer(self, is_image: bool) -> Recognizer:
+        name = self.images if is_image else self.strokes
+        if name not in self.loaded:
+            self.loaded[name] = self.load(name)
+        return self.loaded[name]
+
+
+def _is_image(line: Writing) -> bool:
+    return isinstance(line, np.ndarray | NormalizedImage)
 
 
 def _take(lines: Iterator[Writing], count: int) -> list[Writing]:
