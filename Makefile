@@ -131,6 +131,7 @@ $(READER): pyproject.toml
 		> .venv/reader.txt
 	$(BIN)/pip install --quiet -r .venv/reader.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/python -m compileall -q inkread
 	@touch $@
 
 $(VENV): $(READER)
