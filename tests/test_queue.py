@@ -9,14 +9,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from commands import LINE, ROOT, SAMPLE, done, refused, run
 from handwriting import Echo
 
-from inkread.errors import CannotWrite, DiskFull
+from inkread.errors import BadInput, CannotWrite, DiskFull
 from inkread.inputs.collect import Input, collect
+from inkread.outputs import batch as batch_module
 from inkread.outputs import queue
 from inkread.outputs.batch import Result
 from inkread.outputs.files import Outputs
@@ -93,6 +95,16 @@ def test_what_was_corrected_by_hand_is_kept() -> None:
     assert Path("out/a.png.txt").read_text("utf-8") == "ab c\n"
 
 
+def test_the_outputs_of_another_folder_are_kept(scans: Path) -> None:
+    """Documents of the same name in two folders, which are read one after the other."""
+    results()
+    shutil.copytree(scans, "more")
+    shutil.copy(sorted(SAMPLE.glob("*.png"))[1], "more/a.png")
+    first, *others = results(documents=collect(["more"]).inputs)
+    assert isinstance(first.error, CannotWrite) and "exists; give --force" in str(first.error)
+    assert all(result.skipped for result in others)  # the same content
+
+
 def test_pages_of_a_document_have_a_record_of_their_own(scans: Path) -> None:
     results(documents=[Input("scans/a.png", Path("a.png"))])
     (result,) = results(documents=[Input("scans/a.png", Path("a.png"), 1, 1)])
@@ -145,6 +157,24 @@ def test_after_a_crash_half_of_the_outputs_are_replaced(monkeypatch: pytest.Monk
     lock.write_text(json.dumps(json.loads(lock.read_text()) | {"pid": dead_process()}))
     assert read_again(both) == ["a.png", "b.png", "c.png"]
     assert Path("out/a.png.txt").read_text("utf-8") == "ab c\n" and not list(Path("out/.inkread").glob("*.lock*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say whether a process has ended")
+def test_a_worker_that_dies_while_it_writes_leaves_a_lock_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock file says which outputs are inkread's own, so that they are replaced once the batch has ended."""
+    both = Outputs(("text", "json"), Path("out"))
+
+    def die(claims: Iterator[Claim]) -> Iterator[Result]:
+        for claim in claims:
+            lock = claim._lock()
+            hashes = [sha256(b"half").hexdigest()]
+            lock.write_text(json.dumps(claim.owner | {"writes": hashes, "pid": dead_process()}))
+            Path(f"out/{claim.document.relative.name}.txt").write_bytes(b"half")
+            yield Result(claim.document, error=BadInput("the process that read it has died"))
+
+    batch = Queue(collect(["scans"]).inputs, both, {"model": ""}, again=False)
+    assert len(list(batch.read(die))) == 3  # type: ignore[arg-type]
+    assert read_again(both) == ["a.png", "b.png", "c.png"] and not list(Path("out/.inkread").glob("*.lock*"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say whether a process has ended")
@@ -226,6 +256,22 @@ def test_a_full_disk_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found) < 3 and isinstance(found[-1].error, DiskFull)
     assert not list(Path("out").rglob("*.png*"))
     assert len(read_again()) == 3
+
+
+def test_a_document_whose_second_output_cannot_be_written_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Outputs(("text", "json"), Path("out"))
+    original = batch_module.write_atomic
+
+    def fail(path: Path, data: bytes) -> None:
+        if path.name == "b.png.jsonl":
+            raise CannotWrite("cannot be written (File too large)", path=path)
+        original(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch_module, "write_atomic", fail)
+        assert [result.error is None for result in results(both)] == [True, False, True]
+    assert not Path("out/b.png.txt").exists() and not list(Path("out/.inkread").glob("*.lock*"))
+    assert read_again(both) == ["b.png"]
 
 
 def test_what_disappears_or_cannot_be_written_is_one_line(scans: Path) -> None:

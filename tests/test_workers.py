@@ -1,6 +1,7 @@
 """Other processes, and Ray, read the same as this process, and one that dies takes one document with it."""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -18,7 +19,7 @@ from inkread.model.recognizer import Recognizers
 from inkread.outputs.batch import Result
 from inkread.outputs.files import Outputs
 from inkread.outputs.queue import Queue, Read
-from inkread.outputs.workers import Work, open_workers, read_in_processes, read_on_ray
+from inkread.outputs.workers import PAGE_SECONDS, Work, open_workers, read_in_processes, read_on_ray
 from inkread.pages.layout import PageLayout
 from inkread.pages.reader import Reader
 
@@ -35,10 +36,16 @@ def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def results(model: Path, out: str, opened: Opened, check: Callable[[PageLayout], None] | None = None) -> list[Result]:
+def results(
+    model: Path,
+    out: str,
+    opened: Opened,
+    check: Callable[[PageLayout], None] | None = None,
+    page_seconds: float = PAGE_SECONDS,
+) -> list[Result]:
     documents = collect(["scans"]).inputs
     outputs = Outputs(("text", "json"), Path(out))
-    work = Work(Reader(Recognizers(str(model), str(model))), outputs, check=check)
+    work = Work(Reader(Recognizers(str(model), str(model))), outputs, check=check, page_seconds=page_seconds)
     with opened(work, documents) as read:
         return list(Queue(documents, outputs, {}, again=False).read(read))
 
@@ -55,6 +62,12 @@ def die(layout: PageLayout) -> None:
     """A file that kills the process that reads it."""
     if layout.name.endswith("hostile.png"):
         os.kill(os.getpid(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+
+
+def hang(layout: PageLayout) -> None:
+    """A file with which the process that reads it never ends, in C code that lets no other thread run."""
+    if layout.name.endswith("hostile.png"):
+        re.fullmatch("(a*)*b", "a" * 100)
 
 
 def die_once(layout: PageLayout) -> None:
@@ -75,6 +88,15 @@ def test_processes_write_the_same_and_a_dead_one_is_replaced(model: Path, scans:
     assert not list(Path("two/.inkread").glob("*.lock*"))
 
 
+def test_a_process_that_hangs_is_replaced(model: Path, scans: Path) -> None:
+    shutil.copy(LINE, scans / "hostile.png")
+    found = results(model, "out", two_processes, hang, page_seconds=5.0)
+    failed = [result for result in found if result.error]
+    assert [result.input.relative.name for result in failed] == ["hostile.png"] and len(found) == 7
+    assert "reading a page took longer than 5 s" in str(failed[0].error) and len(contents("out")) == 12
+    assert not list(Path("out/.inkread").glob("*.lock*"))
+
+
 @pytest.mark.usefixtures("scans")
 def test_a_model_that_is_missing_ends_the_batch() -> None:
     with pytest.raises(BadModel, match="no such model"):
@@ -83,7 +105,8 @@ def test_a_model_that_is_missing_ends_the_batch() -> None:
 
 
 def test_the_command_with_two_processes(model: Path, scans: Path) -> None:
-    options = ("--model", model, "--out", "out")
+    Path("names.txt").write_text("\n".join(f"Name{number}" for number in range(30_000)), "utf-8")
+    options = ("--model", model, "--out", "out", "--lm", "english", "--words", "names.txt")
     assert "6 documents read (6 pages), 6 files" in done("predict", "scans", *options, "--jobs", 2).stderr
     assert "6 finished before" in done("predict", scans, *options, "--jobs", 2).stderr
 

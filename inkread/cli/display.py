@@ -125,13 +125,13 @@ def open_report(path: Path | None) -> Iterator[Callable[[str], None]]:
         yield lambda line: None
         return
     try:
-        file = open(path, "w", encoding="utf-8")  # noqa: SIM115
+        file = open(path, "wb", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise cannot_write(path, error) from error
 
     def write(line: str) -> None:
         try:
-            print(line, file=file, flush=True)
+            file.write(f"{line}\n".encode())
         except OSError as error:
             raise cannot_write(path, error) from error
 

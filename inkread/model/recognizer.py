@@ -234,6 +234,10 @@ class Recognizers:
         )
         self.loaded: dict[str, Recognizer] = {}  # by the name of the model
 
+    def settings(self) -> dict[str, Any]:
+        """The arguments with which these were made, for JSON."""
+        return {"images": self.images, "strokes": self.strokes, **self.load.keywords}
+
     def identity(self) -> dict[str, Any]:
         """What decides how a line is read, for JSON: the hash of each file of a model, and the settings.
 

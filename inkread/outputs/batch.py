@@ -176,12 +176,20 @@ def paths_of(contents: Contents) -> tuple[Path, ...]:
 
 
 def write_contents(contents: Contents) -> tuple[Path, ...]:
-    """Write files, and return their paths. Raises CannotWrite."""
-    for files in contents.values():
-        for path, data in files.items():
-            make_folder(path.parent)
-            write_atomic(path, data)
-    return paths_of(contents)
+    """Write all files, or none, and return their paths. Raises CannotWrite."""
+    written: list[Path] = []
+    try:
+        for files in contents.values():
+            for path, data in files.items():
+                make_folder(path.parent)
+                write_atomic(path, data)
+                written.append(path)
+    except BaseException:  # also KeyboardInterrupt
+        for path in written:
+            with suppress(OSError):
+                path.unlink()
+        raise
+    return tuple(written)
 
 
 def _contents(name: str, read: ReadDocument, source: Input, outputs: Outputs) -> Iterator[tuple[Path, bytes]]:

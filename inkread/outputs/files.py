@@ -74,7 +74,8 @@ class Outputs:
                 key = os.path.abspath(path)
                 if key in taken:
                     names = [first.path for first in (taken[key], document)]
-                    raise BadConfig(f"{names[0]} and {names[1]} would both become {path}", hint="read them apart")
+                    problem = f"{names[0]} and {names[1]} would both become {path}"
+                    raise BadConfig(problem, hint="read them into different folders")
                 if key in inputs:
                     raise BadConfig(
                         f"{document.path} would overwrite {path}, which is read too", hint="read them apart"

@@ -4,25 +4,21 @@ The modules of a fork server are all that it loads, so importing this one is wha
 variable is that of `workers`; in any other process it is not set, and nothing is loaded.
 """
 
-import base64
 import gc
+import json
 import os
-import pickle
 from contextlib import suppress
+from pathlib import Path
 
 from inkread.errors import InkreadError
-from inkread.model.recognizer import Recognizers
-from inkread.pages.reader import Reader
+from inkread.model.recognizer import Recognizer, Recognizers
 
-reader: Reader | None = None
-pickled = b""  # the reader before it has loaded models
+settings = ""  # of the Recognizers with which the models were loaded, as JSON
+loaded: dict[str, Recognizer] = {}  # by the name of the model
 
-if (_given := os.environ.pop("INKREAD_PRELOAD", "")) and not reader:
-    pickled, _names = pickle.loads(base64.b64decode(_given))
-    reader = pickle.loads(pickled)
-    assert reader
-    if isinstance(reader.recognizer, Recognizers):
-        for _name in _names:
-            with suppress(InkreadError):  # reported by the first worker that needs the model
-                reader.recognizer.loaded[_name] = reader.recognizer.load(_name)
+if (_file := os.environ.pop("INKREAD_PRELOAD", "")) and not loaded:
+    settings, _names = json.loads(Path(_file).read_text("utf-8"))
+    for _name in _names:
+        with suppress(InkreadError):  # reported by the first worker that needs the model
+            loaded[_name] = Recognizers(**json.loads(settings)).load(_name)
     gc.freeze()  # so that no collection of garbage writes to shared memory

@@ -36,7 +36,7 @@ from typing import Any
 
 from inkread import __version__
 from inkread._files import cannot_write, check_new, content_hash, write_atomic
-from inkread.errors import DiskFull, InkreadError
+from inkread.errors import CannotWrite, DiskFull, InkreadError
 from inkread.inputs.collect import RECORDS, Input
 from inkread.inputs.remarkable import CONTENT
 from inkread.outputs.batch import Contents, Result, paths_of, write_contents
@@ -80,12 +80,18 @@ class Claim:
         }
         writes = [digest for files in hashes.values() for digest in files.values()]
         write_atomic(self._lock(), json.dumps(self.owner | {"writes": writes}).encode())
-        written = write_contents(contents)
+        try:
+            written = write_contents(contents)
+        except CannotWrite:
+            with suppress(CannotWrite):
+                write_atomic(self._lock(), json.dumps(self.owner).encode())
+            raise
         if "input" in self.facts:
             earlier = _read_json(self.record)
             same = all(earlier.get(name) == value for name, value in self.facts.items())
             outputs = (earlier.get("outputs", {}) if same else {}) | hashes  # of other formats, too
-            record = self.facts | {"pages": pages, "outputs": outputs}
+            path = os.path.abspath(self.document.path)
+            record = self.facts | {"path": path, "pages": pages, "outputs": outputs}
             write_atomic(self.record, json.dumps(record, indent=1).encode())
         return written
 
@@ -99,9 +105,14 @@ class Claim:
         with suppress(OSError):
             os.utime(self._lock())
 
-    def release(self) -> None:
-        """Let others claim the document. The lowest lock file goes first, as others look for them from there."""
-        if self.is_held():
+    def release(self, finished: bool = False) -> None:
+        """Let others claim the document. The lowest lock file goes first, as others look for them from there.
+
+        If it is not finished, but a process may have written half of the outputs before it died, the lock file stays:
+        it tells the next owner which files are inkread's own.
+        """
+        half_written = not finished and "writes" in _read_json(self._lock())
+        if self.is_held() and not half_written:
             for number in range(1, self.number + 1):
                 with suppress(OSError):
                     _lock_path(self.record, number).unlink()
@@ -139,7 +150,7 @@ class Queue:
                     for result in results:
                         idle = False
                         yield from self._noted()
-                        self.held.pop(result.input).release()
+                        self.held.pop(result.input).release(finished=not result.error)
                         if isinstance(result.error, TakenOver):
                             self.busy.append(result.input)
                         else:
@@ -182,8 +193,9 @@ class Queue:
             self.busy.append(document)
             return None
         facts = self.facts | ({"input": state} if (state := _state_of(document)) else {})
-        earlier = _read_json(record).get("outputs", {})
-        known |= {digest for files in earlier.values() for digest in files.values()}
+        earlier = _read_json(record)
+        if earlier.get("path") == os.path.abspath(document.path):  # else a document of the same name in another folder
+            known |= {digest for files in earlier.get("outputs", {}).values() for digest in files.values()}
         claim = Claim(document, record, number, owner, facts, frozenset(known))
         self.held[document] = claim
         try:

@@ -4,23 +4,25 @@
 one core, so that a process which dies takes one document with it. It is replaced, and the others go on.
 """
 
-import base64
+import faulthandler
+import json
 import logging
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from inkread.document.elements import Page
 from inkread.errors import BadConfig, BadInput, InkreadError
 from inkread.inputs import INK_SUFFIXES
 from inkread.inputs.collect import Input
@@ -28,11 +30,14 @@ from inkread.model.recognizer import Recognizers
 from inkread.outputs.batch import OnPage, ReadDocument, Result, make_outputs, write_documents
 from inkread.outputs.files import Outputs
 from inkread.outputs.queue import Claim, Read
+from inkread.pages.layout import PageLayout
 from inkread.pages.reader import Check, Reader
 
 THREADS = "OMP_NUM_THREADS"  # see inkread/_threads.py
-PRELOAD = "INKREAD_PRELOAD"  # what inkread/outputs/preloaded.py loads
+PRELOAD = "INKREAD_PRELOAD"  # names the file that says what inkread/outputs/preloaded.py loads
 ATTEMPTS = 2  # at a document on Ray, where a machine may be lost through no fault of the document
+PAGE_SECONDS = 600.0  # after which a page is given up: one of a newspaper takes ten seconds on a slow machine
+TOO_SLOW = 1  # exit code of a process that `_page_limit` ends
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Work:
     page: bool | None = None
     check: Check | None = None
     on_page: OnPage | None = None
+    page_seconds: float = PAGE_SECONDS  # after which a process that takes longer for a page is ended
 
     def read(self, claims: Iterator[Claim]) -> Generator[Result, None, None]:
         """Read the documents of claims, and write their outputs. Raises BadModel."""
@@ -103,8 +109,8 @@ class _Pool:
     """Processes that read one document after another."""
 
     def __init__(self, work: Work, processes: int, documents: list[Input]) -> None:
-        self.work, self.processes = pickle.dumps(work), processes
-        self.preload = base64.b64encode(pickle.dumps((pickle.dumps(work.reader), _models(work.reader, documents))))
+        self.work, self.processes = work, processes
+        self.models = _models(work.reader, documents)
         self.forks = sys.platform == "linux"
         self.context: Any = multiprocessing.get_context("forkserver" if self.forks else "spawn")
         self.workers: list[_Worker] = []
@@ -135,15 +141,24 @@ class _Pool:
         if len(self.workers) == self.processes:
             return None
         here, there = self.context.Pipe()
-        with _environment({THREADS: "1", PRELOAD: self.preload.decode()}):
-            if self.forks:
-                multiprocessing.set_forkserver_preload(["inkread.outputs.preloaded"])
-                forkserver.ensure_running()
-            process = self.context.Process(target=_serve, args=(there, self.work), daemon=True)
+        process = self.context.Process(target=_serve, args=(there, self.work), daemon=True)
+        with self._models_to_share() as preload, _environment({THREADS: "1"} | preload):
             process.start()
         there.close()
         self.workers.append(_Worker(process, here))
         return self.workers[-1]
+
+    @contextmanager
+    def _models_to_share(self) -> Iterator[dict[str, str]]:
+        """The environment in which the process that others are forked from is started, with the first of them."""
+        if not self.forks:
+            yield {}
+            return
+        multiprocessing.set_forkserver_preload(["inkread.outputs.preloaded"])
+        with tempfile.NamedTemporaryFile("w") as file:  # an environment variable has no room for the words of a user
+            file.write(json.dumps([_settings(self.work.reader), self.models]))
+            file.flush()
+            yield {PRELOAD: file.name}
 
     def _send(self, worker: _Worker, claim: Claim) -> None:
         worker.claim, worker.began = claim, time.monotonic()
@@ -160,41 +175,72 @@ class _Pool:
             self.workers.remove(worker)
             worker.connection.close()
             worker.process.join()
-            return Result(document, error=_died(document, worker.process.exitcode))
+            return Result(document, error=_died(document, worker.process.exitcode, self.work.page_seconds))
         if isinstance(received, BaseException):
             raise received
         assert isinstance(received, Result)
         return replace(received, seconds=time.monotonic() - worker.began)
 
 
-def _serve(connection: Connection, pickled: bytes) -> None:
+def _serve(connection: Connection, work: Work) -> None:
     """The work of a process: read the documents of claims until the other end closes."""
     from inkread.outputs import preloaded
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one ends us
-    work: Work = pickle.loads(pickled)
-    if preloaded.reader and preloaded.pickled == pickle.dumps(work.reader):
-        work = replace(work, reader=preloaded.reader)
+    if preloaded.loaded and preloaded.settings == _settings(work.reader):
+        assert isinstance(work.reader.recognizer, Recognizers)
+        work.reader.recognizer.loaded |= preloaded.loaded
     with suppress(EOFError, OSError):  # the first process has ended, perhaps killed
         while True:
             connection.send(_read_one(work, connection.recv()))
 
 
 def _read_one(work: Work, claim: Claim) -> Result | Exception:
-    """The result of one document, or an error that concerns all of them."""
-    try:
-        (result,) = work.read(iter([claim]))
-    except Exception as error:
-        return error
+    """The result of one document, or an error that concerns all of them. A page that takes too long ends the process."""
+    with _page_limit(work.page_seconds) as restart:
+
+        def on_page(layout: PageLayout, page: Page) -> None:
+            restart()
+            if work.on_page:
+                work.on_page(layout, page)
+
+        try:
+            (result,) = replace(work, on_page=on_page).read(iter([claim]))
+        except Exception as error:
+            return error
     return result
 
 
-def _died(document: Input, code: int | None) -> InkreadError:
-    """The error for a document that has ended the process that read it."""
-    how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+@contextmanager
+def _page_limit(seconds: float) -> Iterator[Callable[[], None]]:
+    """End this process if so long passes, within the context, without a call of the function that it gives.
+
+    A thread in C does this, whatever Python or a library in C is doing.
+    """
+    with open(os.devnull, "wb") as nowhere:
+        restart = partial(faulthandler.dump_traceback_later, seconds, exit=True, file=nowhere)
+        restart()
+        try:
+            yield restart
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _died(document: Input, code: int | None, seconds: float) -> InkreadError:
+    """The error for a document that has ended the process that read it; `seconds` is the limit for a page."""
+    if code == TOO_SLOW:
+        problem = f"reading a page took longer than {seconds:.0f} s"
+        return BadInput(problem, path=document.path, hint="scale it down, or read it without --jobs")
+    how = "" if code is None else f" (signal {-code})" if code < 0 else f" (exit code {code})"
     reason = "perhaps as the memory was full" if code == -9 else "perhaps as the file is damaged"
-    problem = f"the process that read it has died ({how}), {reason}"
+    problem = f"the process that read it has died{how}, {reason}"
     return BadInput(problem, path=document.path, hint="read it alone, or scale it down")
+
+
+def _settings(reader: Reader) -> str:
+    """What decides how a reader reads, as JSON; "" where it has no models."""
+    recognizer = reader.recognizer
+    return json.dumps(recognizer.settings()) if isinstance(recognizer, Recognizers) else ""
 
 
 def _models(reader: Reader, documents: list[Input]) -> list[str]:
@@ -251,8 +297,8 @@ def read_on_ray(work: Work, processes: int | None, address: str | None) -> Itera
 class _Actor:
     """What Ray runs on other machines."""
 
-    def __init__(self, pickled: bytes) -> None:
-        self.work: Work = pickle.loads(pickled)
+    def __init__(self, work: Work) -> None:
+        self.work = work
 
     def ready(self) -> None:
         """Nothing: that it answers shows that it was started."""
@@ -267,7 +313,7 @@ class _Actors:
     """Actors that read one document after another. One that dies is replaced, and its document is tried again."""
 
     def __init__(self, ray: Any, work: Work, count: int) -> None:
-        self.ray, self.work, self.count = ray, pickle.dumps(work), count
+        self.ray, self.work, self.count = ray, work, count
         self.new: Callable[..., Any] = ray.remote(num_cpus=1, max_restarts=0)(_Actor).remote
         self.tasks: dict[Any, tuple[Any, Claim | None]] = {}  # by what Ray waits for: the actor, and what it reads
         self.idle: list[Any] = []
@@ -295,7 +341,7 @@ class _Actors:
                 if attempts[claim.document] < ATTEMPTS:
                     again.append(claim)
                 else:
-                    yield Result(claim.document, error=_died(claim.document, None))
+                    yield Result(claim.document, error=_died(claim.document, None, self.work.page_seconds))
                 continue
             self.idle.append(actor)
             if isinstance(received, Exception):
