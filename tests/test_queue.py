@@ -16,6 +16,7 @@ import pytest
 from commands import LINE, ROOT, SAMPLE, done, refused, run
 from handwriting import Echo
 
+from inkread._files import write_atomic
 from inkread.errors import BadInput, CannotWrite, DiskFull
 from inkread.inputs.collect import Input, collect
 from inkread.outputs import batch as batch_module
@@ -236,10 +237,9 @@ def test_several_queues_divide_the_documents(scans: Path) -> None:
 def test_processes_that_are_killed_leave_nothing_unread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two of four, at random moments; the benchmark has more rounds with more pages."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from batches import killing_round
-    from memory import small_page
+    from batches import killing_round, smallest_page
 
-    read = killing_round(tmp_path / "killed", small_page(tmp_path / "page.png"), pages=40, seed=1)
+    read = killing_round(tmp_path / "killed", smallest_page(tmp_path / "page.png"), pages=40, seed=1, method="spawn")
     assert len(read) == 40 and sum(read.values()) <= 42
 
 
@@ -260,12 +260,10 @@ def test_a_full_disk_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_document_whose_second_output_cannot_be_written_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     both = Outputs(("text", "json"), Path("out"))
-    original = batch_module.write_atomic
-
     def fail(path: Path, data: bytes) -> None:
         if path.name == "b.png.jsonl":
             raise CannotWrite("cannot be written (File too large)", path=path)
-        original(path, data)
+        write_atomic(path, data)
 
     with monkeypatch.context() as patch:
         patch.setattr(batch_module, "write_atomic", fail)

@@ -90,8 +90,8 @@ class Claim:
             earlier = _read_json(self.record)
             same = all(earlier.get(name) == value for name, value in self.facts.items())
             outputs = (earlier.get("outputs", {}) if same else {}) | hashes  # of other formats, too
-            path = os.path.abspath(self.document.path)
-            record = self.facts | {"path": path, "pages": pages, "outputs": outputs}
+            place = os.path.abspath(self.document.path)
+            record = self.facts | {"path": place, "pages": pages, "outputs": outputs}
             write_atomic(self.record, json.dumps(record, indent=1).encode())
         return written
 

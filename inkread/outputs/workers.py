@@ -196,7 +196,7 @@ def _serve(connection: Connection, work: Work) -> None:
 
 
 def _read_one(work: Work, claim: Claim) -> Result | Exception:
-    """The result of one document, or an error that concerns all of them. A page that takes too long ends the process."""
+    """The result of one document, or an error that concerns all of them. Ends the process if a page takes too long."""
     with _page_limit(work.page_seconds) as restart:
 
         def on_page(layout: PageLayout, page: Page) -> None:
