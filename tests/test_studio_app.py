@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from commands import LINE, ROOT, SAMPLE, refused
@@ -33,6 +34,7 @@ from inkread.studio.app import Settings, make_app
 from inkread.studio.jobs import Worker
 from inkread.studio.library import safe_name
 from inkread.studio.security import HEADERS, MAX_BODY, Access
+from inkread.studio.server import make_access
 from inkread.studio.store import version_of
 
 LOCAL = "http://127.0.0.1:8417"
@@ -153,7 +155,8 @@ def test_the_server_for_programs_has_no_pages() -> None:
     with client(Settings()) as server:
         assert server.get("/healthz").json()["status"] == "ok"
         described = server.get("/api").json()
-        assert set(described["paths"]) == {"/api/read", "/healthz"} and described["openapi"] == "3.1.0"
+        paths = {"/api/read", "/api/strokes", "/api/v4.0/iink/batch", "/healthz"}
+        assert set(described["paths"]) == paths and described["openapi"] == "3.1.0"
         assert server.get("/").status_code == server.get("/library").status_code == 404
 
 
@@ -482,6 +485,15 @@ def test_a_port_that_is_taken_is_reported() -> None:
         assert refused("serve", "--port", port, code=2) == (
             f"Error: --port {port} is used by another program; give another one, or 0 for any"
         )
+
+
+def test_a_token_that_could_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = "Error: --token: 5 characters, but it needs 16 or more"
+    assert refused("serve", "--token", "short", code=2) == problem
+    monkeypatch.setenv("INKREAD_TOKEN", "short")
+    assert refused("serve", code=2) == problem
+    assert make_access(None, "x" * 16) == Access("127.0.0.1", "x" * 16, csrf=ANY)
+    assert make_access("0.0.0.0", "x" * 16).token == "x" * 16 != make_access("0.0.0.0").token is not None
 
 
 def test_a_missing_folder_is_reported() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from inkread.cli.options import ReadingOptions, reading_options
-from inkread.cli.serving import browser_option, host_option, port_option, serve_until_stopped
+from inkread.cli.serving import browser_option, host_option, port_option, serve_until_stopped, token_option
 from inkread.errors import NothingToRead
 
 
@@ -13,12 +13,14 @@ from inkread.errors import NothingToRead
 @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
 @port_option
 @host_option
+@token_option
 @browser_option
 @reading_options
 def command(
     folder: Path,
     port: int,
     host: str | None,
+    token: str | None,
     browser: bool,
     reading: ReadingOptions,
 ) -> None:
@@ -39,4 +41,4 @@ def command(
     """
     if not folder.is_dir():
         raise NothingToRead("no such folder", path=folder, hint="check the path, or make it first")
-    serve_until_stopped(folder, port, host, browser, reading)
+    serve_until_stopped(folder, port, host, token, browser, reading)

@@ -34,7 +34,7 @@ def read(source: Source, whole: bool) -> list[Ink]:
         return [_ink(name, None, json.loads(text))]
     except ValueError as error:
         rows = [(number, row) for number, row in enumerate(text.split("\n"), 1) if row.strip()]
-        if not _is_json(rows[0][1]):
+        if not rows or not _is_json(rows[0][1]):
             line = getattr(error, "lineno", 1)
             raise BadInput(f"not JSON ({error})", path=name, line=line, hint=_EXAMPLE) from error
     return [_ink(name, number, _load(name, number, row)) for number, row in rows]

@@ -23,6 +23,7 @@ from inkread import __version__
 from inkread.document import FORMATS
 from inkread.errors import BadInput, CannotWrite, InkreadError
 from inkread.outputs.files import PDF
+from inkread.studio import iink
 from inkread.studio.jobs import TASK_SECONDS, Busy, Slots, Worker
 from inkread.studio.library import IMAGE, THUMBNAIL, Library
 from inkread.studio.security import MAX_BODY, Access, Guard, TooLarge, int_or_zero
@@ -51,11 +52,13 @@ class Settings:
 def make_app(settings: Settings) -> Starlette:
     """The application. It starts its worker processes when they are needed, and ends them when the server stops."""
     reader = Worker(settings.options, settings.seconds)
+    pen = Worker(settings.options, settings.seconds)  # another one, as nobody who writes waits until a page is read
     drawer = Worker(None, settings.seconds) if settings.folder else None
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.reader, app.state.slots = reader, Slots(JOBS)
+        app.state.pen, app.state.pen_slots = pen, Slots(JOBS)
         if settings.folder and drawer:
             app.state.library = Library(settings.folder, reader, drawer)
             app.state.csrf = settings.access.csrf
@@ -65,6 +68,7 @@ def make_app(settings: Settings) -> Starlette:
             if settings.folder and drawer:
                 await app.state.library.close()
                 drawer.close()
+            pen.close()
             reader.close()
 
     return Starlette(
@@ -88,16 +92,54 @@ def make_app(settings: Settings) -> Starlette:
 
 async def read(request: Request) -> Response:
     """The lines of an image, PDF or file of pen strokes, as `inkread predict --json` prints them."""
+    async with _place(request, request.app.state.slots):
+        async with asyncio.timeout(UPLOAD_SECONDS):
+            data, name = await _upload(request)
+        text = await request.app.state.reader.run("read_upload", data, name, place=name)
+    return Response(text, media_type="application/x-ndjson")
+
+
+async def read_strokes(request: Request) -> Response:
+    """The lines of pen strokes that are being written, with alternatives of each word."""
+    text = await _read_pen(request, "read_strokes", "strokes", place="strokes")
+    return Response(text, media_type="application/json")
+
+
+async def read_iink(request: Request) -> Response:
+    """What MyScript's cloud service answers to the same request; see iink.py. Errors have its form, too."""
+    kind = iink.accepted(request.headers.get("accept", ""))
+    if kind is None:
+        return _iink_error("accept", f"accept {iink.JIIX} or {iink.PLAIN}", 406)
     try:
-        async with request.app.state.slots.take():
-            async with asyncio.timeout(UPLOAD_SECONDS):
-                data, name = await _upload(request)
-            text = await request.app.state.reader.run("read_upload", data, name, place=name)
+        text = await _read_pen(request, "read_iink", kind, place=iink.PLACE)
+    except BadInput as error:
+        return _iink_error("input", str(error), 400)
+    return Response(text, media_type=kind)
+
+
+def _iink_error(code: str, message: str, status: int) -> Response:
+    return JSONResponse({"code": f"inkread.{code}", "message": message}, status)
+
+
+async def _read_pen(request: Request, task: str, *arguments: str, place: str) -> str:
+    """The result of a task with the body of a request, in the process that reads pen strokes."""
+    async with _place(request, request.app.state.pen_slots):
+        async with asyncio.timeout(UPLOAD_SECONDS):
+            data = await request.body()
+        text: str = await request.app.state.pen.run(task, data, *arguments, place=place)
+    return text
+
+
+@asynccontextmanager
+async def _place(request: Request, slots: Slots) -> AsyncIterator[None]:
+    """One of the slots. Raises Busy after the body has come: a client that still sends would not see the answer."""
+    try:
+        async with slots.take():
+            yield
     except Busy:
-        async for _ in request.stream():  # a client that is still sending would not see the answer
+        async for _ in request.stream():
             pass
         raise
-    return Response(text, media_type="application/x-ndjson")
 
 
 async def _upload(request: Request) -> tuple[bytes, str]:
@@ -126,6 +168,8 @@ async def description(request: Request) -> Response:
 
 API = [
     Route("/api/read", read, methods=["POST"]),
+    Route("/api/strokes", read_strokes, methods=["POST"]),
+    Route("/api/v4.0/iink/batch", read_iink, methods=["POST"]),
     Route("/api", description),
     Route("/healthz", health),
 ]

@@ -8,6 +8,7 @@ import hmac
 import ipaddress
 import secrets
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -20,7 +21,8 @@ MAX_BODY = 100_000_000  # bytes of a request: a scanned book as PDF
 COOKIE = "inkread_token"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-FOR_PROGRAMS = ("/api/read",)  # changes nothing, so it needs no CSRF token
+# They change nothing, so they need no CSRF token.
+FOR_PROGRAMS = ("/api/read", "/api/strokes", "/api/v4.0/iink/batch")
 OPEN_TO_ALL = ("/healthz",)  # says only that the server runs
 
 HEADERS = {
@@ -45,9 +47,14 @@ class Access:
     token: str | None = None
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
-    def allows_host(self, header: str) -> bool:
-        """Whether a Host header names this machine. Any address in digits does: rebinding needs a name."""
-        name = _host_of(f"//{header}")
+    def allows_host(self, headers: Headers) -> bool:
+        """Whether the Host header names this machine. Any address in digits does: rebinding needs a name.
+
+        A program that knows the token may use any name, as those that containers give to one another.
+        """
+        if self._knows_token(_keys(headers)):
+            return True
+        name = _host_of(f"//{headers.get('host', '')}")
         if name in LOCAL_NAMES or name == self.host:
             return True
         if self.token is None:
@@ -55,20 +62,28 @@ class Access:
         return _is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
 
     def allows_token(self, headers: Headers, query: str) -> bool:
-        """Whether a request knows the token: as bearer, as cookie, or in its address."""
+        """Whether a request knows the token: as bearer, as MyScript's application key, as cookie, or in its address."""
         if self.token is None:
             return True
-        given = [headers.get("authorization", "").removeprefix("Bearer ").strip(), *parse_qs(query).get("token", [])]
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
             cookie = None
-        given += [cookie.value] if cookie else []
-        return any(hmac.compare_digest(each.encode(), self.token.encode()) for each in given)
+        given = [*_keys(headers), *parse_qs(query).get("token", []), *([cookie.value] if cookie else [])]
+        return self._knows_token(given)
+
+    def _knows_token(self, given: Iterable[str]) -> bool:
+        token = self.token
+        return token is not None and any(hmac.compare_digest(each.encode(), token.encode()) for each in given)
 
     def allows_change(self, headers: Headers) -> bool:
         """Whether a request has the CSRF token."""
         return hmac.compare_digest(headers.get("x-csrf-token", "").encode(), self.csrf.encode())
+
+
+def _keys(headers: Headers) -> list[str]:
+    """What a program gives as token. No page of another website can send these headers."""
+    return [headers.get("authorization", "").removeprefix("Bearer ").strip(), headers.get("applicationkey", "")]
 
 
 def _host_of(url: str) -> str:
@@ -112,7 +127,7 @@ class Guard:
         """The answer to a request that may not be answered; None for all others."""
         headers, path, method = Headers(scope=scope), scope["path"], scope["method"]
         query = scope.get("query_string", b"").decode("latin-1")
-        if not self.access.allows_host(headers.get("host", "")):
+        if not self.access.allows_host(headers):
             return _refuse(403, "this server is not called so; use the address that it has printed")
         if _is_foreign(headers, method):
             return _refuse(403, "requests from other websites are not answered")

@@ -16,11 +16,11 @@ from inkread.studio.security import Access
 GRACE_SECONDS = 2  # for requests that run when the server is stopped
 
 
-def make_access(host: str | None) -> Access:
-    """Loopback without a token; any other address with a new one."""
+def make_access(host: str | None, token: str | None = None) -> Access:
+    """Loopback, without a token unless one is given; any other address with that one, or a new one."""
     if host is None:
-        return Access()
-    return Access(host.lower(), secrets.token_urlsafe(24))
+        return Access(token=token)
+    return Access(host.lower(), token or secrets.token_urlsafe(24))
 
 
 def run(settings: Settings, port: int, announce: Callable[[str], None], browser: bool) -> None:

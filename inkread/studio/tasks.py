@@ -1,6 +1,7 @@
 """What the worker processes do: everything that opens files of users, which may be damaged or hostile."""
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -20,13 +21,16 @@ from inkread.features.image import dark_on_light
 from inkread.inputs import Images, Inks, is_ink, open_input
 from inkread.inputs.collect import Input
 from inkread.inputs.ink import Ink
+from inkread.model.recognizer import Recognizers
 from inkread.outputs.batch import ReadDocument, to_bytes
 from inkread.outputs.files import PDF
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.readable import open_pages
-from inkread.pages.reader import Reader, find_layouts, load_reader, read_layouts, to_page
+from inkread.pages.reader import find_layouts, load_reader, read_layouts, to_page
 from inkread.pages.regions import Region, cut_line, cut_out
+from inkread.studio import iink
 from inkread.studio.store import Store
+from inkread.studio.strokes import StrokeReader, parse_strokes, to_dict
 
 MAX_PAGES = 50  # of a file that is sent to the API; a longer one would keep all others waiting
 MAX_PIXELS = 400_000_000  # on all pages of such a file: ten photos of 40 megapixels
@@ -58,8 +62,10 @@ def serve(connection: Connection, options: dict[str, Any]) -> None:
 
 
 @lru_cache(maxsize=1)
-def _reader() -> Reader:
-    return load_reader(**_options)
+def _recognizers() -> Recognizers:
+    recognizers = load_reader(**_options).recognizer
+    assert isinstance(recognizers, Recognizers)
+    return recognizers
 
 
 # ---- reading
@@ -75,7 +81,7 @@ def read_upload(data: bytes, name: str) -> str:
     pages = open_input(data, name)
     if len(pages) > MAX_PAGES:
         raise BadInput(f"{len(pages)} pages, at most {MAX_PAGES} are read at once", path=name, hint="divide the file")
-    read = read_layouts(_reader().recognizer, _layouts(pages))
+    read = read_layouts(_recognizers(), _layouts(pages))
     return json_lines.write(Document(name, tuple(to_page(layout, readings) for layout, readings in read)))
 
 
@@ -90,9 +96,27 @@ def _layouts(pages: Images | Inks) -> Iterator[PageLayout]:
         yield detect_layout(pages.name, index + 1, len(pages), page)
 
 
+@lru_cache(maxsize=1)
+def _stroke_reader() -> StrokeReader:
+    return StrokeReader(_recognizers())
+
+
+def read_strokes(data: bytes, name: str) -> str:
+    """The lines of strokes that are being written, as JSON. Without strokes, the model is loaded. Raises BadInput."""
+    reader = _stroke_reader()
+    return json.dumps(to_dict(reader.read(name, parse_strokes(data, name))), ensure_ascii=False)
+
+
+def read_iink(data: bytes, kind: str) -> str:
+    """The answer, of type JIIX or PLAIN, to a request in the form of MyScript's. Raises BadInput."""
+    request = iink.parse(data)
+    lines = _stroke_reader().read(iink.PLACE, request.strokes)
+    return iink.to_text(lines) if kind == iink.PLAIN else json.dumps(iink.to_jiix(request, lines), ensure_ascii=False)
+
+
 def read_page(path: str, number: int) -> Page:
     """One page of a file. Raises BadInput."""
-    ((layout, readings),) = read_layouts(_reader().recognizer, [_layout(path, number)])
+    ((layout, readings),) = read_layouts(_recognizers(), [_layout(path, number)])
     return to_page(layout, readings)
 
 
@@ -106,7 +130,7 @@ def read_regions(path: str, number: int, polygons: Sequence[Points], size: tuple
         path, number, 1, (width, height), tuple(cut.image for cut in cuts), tuple(regions), tuple(cuts),
         tuple(1 for _ in cuts), is_page=True,
     )  # fmt: skip
-    ((_, readings),) = read_layouts(_reader().recognizer, [layout])
+    ((_, readings),) = read_layouts(_recognizers(), [layout])
     return list(to_page(layout, readings).lines)
 
 
