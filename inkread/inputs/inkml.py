@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import islice
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from inkread._names import one_line
 from inkread.errors import BadInput
 from inkread.inputs._xml import line_of, parse, root_name, tag
 from inkread.inputs.ink import MAX_POINTS, Ink, Stroke
@@ -53,6 +55,22 @@ def read(source: Source, whole: bool) -> list[Ink]:
         if own:
             inks.append(Ink(own, _annotation(part, _TEXT_TYPES), _annotation(part, _WRITER_TYPES) or writer))
     return inks + ([Ink(tuple(strokes.values()), "", writer)] if strokes else [])
+
+
+def to_inkml(lines: Sequence[Ink]) -> bytes:
+    """Lines as InkML, with a group of traces for each, and its text."""
+    groups = []
+    for line in lines:
+        traces = "".join(f"<trace>{points_as_text(stroke, ', ')}</trace>\n" for stroke in line.strokes)
+        truth = f'<annotation type="truth">{escape(one_line(line.text))}</annotation>'
+        groups.append(f"<traceGroup>\n{truth}\n{traces}</traceGroup>\n")
+    return f'<ink xmlns="http://www.w3.org/2003/InkML">\n{"".join(groups)}</ink>\n'.encode()
+
+
+def points_as_text(stroke: Stroke, between: str) -> str:
+    """The points of a stroke in tenths of a unit. A dot gets a second point, or programs would not draw it."""
+    rounded = np.round(stroke if len(stroke) > 1 else np.concatenate([stroke, stroke + [0.1, 0.0]]), 1)
+    return between.join(f"{x:.10g} {y:.10g}" for x, y in rounded.tolist())
 
 
 def _labelled_parts(element: Element) -> Iterator[Element]:

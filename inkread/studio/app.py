@@ -23,7 +23,7 @@ from inkread import __version__
 from inkread.document import FORMATS
 from inkread.errors import BadInput, CannotWrite, InkreadError
 from inkread.outputs.files import PDF
-from inkread.studio import iink
+from inkread.studio import iink, pad
 from inkread.studio.jobs import TASK_SECONDS, Busy, Slots, Worker
 from inkread.studio.library import IMAGE, THUMBNAIL, Library
 from inkread.studio.security import MAX_BODY, Access, Guard, TooLarge, int_or_zero
@@ -255,6 +255,26 @@ async def export_lines(request: Request) -> Response:
     return _download(await library.export_lines(library.items.values()), "lines.zip")
 
 
+async def export_pad(request: Request) -> Response:
+    format_name = request.path_params["format"]
+    if format_name not in pad.FORMATS:
+        raise KeyError(format_name)
+    data = await request.app.state.pen.run("export_pad", await request.body(), format_name, place="the pad")
+    return _download(data, f"pad{pad.FORMATS[format_name]}")
+
+
+async def add_pad(request: Request) -> Response:
+    data, page = await request.app.state.pen.run("pad_document", await request.body(), place="the pad")
+    item = await _library(request).add(request.query_params.get("name", ""), data, page)
+    return JSONResponse({"id": item.id, "name": item.name}, 201)
+
+
+async def train_on_pad(request: Request) -> Response:
+    folder = str(_library(request).folder / pad.FOLDER)
+    added, lines = await request.app.state.pen.run("train_on_pad", await request.body(), folder, place="the pad")
+    return JSONResponse({"added": added, "lines": lines, "folder": pad.FOLDER})
+
+
 STUDIO = [
     Route("/", index),
     Route("/library", overview),
@@ -267,6 +287,9 @@ STUDIO = [
     Route("/library/documents/{id}/pages/{number:int}", page, methods=["GET", "PATCH"]),
     Route("/library/documents/{id}/pages/{number:int}/versions/{version}", restore_page, methods=["PUT"]),
     Route("/library/documents/{id}/export/{format}", export),
+    Route("/pad/export/{format}", export_pad, methods=["POST"]),
+    Route("/pad/documents", add_pad, methods=["POST"]),
+    Route("/pad/training", train_on_pad, methods=["POST"]),
     Mount("/static", StaticFiles(directory=STATIC)),
 ]
 

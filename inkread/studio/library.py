@@ -16,6 +16,7 @@ from typing import Any
 
 from inkread._files import write_atomic
 from inkread._names import one_line, printable
+from inkread.document.elements import Page
 from inkread.errors import BadInput, InkreadError
 from inkread.inputs import INK_SUFFIXES
 from inkread.inputs.collect import collect, is_document
@@ -300,14 +301,19 @@ class Library:
 
     # ---- adding and exporting
 
-    async def add(self, name: str, data: bytes) -> Item:
-        """Save a new document in the folder, and read it. Raises BadInput if it is none, and CannotWrite."""
+    async def add(self, name: str, data: bytes, page: Page | None = None) -> Item:
+        """Save a new document in the folder, and read it, if its only page is not known already.
+
+        Raises BadInput if it is none, and CannotWrite.
+        """
         name = safe_name(name)
         if not is_document(name):
             raise BadInput("not a kind of document that inkread reads, by the ending of its name", path=name)
         count = await self.drawer.run("count_pages", data, name, place=name)
         path = _free(self.folder / name)
         await asyncio.to_thread(write_atomic, path, data)
+        if page:
+            await asyncio.to_thread(self.store.create, new_file(path, 1, 1), str(path), page)
         await self.scan(force=True)
         item = self.items[_id_of(path.relative_to(self.folder))]
         item.count = count

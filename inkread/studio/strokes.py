@@ -79,14 +79,25 @@ def _of_words(line: Line, alternatives: Alternatives) -> Alternatives:
 
 def parse_strokes(data: bytes, name: str) -> list[Stroke]:
     """The strokes in a JSON ink, in the order of time; there may be none. Raises BadInput."""
-    check_length(data, name)
-    try:
-        inks = json_ink.read(open_source(data, name), True)
-    except RecursionError as error:
-        raise BadInput("nested too deeply for ink", path=name, hint="send a list of strokes") from error
+    inks = _parse(data, name)
     if len(inks) != 1:
         raise BadInput(f"{len(inks)} inks, but one is wanted", path=name, hint="send one JSON object")
     return list(inks[0].strokes)
+
+
+def parse_lines(data: bytes, name: str) -> list[Ink]:
+    """The lines of writing in JSON Lines, each with its text. Raises BadInput."""
+    inks = _parse(data, name)
+    check_inks(name, inks)
+    return inks
+
+
+def _parse(data: bytes, name: str) -> list[Ink]:
+    check_length(data, name)
+    try:
+        return json_ink.read(open_source(data, name), True)
+    except RecursionError as error:
+        raise BadInput("nested too deeply for ink", path=name, hint="send a list of strokes") from error
 
 
 def check_length(data: bytes, name: str) -> None:

@@ -28,9 +28,9 @@ from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.readable import open_pages
 from inkread.pages.reader import find_layouts, load_reader, read_layouts, to_page
 from inkread.pages.regions import Region, cut_line, cut_out
-from inkread.studio import iink
+from inkread.studio import iink, pad
 from inkread.studio.store import Store
-from inkread.studio.strokes import StrokeReader, parse_strokes, to_dict
+from inkread.studio.strokes import StrokeReader, parse_lines, parse_strokes, to_dict
 
 MAX_PAGES = 50  # of a file that is sent to the API; a longer one would keep all others waiting
 MAX_PIXELS = 400_000_000  # on all pages of such a file: ten photos of 40 megapixels
@@ -112,6 +112,22 @@ def read_iink(data: bytes, kind: str) -> str:
     request = iink.parse(data)
     lines = _stroke_reader().read(iink.PLACE, request.strokes)
     return iink.to_text(lines) if kind == iink.PLAIN else json.dumps(iink.to_jiix(request, lines), ensure_ascii=False)
+
+
+def export_pad(data: bytes, format_name: str) -> bytes:
+    """The lines of the pad as a file. Raises BadInput."""
+    return pad.to_bytes(parse_lines(data, "the pad"), format_name)
+
+
+def pad_document(data: bytes) -> tuple[bytes, Page]:
+    """The lines of the pad as InkML, and the page that this is. Raises BadInput."""
+    lines = parse_lines(data, "the pad")
+    return pad.to_bytes(lines, "inkml"), pad.to_page(lines)
+
+
+def train_on_pad(data: bytes, folder: str) -> tuple[int, int]:
+    """Add lines of the pad to those in a folder, to train on. Returns how many are new, and how many there are."""
+    return pad.add_lines(Path(folder), parse_lines(data, "the pad"))
 
 
 def read_page(path: str, number: int) -> Page:

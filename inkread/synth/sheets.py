@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from inkread.features.render import PEN_WIDTH, X_HEIGHT, draw_strokes
+from inkread.inputs import inkml
 from inkread.inputs.ink import PAGE_DPI, Ink, Stroke
+from inkread.inputs.inkml import points_as_text
 from inkread.inputs.json_ink import to_json_line
 from inkread.synth.offsets import curve
 from inkread.synth.synthesizer import Primer, Synthesizer
@@ -103,7 +105,7 @@ def to_svg(sheet: Sheet) -> bytes:
     width, height = sheet.size
     groups = []
     for line in sheet.lines:
-        paths = "".join(f'<path d="M{_points(stroke, " ")}"/>\n' for stroke in line.strokes)
+        paths = "".join(f'<path d="M{points_as_text(stroke, " ")}"/>\n' for stroke in line.strokes)
         groups.append(f"<g>\n<title>{escape(line.text)}</title>\n{paths}</g>\n")
     inches = f'width="{width / PAGE_DPI:.3f}in" height="{height / PAGE_DPI:.3f}in"'
     return (
@@ -115,12 +117,7 @@ def to_svg(sheet: Sheet) -> bytes:
 
 def to_inkml(sheet: Sheet) -> bytes:
     """A sheet as InkML, with a group of traces for each line, and its text."""
-    groups = []
-    for line in sheet.lines:
-        traces = "".join(f"<trace>{_points(stroke, ', ')}</trace>\n" for stroke in line.strokes)
-        truth = f'<annotation type="truth">{escape(line.text)}</annotation>'
-        groups.append(f"<traceGroup>\n{truth}\n{traces}</traceGroup>\n")
-    return f'<ink xmlns="http://www.w3.org/2003/InkML">\n{"".join(groups)}</ink>\n'.encode()
+    return inkml.to_inkml(sheet.lines)
 
 
 def to_png(sheet: Sheet) -> bytes:
@@ -145,9 +142,3 @@ def to_jsonl(sheets: Sequence[Sheet]) -> bytes:
             ink = Ink(tuple(JSON_UNITS * stroke for stroke in line.strokes), line.text)
             rows.append(to_json_line(f"{number}-{place}", ink) + "\n")
     return "".join(rows).encode()
-
-
-def _points(stroke: Stroke, between: str) -> str:
-    """The points of a stroke in tenths of a pixel. A dot of one point gets a second one, or SVG would not draw it."""
-    rounded = np.round(stroke if len(stroke) > 1 else np.concatenate([stroke, stroke + [0.1, 0.0]]), 1)
-    return between.join(f"{x:g} {y:g}" for x, y in rounded.tolist())

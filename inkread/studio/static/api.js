@@ -45,6 +45,10 @@ export const image = (id, number, version) => `${pagePath(id, number)}/image?v=$
 export const add = (name, file) =>
   json(`/library/documents?name=${encodeURIComponent(name)}`, { method: "POST", body: file });
 
+export const readStrokes = (strokes) => json("/api/strokes", { method: "POST", body: JSON.stringify({ strokes }) });
+export const trainOnPad = (lines) => json("/pad/training", { method: "POST", body: lines });
+export const addPad = (name, lines) => json(`/pad/documents?name=${encodeURIComponent(name)}`, { method: "POST", body: lines });
+
 /** A page with its lines; null if it still has the version that is known. */
 export async function page(id, number, version) {
   const headers = version ? { "If-None-Match": `"${version}"` } : {};
@@ -65,8 +69,8 @@ export const restore = (id, number, version, wanted) =>
   json(`${pagePath(id, number)}/versions/${wanted}`, { method: "PUT", headers: { "If-Match": `"${version}"` } });
 
 /** Save a file on the user's computer. */
-export async function download(path) {
-  const response = await ask(path);
+export async function download(path, options = {}) {
+  const response = await ask(path, options);
   const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("content-disposition") || "");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await response.blob());

@@ -4,7 +4,7 @@ export const $ = (id) => document.getElementById(id);
 
 /** make("li", { class: "card" }, "text", child): an element with attributes and children. */
 export function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "use", "polygon", "polyline", "title"].includes(tag);
+  const svg = ["svg", "use", "polygon", "polyline", "path", "title"].includes(tag);
   const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
