@@ -1,4 +1,8 @@
-"""ALTO 4 XML of the Library of Congress, which libraries and archives use. A paragraph is a TextBlock."""
+"""ALTO 4 XML of the Library of Congress, which libraries and archives use. A paragraph is a TextBlock.
+
+Positions are those in the image as it is. Blocks of a page that is not upright have ROTATION, which counts
+counterclockwise from upright text.
+"""
 
 from xml.etree.ElementTree import Element, SubElement
 
@@ -39,7 +43,8 @@ def _add_page(layout: Element, page: Page) -> None:
     for number, paragraph in enumerate(page.paragraphs, 1):
         block_id = f"{page_id}_block{number}"
         box = bounding_box([line.polygon for line in paragraph.lines], page)
-        block = SubElement(space, "TextBlock", {"ID": block_id, **_position(box)})
+        rotation = {"ROTATION": str(page.rotation)} if page.rotation else {}
+        block = SubElement(space, "TextBlock", {"ID": block_id, **_position(box), **rotation})
         for line_number, line in enumerate(paragraph.lines, 1):
             _add_line(block, f"{block_id}_line{line_number}", line, page)
 

@@ -1,12 +1,13 @@
 """What was read: a document has pages, a page has paragraphs, a paragraph has lines, a line has words and characters.
 
-All positions are in pixels of the upright page, x to the right and y down; those of pen strokes are in the units of
-their file, or in pixels at 200 dpi where its pages have a size. A confidence is between 0 and 1: the probability that a
+All positions are in pixels of the image, after it was turned as its EXIF data say, x to the right and y down. Those of
+pen strokes are in the units of their file, or in pixels at 200 dpi where its pages have a size. If the writing on an
+image is upside down or on its side, so are the lines: see `Page.rotation`. A confidence is between 0 and 1: the probability that a
 character, a whole word or a whole line was read without an error; 0 where nothing was read. Typed text has the
 confidence 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Points = tuple[tuple[float, float], ...]  # (x, y) of each point
 
@@ -15,7 +16,9 @@ Points = tuple[tuple[float, float], ...]  # (x, y) of each point
 class Character:
     """One character that was read. `left` and `right` are where it begins and ends along the line, as x positions.
 
-    They say where the character is, but not exactly how wide it is: the network marks only its most typical part.
+    They are y positions where the lines of the page run up or down, and `left` is the larger one where they run up or
+    to the left. They say where the character is, but not exactly how wide it is: the network marks only its most
+    typical part.
     """
 
     text: str
@@ -26,7 +29,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Word:
-    """A word. `polygon` has its four corners, clockwise from the upper left.
+    """A word. `polygon` has its four corners, clockwise from the one that is at the upper left for a reader.
 
     It reaches from the space before the word to the space after it.
     """
@@ -41,8 +44,8 @@ class Word:
 class Line:
     """A line of writing. `characters` has all characters, spaces included; `words` has none of the spaces.
 
-    `polygon` is the outline around the ink. `baseline` runs along the feet of the letters from left to right; it is
-    empty for a single line.
+    `polygon` is the outline around the ink. `baseline` runs along the feet of the letters in the direction of
+    reading; it is empty for a single line.
     """
 
     text: str
@@ -71,6 +74,7 @@ class Page:
 
     `number` counts the pages of a file from 1. `width` and `height` are in pixels or in the units of pen strokes, and
     0 for a single line of pen strokes. `is_line` is true for a single line: then there is one paragraph with one line.
+    `rotation` says by how many degrees, 0, 90, 180 or 270, the image must be turned clockwise so that it can be read.
     """
 
     number: int
@@ -78,6 +82,21 @@ class Page:
     height: int
     paragraphs: tuple[Paragraph, ...]
     is_line: bool = False
+    rotation: int = 0
+
+    @property
+    def upright(self) -> "Page":
+        """The page as its image shows it after it was turned by `rotation`."""
+        return self.turned(self.rotation)
+
+    def turned(self, degrees: int) -> "Page":
+        """The page as its image shows it after it was turned clockwise by 0, 90, 180 or 270 degrees."""
+        if not degrees:
+            return self
+        turn = _Turn(degrees, self.width, self.height, self.rotation)
+        width, height = (self.height, self.width) if degrees % 180 else (self.width, self.height)
+        paragraphs = tuple(Paragraph(tuple(map(turn.line, paragraph.lines))) for paragraph in self.paragraphs)
+        return Page(self.number, width, height, paragraphs, self.is_line, turn.rotation)
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -147,3 +166,42 @@ class Document:
         from inkread.document.hocr import write
 
         return write(self)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """How positions change when the image of a page is turned clockwise by 90, 180 or 270 degrees."""
+
+    degrees: int
+    width: int  # of the page before
+    height: int
+    rotation_before: int
+
+    @property
+    def rotation(self) -> int:
+        """Of the page afterwards."""
+        return (self.rotation_before - self.degrees) % 360
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """To a tenth of a pixel. A page of w x h pixels has its last one at (w - 1, h - 1)."""
+        right, bottom = self.width - 1 - x, self.height - 1 - y
+        x, y = {90: (bottom, x), 180: (right, bottom), 270: (y, right)}[self.degrees]
+        return round(x, 1), round(y, 1)
+
+    def along(self, place: float) -> float:
+        """A position along the lines, which is one of y if they run up or down."""
+        return self.point(place, place)[self.rotation // 90 % 2]
+
+    def points(self, points: Points) -> Points:
+        return tuple(self.point(x, y) for x, y in points)
+
+    def characters(self, characters: tuple[Character, ...]) -> tuple[Character, ...]:
+        return tuple(replace(each, left=self.along(each.left), right=self.along(each.right)) for each in characters)
+
+    def word(self, word: Word) -> Word:
+        return replace(word, polygon=self.points(word.polygon), characters=self.characters(word.characters))
+
+    def line(self, line: Line) -> Line:
+        words, characters = tuple(map(self.word, line.words)), self.characters(line.characters)
+        polygon, baseline = self.points(line.polygon), self.points(line.baseline)
+        return replace(line, words=words, characters=characters, polygon=polygon, baseline=baseline)

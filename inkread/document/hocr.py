@@ -1,4 +1,8 @@
-"""hOCR 1.2, an HTML page: a browser shows the image and, over the line that the mouse points at, its words."""
+"""hOCR 1.2, an HTML page: a browser shows the image and, over the line that the mouse points at, its words.
+
+Positions are those in the image as it is. Lines of a page that is not upright have `textangle`, which counts
+counterclockwise from upright text, and no `baseline`, which must be nearly level.
+"""
 
 import os
 import urllib.parse
@@ -16,6 +20,12 @@ STYLE = """
 .ocr_line:hover .ocrx_word { color: #a00; background: #fffc; }
 """
 FONT_SIZE = 0.6  # of the height of a word's box, which includes ascenders and descenders
+WRITING = {  # the style of a word, by the rotation of its page
+    0: "",
+    90: ";writing-mode:vertical-rl;transform:rotate(180deg)",
+    180: ";transform:rotate(180deg)",
+    270: ";writing-mode:vertical-rl",
+}
 
 
 def write(document: Document) -> str:
@@ -49,7 +59,7 @@ def _add_page(body: Element, document: Document, page: Page) -> None:
 
 def _add_line(paragraph: Element, line: Line, page: Page) -> None:
     box = bounding_box([line.polygon], page)
-    title = _bbox(box) + _baseline(line, box)
+    title = _bbox(box) + (f"; textangle {page.rotation}" if page.rotation else _baseline(line, box))
     element = SubElement(paragraph, "span", {"class": "ocr_line", "title": title})
     for word in line.words:
         _add_word(element, word, page)
@@ -69,7 +79,8 @@ def _add_word(line: Element, word: Word, page: Page) -> None:
     left, top, right, bottom = box = bounding_box([word.polygon], page)
     title = f"{_bbox(box)}; x_wconf {round(100 * word.confidence)}"
     place = f"left:{left}px;top:{top}px;width:{right - left}px;height:{bottom - top}px"
-    style = f"{place};font-size:{round(FONT_SIZE * (bottom - top))}px"
+    height = right - left if page.rotation % 180 else bottom - top  # of the letters
+    style = f"{place};font-size:{round(FONT_SIZE * height)}px{WRITING[page.rotation]}"
     element = SubElement(line, "span", {"class": "ocrx_word", "title": title, "style": style})
     element.text, element.tail = word.text, " "
 

@@ -36,8 +36,9 @@ def write(document: Document, link: str | None = None) -> str:
 
     The link is a relative or absolute URL. Viewers show an image in its place, or open a PDF at the page.
     """
-    pages = ["\n\n".join(_blocks(page, _page_link(link, page.number) if link else "")) for page in document.pages]
-    body = "\n\n---\n\n".join(pages)
+    pages = [page.upright for page in document.pages]  # headings are told by their height
+    texts = ["\n\n".join(_blocks(page, _page_link(link, page.number) if link else "")) for page in pages]
+    body = "\n\n---\n\n".join(texts)
     return f"{_front_matter(document)}\n{body}\n" if body.strip() else _front_matter(document)
 
 

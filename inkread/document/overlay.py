@@ -1,4 +1,4 @@
-"""An image of a page with the lines that were found and the words that were read."""
+"""An image of a page with the lines that were found and the words that were read. It is upright."""
 
 import functools
 import importlib.resources
@@ -23,7 +23,8 @@ PAGE_PER_STROKE = 1000  # a page of so many pixels, on its longer side, gets lin
 
 def draw_overlay(page_image: NDArray[np.uint8], page: Page) -> Image.Image:
     """The image of the page, (H, W) or (H, W, 3), with outlines and baselines, and above each word its text."""
-    image = Image.fromarray(page_image).convert("RGB")
+    image = Image.fromarray(np.rot90(page_image, -page.rotation // 90)).convert("RGB")
+    page = page.upright
     draw = ImageDraw.Draw(image)
     width = max(1, round(max(page.width, page.height) / PAGE_PER_STROKE))
     coloured = list(zip(page.lines, itertools.cycle(COLOURS)))

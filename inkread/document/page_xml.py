@@ -1,4 +1,8 @@
-"""PAGE XML 2019 of the PRImA laboratory, which transcription tools use. A paragraph is a TextRegion."""
+"""PAGE XML 2019 of the PRImA laboratory, which transcription tools use. A paragraph is a TextRegion.
+
+Positions are those in the image as it is. A page that is not upright has `orientation`: by how many degrees the image
+must be turned clockwise, from -179 to 180.
+"""
 
 import datetime
 from xml.etree.ElementTree import Element, SubElement
@@ -23,7 +27,9 @@ def write(document: Document) -> str:
     root = Element("PcGts", {"xmlns": NAMESPACE, SCHEMA_LOCATION: f"{NAMESPACE} {NAMESPACE}/pagecontent.xsd"})
     _add_metadata(root)
     size = {"imageWidth": str(page.width), "imageHeight": str(page.height)}
-    element = SubElement(root, "Page", {"imageFilename": file_name(document), **size})
+    rotation = {"orientation": str(page.rotation if page.rotation <= 180 else page.rotation - 360)}
+    attributes = {"imageFilename": file_name(document), **size, **(rotation if page.rotation else {})}
+    element = SubElement(root, "Page", attributes)
     if page.lines:
         _add_reading_order(element, len(page.paragraphs))
     for number, paragraph in enumerate(page.paragraphs, 1):
