@@ -48,13 +48,16 @@ class Reading:
 
     `text` is the text of the line, and `characters` are its characters with their positions, from left to right.
     `confidence` is the probability, from 0 to 1, that the line has no error; 0 if nothing was read. `words` has the
-    probability of each word; where it is empty, nothing more is known of the words than of the line.
+    probability of each word; where it is empty, nothing more is known of the words than of the line. `network` is the
+    mean probability that the network alone gives the characters: what has no letters has a low one, also where the
+    language model sees words.
     """
 
     text: str
     confidence: float
     characters: tuple[Character, ...]
     words: tuple[float, ...] = ()
+    network: float = 1.0
 
 
 class Recognizer:
@@ -192,7 +195,8 @@ class Recognizer:
         text = "".join(character.text for character in characters)
         sure = self.calibration(labels, word_spans(text), candidates)
         characters = tuple(map(_with_confidence, characters, sure.characters))
-        return Reading(text, sure.line, characters, tuple(sure.words))
+        network = sum(label.confidence for label in labels) / max(1, len(labels))
+        return Reading(text, sure.line, characters, tuple(sure.words), network)
 
     def decode(self, log_probs: NDArray[np.float32]) -> tuple[list[Label], Candidates | None]:
         """The labels of a line, with the network's probabilities; and of the beam search also its candidates."""

@@ -50,6 +50,8 @@ class PageLayout:
     in_color: Callable[[], NDArray[np.uint8]] | None = None  # reads the page again, (H, W, 3), or (H, W) if it is grey
     wanted: range | None = None  # the numbers of the pages of this file that are to be read; None for all
     file: Images | Inks | None = None  # the file that this is a page of; None for what was in memory
+    rotation: int = 0  # degrees by which the image was turned clockwise before its lines were found
+    image: NDArray[np.uint8] | None = None  # (H, W), dark on light, while it is not yet known whether it is upright
 
     @property
     def numbers(self) -> range:
@@ -75,7 +77,7 @@ def detect_layout(
     paragraphs = find_lines(page)
     regions = tuple(region for paragraph in paragraphs for region in paragraph)
     if is_page is None and not _look_like_a_page(regions, width, height):
-        return layout
+        return replace(layout, image=page) if _is_high(width, height) else layout
     cuts = tuple(cut_out(page, region) for region in regions)
     return replace(
         layout,
@@ -84,7 +86,19 @@ def detect_layout(
         cuts=cuts,
         paragraphs=tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph),
         is_page=True,
+        image=page,
     )
+
+
+def turn_layout(layout: PageLayout, degrees: int) -> PageLayout:
+    """The layout of the page that an image shows after it was turned clockwise by 90, 180 or 270 degrees.
+
+    Its size and all positions are those of the turned image.
+    """
+    assert layout.image is not None
+    turned = np.ascontiguousarray(np.rot90(layout.image, -degrees // 90))
+    found = detect_layout(layout.name, layout.number, layout.count, turned, is_page=True)
+    return replace(found, rotation=degrees, in_color=layout.in_color, wanted=layout.wanted, file=layout.file)
 
 
 def _detect_ink_layout(name: str, number: int, count: int, ink: Ink, is_page: bool | None) -> PageLayout:
@@ -143,12 +157,17 @@ def _look_like_a_page(regions: Sequence[Region], width: int, height: int) -> boo
     corners = [np.array(region.polygon) for region in regions]
     boxes = [(*points.min(axis=0), *points.max(axis=0)) for points in corners]  # left, top, right, bottom
     if not boxes:
-        return height > max(TALLEST_LINE, EMPTY_PAGE_HEIGHT * width)
+        return _is_high(width, height)
     if len(boxes) == 1:
         (_, top, _, bottom) = boxes[0]
         return bool(bottom - top < LONE_LINE_HEIGHT * height and height > EMPTY_PAGE_HEIGHT * width)
     long = [box for box in boxes if box[2] - box[0] > LONG_LINE * width]
     return any(_stands_above(first, second) for first in long for second in long)
+
+
+def _is_high(width: int, height: int) -> bool:
+    """Whether an image is higher than one of a single line."""
+    return height > max(TALLEST_LINE, EMPTY_PAGE_HEIGHT * width)
 
 
 def _stands_above(first: Sequence[float], second: Sequence[float]) -> bool:

@@ -21,6 +21,7 @@ from inkread.inputs.ink import LineInput
 from inkread.model.engines import EngineName
 from inkread.model.recognizer import Decoder, Reading, Recognizers
 from inkread.pages.layout import PageLayout, detect_layout
+from inkread.pages.orientation import turn_upright
 from inkread.pages.readable import Readable, name_of, open_pages
 from inkread.pages.regions import Cut, Region
 
@@ -173,7 +174,8 @@ def _read_group(
     """The layouts with their readings. If one of them cannot be read, they are read one by one."""
     readings = recognizer.read_many(line for layout in group for line in layout.line_inputs)
     try:
-        return [(layout, list(islice(readings, len(layout.line_inputs)))) for layout in group]
+        read = [(layout, list(islice(readings, len(layout.line_inputs)))) for layout in group]
+        return [turn_upright(recognizer.read_many, *each) for each in read]
     except BadModel:
         raise
     except Exception as error:
@@ -209,7 +211,7 @@ def _place(name: str) -> str:
 
 
 def to_page(layout: PageLayout, readings: Sequence[Reading]) -> Page:
-    """The readings of a layout's lines as a page, with the positions of characters and words on it."""
+    """The readings of a layout's lines as a page, with the positions of characters and words on the image as given."""
     width, height = layout.size
     if not layout.is_page:
         paragraphs = tuple(
@@ -220,7 +222,7 @@ def to_page(layout: PageLayout, readings: Sequence[Reading]) -> Page:
     found = _lines_of_image(layout, readings) if layout.cuts else _lines_of_ink(layout, readings)
     lines = zip(layout.paragraphs, found, strict=True)
     paragraphs = tuple(Paragraph(tuple(line for _, line in group)) for _, group in groupby(lines, key=itemgetter(0)))
-    return Page(layout.number, width, height, paragraphs)
+    return Page(layout.number, width, height, paragraphs).turned(-layout.rotation % 360)
 
 
 def _lines_of_image(layout: PageLayout, readings: Sequence[Reading]) -> list[Line]:
