@@ -100,6 +100,15 @@ def test_the_elements_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (page.lines[0].baseline.slope, page.lines[0].baseline.intercept) == (pytest.approx(-2 / 160), -10)
 
 
+def test_a_page_on_its_side_can_be_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = letter_page().turned(270)
+    monkeypatch.setattr(plugin, "_read", lambda file, options: Document("letter.jpg", (turned,)))
+    angle, confidence = plugin.InkreadEngine.get_orientation(LETTER, options())
+    assert angle == turned.rotation == 90 and confidence > 14  # the threshold of OCRmyPDF
+    page, _ = plugin.InkreadEngine.generate_ocr(LETTER, options())
+    assert {line.textangle for line in page.lines} == {90} and page.lines[0].baseline is None
+
+
 def test_hocr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(plugin, "_read", lambda file, options: Document("letter.jpg", (letter_page(),)))
     plugin.InkreadEngine.generate_hocr(LETTER, tmp_path / "a.hocr", tmp_path / "a.txt", options())

@@ -146,6 +146,28 @@ def test_lines_that_slope(photo: Path, degrees: float) -> None:
         assert (x, y) == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=6)
 
 
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+@pytest.mark.parametrize("before", [0, 90])
+def test_a_page_on_its_side_is_shown_upright(tmp_path: Path, rotation: int, before: int) -> None:
+    """Whatever way the page was shown before, its words are then where they are on the upright page."""
+    turned = letter_page().turned(360 - rotation)
+    Image.new("L", (turned.width, turned.height), 255).save(tmp_path / "letter.png")
+    source, document = images(tmp_path / "letter.png"), Document("letter.png", (turned,))
+    if before:
+        with pikepdf.open(BytesIO(pdf.write(Document("a", ()), source))) as plain:
+            (width, height) = (float(side) for side in plain.pages[0].MediaBox[2:])
+            plain.pages[0].MediaBox = [0, 0, height, width]  # which is shown as width x height
+            plain.pages[0].Rotate = before
+            plain.save(tmp_path / "letter.pdf")
+        source = images(tmp_path / "letter.pdf")
+    written = pdf.write(document, source)
+    with pikepdf.open(BytesIO(written)) as file:
+        assert file.pages[0].Rotate == (before + rotation) % 360
+    assert_in_place(word_boxes(written), letter_page())
+    text = pdfium.PdfDocument(written)[0].get_textpage().get_text_range()
+    assert [row.strip() for row in text.splitlines()] == ["Dear <Ann> & you", "thanks", "déjà vu"]
+
+
 def test_a_gentle_slope_keeps_the_order_of_words(photo: Path, tmp_path: Path) -> None:
     if not shutil.which("pdftotext"):
         pytest.skip("poppler-utils are not installed")

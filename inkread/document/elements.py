@@ -2,9 +2,9 @@
 
 All positions are in pixels of the image, after it was turned as its EXIF data say, x to the right and y down. Those of
 pen strokes are in the units of their file, or in pixels at 200 dpi where its pages have a size. If the writing on an
-image is upside down or on its side, so are the lines: see `Page.rotation`. A confidence is between 0 and 1: the probability that a
-character, a whole word or a whole line was read without an error; 0 where nothing was read. Typed text has the
-confidence 1.
+image is upside down or on its side, so are the lines: see `Page.rotation`. A confidence is between 0 and 1: the
+probability that a character, a whole word or a whole line was read without an error; 0 where nothing was read. Typed
+text has the confidence 1.
 """
 
 from dataclasses import dataclass, replace

@@ -25,6 +25,7 @@ from inkread.document.elements import Line, Page, Paragraph, Points, Word
 ENGINE = "inkread"
 LANGUAGE_MODELS = {"eng": "english", "fra": "french"}  # by the codes of OCRmyPDF's option -l
 DEFAULT_DPI = 300.0  # of an image that does not name its resolution; OCRmyPDF's own images do
+VERY_CONFIDENT = 15.0  # in the units of OCRmyPDF, by which it turns a page from 14 on
 
 log = logging.getLogger(__name__)
 _loading = threading.Lock()  # OCRmyPDF reads pages in several threads or processes
@@ -83,7 +84,9 @@ class InkreadEngine(OcrEngine):
 
     @staticmethod
     def get_orientation(input_file: Path, options: Any) -> OrientationConfidence:
-        return OrientationConfidence(angle=0, confidence=0.0)  # unknown
+        """For --rotate-pages."""
+        rotation = _read(input_file, options).pages[0].rotation
+        return OrientationConfidence(rotation, VERY_CONFIDENT if rotation else 0.0)
 
     @staticmethod
     def get_deskew(input_file: Path, options: Any) -> float:
@@ -172,12 +175,15 @@ def _paragraph(paragraph: Paragraph, page: Page) -> OcrElement:
 
 def _line(line: Line, page: Page) -> OcrElement:
     box = _box([line.polygon], page)
+    words = [_word(word, page) for word in line.words]
+    if page.rotation:
+        return OcrElement(OcrClass.LINE, bbox=box, textangle=page.rotation, children=words)
     baseline = None
     if len(line.baseline) > 1:
         (x, y), (end_x, end_y) = line.baseline[0], line.baseline[-1]
         slope = (end_y - y) / (end_x - x) if end_x > x else 0.0
         baseline = Baseline(slope, y + slope * (box.left - x) - box.bottom)
-    return OcrElement(OcrClass.LINE, bbox=box, baseline=baseline, children=[_word(word, page) for word in line.words])
+    return OcrElement(OcrClass.LINE, bbox=box, baseline=baseline, children=words)
 
 
 def _word(word: Word, page: Page) -> OcrElement:

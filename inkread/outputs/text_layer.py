@@ -47,9 +47,14 @@ def add_text_layer(pdf_page: pikepdf.Page, page: Page, font: GlyphlessFont, plac
 
     The text comes before what is on the page: there, the coordinates are still those of the page, whatever the page
     does with them. A layer of an earlier run is replaced. By default the pixels fill what a viewer shows of the page.
+
+    Viewers are told to show a page upright whose writing is upside down or on its side: some would copy its text from
+    the end.
     """
     _remove_layer(pdf_page)
     placement = placement or _placement(pdf_page, page.width, page.height)
+    if page.rotation:
+        pdf_page.obj[Name.Rotate] = (_rotation(pdf_page) + page.rotation) % 360
     lines = [_show_line(line, placement, font) for line in page.lines if line.words]
     if not lines:
         return

@@ -24,7 +24,7 @@ READABLE = 0.5  # every page reaches it once it is upright
 UNSEEN = 5  # characters: so a few that are read by chance do not decide
 
 
-def turn_upright(read: Read, layout: PageLayout, readings: Sequence[Reading]) -> tuple[PageLayout, Sequence[Reading]]:
+def turn_upright(read: Read, layout: PageLayout, readings: list[Reading]) -> tuple[PageLayout, list[Reading]]:
     """The layout of the page turned upright, and the readings of its lines; what is upright stays as it is."""
     rotation = find_rotation(read, layout, readings)
     if rotation:
@@ -40,14 +40,13 @@ def find_rotation(read: Read, layout: PageLayout, readings: Sequence[Reading]) -
     """
     if layout.image is None or _sureness(readings) > UPRIGHT:
         return 0
-    lines = layout.line_inputs
-    longest = _longest(lines)
+    longest = _longest(layout)
     sure = {0: _sureness([readings[number] for number in longest])}
     if layout.is_page:  # not the whole image, read as one line as no lines were found
-        sure[180] = _sureness(read(_upside_down([lines[number] for number in longest])))
+        sure[180] = _sureness(read(_upside_down([layout.line_inputs[number] for number in longest])))
     if max(sure.values()) < NOT_ON_ITS_SIDE:
-        lines = turn_layout(layout, 90).line_inputs
-        lines = [lines[number] for number in _longest(lines)]
+        turned = turn_layout(layout, 90)
+        lines = [turned.line_inputs[number] for number in _longest(turned)]
         sure[90], sure[270] = _sureness(read(lines)), _sureness(read(_upside_down(lines)))
     best = max(sure, key=sure.__getitem__)
     return best if sure[best] > READABLE else 0
@@ -59,9 +58,9 @@ def _sureness(readings: Iterable[Reading]) -> float:
     return sum(count * mean for count, mean in weights) / (UNSEEN + sum(count for count, _ in weights))
 
 
-def _longest(lines: Sequence[Writing]) -> list[int]:
+def _longest(layout: PageLayout) -> list[int]:
     """The numbers of the longest lines, which are images."""
-    widths = [line.shape[1] for line in lines if isinstance(line, np.ndarray)]
+    widths = [line.shape[1] for line in layout.line_inputs if isinstance(line, np.ndarray)]
     return sorted(range(len(widths)), key=lambda number: -widths[number])[:LINES]
 
 

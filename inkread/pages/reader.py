@@ -88,6 +88,7 @@ class Reader:
         layouts = self._layouts(inputs, page, failed, check)
         layout_failed = partial(_layout_failed, failed) if failed else None
         for layout, readings in read_layouts(self.recognizer, layouts, layout_failed):
+            _log_layout(layout)
             yield layout, to_page(layout, readings)
 
     def model_of(self, layout: PageLayout) -> str:
@@ -105,7 +106,6 @@ class Reader:
                 for layout in find_layouts(x, page):
                     if check:
                         check(layout)
-                    _log_layout(layout)
                     yield layout
             except Exception as error:  # whatever is wrong with one input, the others are read
                 if not failed:
@@ -195,7 +195,8 @@ def _log_layout(layout: PageLayout) -> None:
     if layout.is_page:
         count = len(layout.regions)
         found = "no handwriting found" if not count else "1 line found" if count == 1 else f"{count} lines found"
-        log.info("%s: %s", one_line(place_of(layout)), found)
+        turned = f"turned by {layout.rotation} degrees, " if layout.rotation else ""
+        log.info("%s: %s", one_line(place_of(layout)), turned + found)
 
 
 def place_of(layout: PageLayout) -> str:
