@@ -6,6 +6,7 @@ gives the same path from a pen that reports 30 or 200 points per second.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,8 +194,8 @@ def baseline_and_x_height(strokes: Sequence[Stroke]) -> tuple[float, float]:
         tops += [y for _, y in upper]
     if not bottoms or not tops:
         return float(ys.max()), height
-    baseline = float(np.median(bottoms))
-    return baseline, max(baseline - float(np.median(tops)), 0.2 * height)  # not 0 for odd ink
+    baseline = median(bottoms)  # of a few numbers, in a tenth of the time that numpy takes
+    return baseline, max(baseline - median(tops), 0.2 * height)  # not 0 for odd ink
 
 
 def turning_points(stroke: Stroke, min_swing: float) -> tuple[list[Point], list[Point]]:

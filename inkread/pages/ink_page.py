@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from inkread.document.elements import Points
-from inkread.features.ink import SWING, baseline_and_x_height, rotate, slope, turning_points
+from inkread.features.ink import SWING, baseline_and_x_height, joined, rotate, slope, turning_points
 from inkread.features.ink_lines import split_lines
 from inkread.inputs.ink import Stroke, TypedText
 from inkread.pages.baselines import USUAL_DISTANCE, Baseline, line_distance
@@ -143,9 +144,16 @@ def _lines_in_time(strokes: Sequence[Stroke], x_height: float) -> list[list[InkL
     return [lines]
 
 
+def _boxes(strokes: Sequence[Stroke]) -> NDArray[np.float64]:
+    """The left, top, right and bottom of each stroke: (strokes, 4)."""
+    points, firsts = joined(strokes)
+    return np.column_stack([edge.reduceat(points, firsts) for edge in (np.minimum, np.maximum)])
+
+
 def _usual_x_height(strokes: Sequence[Stroke]) -> float:
     """The x-height of most of the writing, roughly, in the units of the ink; more than 0."""
-    sizes = np.array([np.ptp(stroke, axis=0) for stroke in strokes])  # (strokes, 2)
+    boxes = _boxes(strokes)
+    sizes = boxes[:, 2:] - boxes[:, :2]  # (strokes, 2)
     heights = sizes[:, 1]
     high = heights[heights >= DOT * np.percentile(heights, 75)]
     return float(np.median(high)) / STROKE_HEIGHT or float(sizes.max()) or 1.0
@@ -160,7 +168,8 @@ def _mean_x_height(chunks: Sequence[_Chunk], x_height: float) -> float:
 
 def _height_of_most(strokes: Sequence[Stroke]) -> float:
     """The height, in the units of the ink, that nine of ten strokes have at most, dots left out."""
-    heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
+    boxes = _boxes(strokes)
+    heights = boxes[:, 3] - boxes[:, 1]
     return float(np.percentile(heights[heights >= DOT * np.percentile(heights, 75)], 90))
 
 
@@ -192,13 +201,16 @@ def _chunks(strokes: Sequence[Stroke], x_height: float) -> tuple[list[_Chunk], l
     """Strokes that follow one another in time and place, and the numbers of the small ones that are beside none."""
     chunks: list[_Chunk] = []
     small: list[int] = []
-    last = np.zeros((1, 2))  # the last stroke that was not small
-    for number, stroke in enumerate(strokes):
-        (left, top), (right, bottom) = stroke.min(axis=0).tolist(), stroke.max(axis=0).tolist()
-        box = (left, top, right, bottom)
+    last = 0  # the last stroke that was not small
+    boxes = [(left, top, right, bottom) for left, top, right, bottom in _boxes(strokes).tolist()] if strokes else []
+    middles = [median(stroke[:, 1].tolist()) for stroke in strokes]
+    for number, box in enumerate(boxes):
+        left, top, right, bottom = box
         is_small = bottom - top < SMALL * x_height and right - left < LONGEST_BAR * x_height
         chunk = chunks[-1] if chunks else None
-        if chunk and (_is_near(chunk, box, x_height) if is_small else _continues(last, box, x_height)):
+        if chunk and (
+            _is_near(chunk, box, x_height) if is_small else _continues(boxes[last], middles[last], box, x_height)
+        ):
             chunk.numbers.append(number)
             chunk.left, chunk.right = min(chunk.left, left), max(chunk.right, right)
             if not is_small:
@@ -207,7 +219,7 @@ def _chunks(strokes: Sequence[Stroke], x_height: float) -> tuple[list[_Chunk], l
             small.append(number)
         else:
             chunks.append(_Chunk(len(chunks), [number], *box))
-        last = last if is_small else stroke
+        last = last if is_small else number
     for chunk in chunks:
         chunk.baseline, height = baseline_and_x_height([strokes[number] for number in chunk.numbers])
         chunk.x_height = float(np.clip(height, SMALLEST * x_height, LARGEST * x_height))
@@ -222,12 +234,11 @@ def _is_near(chunk: _Chunk, box: Box, x_height: float) -> bool:
     return beside and top < chunk.bottom + down and bottom > chunk.top - down
 
 
-def _continues(last: Stroke, box: Box, x_height: float) -> bool:
-    """Whether a stroke with this box is beside the last one, at the same height."""
+def _continues(last: Box, middle: float, box: Box, x_height: float) -> bool:
+    """Whether a stroke with this box is beside the last one, at the same height; `middle` is the median of its y."""
     left, top, right, bottom = box
-    xs, middle = last[:, 0], float(np.median(last[:, 1]))
-    beside = left < xs.max() + LETTER_SPACE * x_height and right > xs.min() - LETTER_SPACE * x_height
-    return bool(beside and top < middle + CORE * x_height and bottom > middle - CORE * x_height)
+    beside = left < last[2] + LETTER_SPACE * x_height and right > last[0] - LETTER_SPACE * x_height
+    return beside and top < middle + CORE * x_height and bottom > middle - CORE * x_height
 
 
 def _skew(chunks: Sequence[_Chunk], strokes: Sequence[Stroke], x_height: float) -> float:
@@ -297,8 +308,11 @@ def _end(line: Sequence[_Chunk]) -> _Chunk:
     """The first chunk of a line, its height and size averaged with those that follow it."""
     near = line[:END_CHUNKS]
     weights = [chunk.width + chunk.x_height for chunk in near]  # more than 0
-    baseline, x_height = np.average([[chunk.baseline, chunk.x_height] for chunk in near], axis=0, weights=weights)
-    return replace(line[0], baseline=float(baseline), x_height=float(x_height))
+    baseline, x_height = (
+        sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
+        for values in ([chunk.baseline for chunk in near], [chunk.x_height for chunk in near])
+    )
+    return replace(line[0], baseline=baseline, x_height=x_height)
 
 
 def _cost(chunk: _Chunk, other: _Chunk) -> float | None:

@@ -100,7 +100,8 @@ export function start(given) {
 
   sheet.addEventListener("pointermove", (event) => {
     if (touching.has(event.pointerId) && event.pointerId !== current?.pointer) {
-      paper.scrollTop -= (event.clientY - touching.get(event.pointerId).clientY) / touching.size;
+      const before = touching.get(event.pointerId), share = touching.size;
+      paper.scrollBy((before.clientX - event.clientX) / share, (before.clientY - event.clientY) / share);
       touching.set(event.pointerId, event);
     }
     if (event.pointerId !== current?.pointer) return;
