@@ -240,6 +240,21 @@ def test_a_line_is_corrected_saved_and_used_for_training(tab: Any, notes: Path) 
 
 
 @needs_browser
+def test_words_stay_corrected_when_the_line_goes_on(tab: Any) -> None:
+    strokes = line(40)
+    have(tab, strokes[:-7])
+    expect(fields(tab)).to_have_count(1, timeout=30_000)
+    before = fields(tab).input_value()
+    assert before.startswith("the pen tells in")
+    fields(tab).fill(before.replace("the pen", "The Pen"))
+    write(tab, strokes[-7:])
+    expect_texts(tab, TEXT.replace("the pen", "The Pen"))
+    expect(tab.locator("#pad-progress")).to_have_text("1 line, 0 confirmed")
+    tab.reload()
+    expect_texts(tab, TEXT.replace("the pen", "The Pen"))
+
+
+@needs_browser
 def test_strokes_are_read_when_the_server_is_back(browser: Any, tmp_path: Path) -> None:  # noqa: F811
     tab = browser.new_page(viewport={"width": 1200, "height": 800})
     with served(tmp_path, "--port", 0, "--model", "strokes") as (address, server):

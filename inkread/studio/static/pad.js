@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { $, counted, make, toast } from "./dom.js";
 import * as paper from "./paper.js";
 
+// corrections: of the strokes of a line, { text, read: the words that were read there, confirmed: whether by the user }
 const KEPT = "inkread-pad", UNCERTAIN = 0.75; // a word below this confidence is underlined
 const AGAIN_MS = 2000; // after a failure
 let lines = [], corrections = new Map(), rows = new Map(), undos = [], redos = [], reading = false, stale = false;
@@ -79,6 +80,7 @@ async function read() {
     try {
       const { lines: found } = await api.readStrokes(sent.map((stroke) => stroke.points));
       lines = found.map((line) => ({ ...line, strokes: line.strokes.map((number) => sent[number].id) }));
+      lines.forEach(inherit);
       if ($("pad-state").textContent.startsWith("Not read")) state("");
       render();
     } catch (error) {
@@ -99,7 +101,23 @@ function state(words, wrong = false) {
 // ---- text
 
 const keyOf = (line) => [...line.strokes].sort((a, b) => a - b).join(" ");
-const textOf = (line) => corrections.get(keyOf(line)) ?? line.text;
+const textOf = (line) => corrections.get(keyOf(line))?.text ?? line.text;
+const isConfirmed = (line) => Boolean(corrections.get(keyOf(line))?.confirmed);
+const readIn = (line) => line.words.map((word) => word.text);
+
+/** If a corrected line has got more strokes, its words stay corrected, as far as the same is read there as before. */
+function inherit(line) {
+  const own = new Set(line.strokes), now = readIn(line);
+  if (corrections.has(keyOf(line))) return;
+  const before = [...corrections].filter(([key]) => key.split(" ").every((id) => own.has(Number(id))));
+  const [, old] = before.sort(([a], [b]) => b.length - a.length)[0] || [];
+  if (!old) return;
+  const words = old.text.split(/\s+/), differs = old.read.findIndex((word, place) => word !== now[place]);
+  const same = differs < 0 ? old.read.length : differs;
+  if (words.length !== old.read.length && same < old.read.length) return; // which words are which?
+  const kept = same < old.read.length ? words.slice(0, same) : words;
+  corrections.set(keyOf(line), { text: [...kept, ...now.slice(same)].join(" "), read: now, confirmed: false });
+}
 
 function render() {
   const keys = lines.map(keyOf), focused = document.activeElement?.closest?.("#pad .line")?.dataset.key;
@@ -115,7 +133,7 @@ function render() {
     paint(row, place);
   });
   if (focused && rows.has(focused) && document.activeElement !== rows.get(focused).field) rows.get(focused).field.focus();
-  const confirmed = lines.filter((line) => corrections.has(keyOf(line))).length;
+  const confirmed = lines.filter(isConfirmed).length;
   $("pad-progress").textContent = lines.length ? `${counted(lines.length, "line")}, ${confirmed} confirmed` : "What you write appears here.";
   for (const id of ["pad-copy", "pad-inkml", "pad-json", "pad-add", "pad-train"]) $(id).disabled = !lines.length;
 }
@@ -128,7 +146,7 @@ function wordsOf({ field, line }) {
 }
 
 function paint(row, place = lines.indexOf(row.line)) {
-  const done = corrections.has(keyOf(row.line)), parts = [];
+  const done = isConfirmed(row.line), parts = [];
   let from = 0;
   for (const { start, end, text, read } of wordsOf(row)) {
     if (done || !read || read.text !== text || read.confidence >= UNCERTAIN) continue;
@@ -159,8 +177,8 @@ function suggest(row) {
   }));
 }
 
-function correct(row, text = row.field.value) {
-  corrections.set(keyOf(row.line), text);
+function correct(row, text = row.field.value, confirmed = true) {
+  corrections.set(keyOf(row.line), { text, read: readIn(row.line), confirmed });
   keep();
   render();
 }
@@ -201,9 +219,9 @@ function makeRow(key) {
 
 /** Take back what was corrected in a line; if nothing was, leave the text. */
 function escape(row) {
-  if (!corrections.delete(keyOf(row.line))) return row.field.blur();
-  keep();
-  render();
+  const { line } = row;
+  if (textOf(line) === line.text && !isConfirmed(line)) return row.field.blur();
+  correct(row, line.text, false);
 }
 
 // ---- what becomes of it
@@ -231,7 +249,7 @@ async function copy() {
 }
 
 async function train() {
-  const chosen = lines.filter((line) => corrections.has(keyOf(line)));
+  const chosen = lines.filter(isConfirmed);
   if (!chosen.length) return toast("Confirm or correct lines first: Enter in a line confirms it.", true);
   const { added, lines: total, folder } = await api.trainOnPad(written(chosen));
   const rest = lines.length - chosen.length;
