@@ -2,8 +2,11 @@
 
 import hashlib
 import hmac
+import io
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from commands import SAMPLE
 from ink_samples import writing
+from notebooks import rmdoc, xopp
 
 pytest.importorskip("starlette", reason="the extra studio is not installed")
 pytest.importorskip("httpx2", reason="the test client of starlette needs it")
@@ -96,16 +100,27 @@ def test_strokes_are_read_over_http(server: TestClient) -> None:
     assert server.post("/api/strokes", json={"strokes": []}).json() == {"lines": []}
 
 
-def test_a_page_of_several_formats_is_read_over_http(server: TestClient) -> None:
-    inkml = (SAMPLE / "pen.inkml").read_bytes()
-    points = " ".join(f"{x} {y}" for x, y in PEN[0])
-    xopp = (
-        f'<xournal><page width="600" height="800"><layer>'
-        f'<stroke tool="pen" width="1">{points}</stroke></layer></page></xournal>'
-    )
-    for body in (inkml, json.dumps({"strokes": PEN}).encode()):
-        assert json.loads(server.post("/api/read", content=body).text)["text"] == TEXT
-    assert server.post("/api/read", content=xopp.encode()).status_code == 200
+def files() -> dict[str, bytes]:
+    """The sample in several formats of pen strokes."""
+    strokes = [np.array(stroke) for stroke in PEN]
+    found = {
+        "pen.inkml": (SAMPLE / "pen.inkml").read_bytes(),
+        "pen.json": json.dumps({"strokes": PEN}).encode(),
+        "pen.xopp": xopp(strokes),
+    }
+    if find_spec("rmscene"):
+        found["pen.rmdoc"] = rmdoc(strokes)
+        with zipfile.ZipFile(io.BytesIO(found["pen.rmdoc"])) as archive:
+            found["a.rm"] = archive.read("n/a.rm")
+    return found
+
+
+@pytest.mark.parametrize("form", [False, True], ids=["body", "form"])
+def test_files_of_pen_strokes_are_read_over_http(server: TestClient, form: bool) -> None:
+    for name, data in files().items():
+        sent = {"files": {"file": (name, data)}} if form else {"content": data, "params": {"name": name}}
+        (line,) = map(json.loads, server.post("/api/read", **sent).text.splitlines())
+        assert (line["file"], line["text"]) == (name, TEXT)
 
 
 @pytest.mark.parametrize(
