@@ -193,6 +193,34 @@ def test_the_palm_writes_nothing_beside_the_pen(tab: Any) -> None:
 
 
 @needs_browser
+def test_two_fingers_move_the_paper(tab: Any) -> None:
+    have(tab, line(40), line(1200))
+    sent = """(events) => events.forEach(([type, pointerId, y]) => {
+        const sheet = document.getElementById("sheet");
+        sheet.setPointerCapture = () => {};
+        sheet.dispatchEvent(new PointerEvent(type, { pointerType: "touch", pointerId, clientX: 90, clientY: y,
+            button: type === "pointermove" ? -1 : 0, bubbles: true }));
+    })"""
+    strokes = tab.locator("#sheet path").count()
+    tab.evaluate(sent, [["pointerdown", 1, 400], ["pointermove", 1, 405], ["pointerdown", 2, 500]])
+    tab.evaluate(sent, [["pointermove", 1, 305], ["pointermove", 2, 400], ["pointerup", 1, 305], ["pointerup", 2, 400]])
+    assert tab.evaluate("document.getElementById('paper').scrollTop") == pytest.approx(100, abs=1)
+    assert tab.locator("#sheet path").count() == strokes  # what the first finger had begun is taken back
+
+
+@needs_browser
+def test_another_tab_shows_the_same(tab: Any) -> None:
+    have(tab, line(40))
+    expect_texts(tab, TEXT)
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    expect_texts(other, TEXT)
+    other.click("#pad-clear")
+    expect(fields(tab)).to_have_count(0)
+    assert tab.is_visible("#pad-hint") and tab.is_disabled("#pad-undo")
+
+
+@needs_browser
 def test_a_line_is_corrected_saved_and_used_for_training(tab: Any, notes: Path) -> None:
     have(tab, line(40), line(140))
     expect_texts(tab, TEXT, TEXT)

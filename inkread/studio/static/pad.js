@@ -38,12 +38,16 @@ function step(from, to) {
 
 function changed() {
   keep();
+  showState();
+  read();
+}
+
+function showState() {
   $("pad-undo").disabled = !undos.length;
   $("pad-redo").disabled = !redos.length;
   const empty = !paper.all().length;
   $("pad-clear").disabled = empty;
   $("pad-hint").hidden = !empty;
-  read();
 }
 
 function keep() {
@@ -61,6 +65,7 @@ function restore() {
   try {
     const kept = JSON.parse(localStorage.getItem(KEPT)) || { strokes: [], corrections: [] };
     corrections = new Map(kept.corrections);
+    for (const stroke of paper.all()) paper.remove(stroke.id);
     for (const stroke of kept.strokes) paper.add(stroke);
   } catch {
     localStorage.removeItem(KEPT);
@@ -300,9 +305,15 @@ export function start() {
     if (event.shiftKey) step(redos, undos);
     else step(undos, redos);
   });
+  addEventListener("storage", (event) => { // another tab has written
+    if (event.key !== KEPT) return;
+    undos = [];
+    redos = [];
+    restore();
+    showState();
+    if (!$("pad").hidden) read();
+  });
   tool(false);
-  $("pad-hint").hidden = paper.all().length > 0;
-  $("pad-clear").disabled = !paper.all().length;
-  $("pad-undo").disabled = $("pad-redo").disabled = true;
+  showState();
   render();
 }

@@ -99,10 +99,10 @@ export function start(given) {
   });
 
   sheet.addEventListener("pointermove", (event) => {
-    if (touching.has(event.pointerId) && event.pointerId !== current?.pointer) {
-      const before = touching.get(event.pointerId), share = touching.size;
+    const before = touching.get(event.pointerId), share = touching.size;
+    if (before) touching.set(event.pointerId, event);
+    if (before && event.pointerId !== current?.pointer) {
       paper.scrollBy((before.clientX - event.clientX) / share, (before.clientY - event.clientY) / share);
-      touching.set(event.pointerId, event);
     }
     if (event.pointerId !== current?.pointer) return;
     const between = event.getCoalescedEvents?.() || []; // all places since the last frame
