@@ -195,15 +195,18 @@ def test_the_palm_writes_nothing_beside_the_pen(tab: Any) -> None:
 @needs_browser
 def test_two_fingers_move_the_paper(tab: Any) -> None:
     have(tab, line(40), line(1200))
-    sent = """(events) => events.forEach(([type, pointerId, y]) => {
+    sent = """(events) => events.forEach(([type, pointerType, pointerId, y, width]) => {
         const sheet = document.getElementById("sheet");
         sheet.setPointerCapture = () => {};
-        sheet.dispatchEvent(new PointerEvent(type, { pointerType: "touch", pointerId, clientX: 90, clientY: y,
+        sheet.dispatchEvent(new PointerEvent(type, { pointerType, pointerId, clientX: 90, clientY: y, width,
             button: type === "pointermove" ? -1 : 0, bubbles: true }));
     })"""
     strokes = tab.locator("#sheet path").count()
-    tab.evaluate(sent, [["pointerdown", 1, 400], ["pointermove", 1, 405], ["pointerdown", 2, 500]])
-    tab.evaluate(sent, [["pointermove", 1, 305], ["pointermove", 2, 400], ["pointerup", 1, 305], ["pointerup", 2, 400]])
+    for type, id, y in (("down", 1, 400), ("move", 1, 405), ("down", 2, 500), ("move", 1, 305), ("move", 2, 400)):
+        tab.evaluate(sent, [[f"pointer{type}", "touch", id, y, 20]])
+    tab.evaluate(sent, [["pointerdown", "pen", 3, 300, 1], ["pointermove", "touch", 1, 200, 20]])  # not while it writes
+    tab.evaluate(sent, [["pointercancel", "pen", 3, 300, 1], ["pointerup", "touch", 1, 200, 20]])
+    tab.evaluate(sent, [["pointerdown", "touch", 4, 300, 80], ["pointermove", "touch", 4, 200, 80]])  # the palm
     assert tab.evaluate("document.getElementById('paper').scrollTop") == pytest.approx(100, abs=1)
     assert tab.locator("#sheet path").count() == strokes  # what the first finger had begun is taken back
 

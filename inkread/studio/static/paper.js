@@ -3,6 +3,7 @@
 import { $, make } from "./dom.js";
 
 const ERASER = 9; // pixels around the pointer
+const PALM = 50; // pixels: a larger contact is no finger
 const BELOW = 200; // pixels of empty paper below the last stroke
 const paper = $("paper"), sheet = $("sheet");
 let strokes = new Map(), paths = new Map(), events = {}, erasing = false, penSeen = false, latest = 0;
@@ -80,6 +81,7 @@ export function start(given) {
   let current = null; // what the pointer that was first is doing
 
   sheet.addEventListener("pointerdown", (event) => {
+    if (Math.max(event.width, event.height) > PALM) return;
     if (event.pointerType === "touch") touching.set(event.pointerId, event);
     if (event.pointerType === "pen") penSeen = true;
     const rejected = event.pointerType === "touch" && (penSeen || touching.size > 1);
@@ -101,7 +103,7 @@ export function start(given) {
   sheet.addEventListener("pointermove", (event) => {
     const before = touching.get(event.pointerId), share = touching.size;
     if (before) touching.set(event.pointerId, event);
-    if (before && event.pointerId !== current?.pointer) {
+    if (before && !current) {
       paper.scrollBy((before.clientX - event.clientX) / share, (before.clientY - event.clientY) / share);
     }
     if (event.pointerId !== current?.pointer) return;
