@@ -6,12 +6,17 @@ than a second.
 The shipped models are in `inkread/pretrained/` of an installed wheel, or in `models/` of a source tree. Models that
 recognise lines are called NAME.safetensors, language models NAME.lm.safetensors, models that find the lines of a page
 NAME.page.safetensors, and models that write NAME.synth.safetensors.
+
+The models that `inkread studio` has fine-tuned for its user are called my/NAME, and are in `personal_folder()`.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import re
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +25,17 @@ from safetensors.numpy import save as serialize_arrays
 
 from inkread._files import write_atomic
 from inkread.config import DEFAULT_MODEL
-from inkread.errors import BadModel, shown
+from inkread.errors import BadConfig, BadModel, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
 LANGUAGE_SUFFIX, PAGE_SUFFIX, SYNTHESIS_SUFFIX = ".lm.safetensors", ".page.safetensors", ".synth.safetensors"
+PERSONAL = "my/"  # before the names of personal models
+PERSONAL_FOLDER = "INKREAD_MODELS"  # the variable of the environment that names another folder for them
+LONGEST_NAME = 40  # characters of such a name
+DEVICES = re.compile("con|prn|aux|nul|(com|lpt)[0-9]")  # on Windows no file can be called so
 FOLDERS = (Path(__file__).parent / "pretrained", Path(__file__).parents[1] / "models")
 TEXTS = ("reads", "licence", "lm")  # the facts that must be strings
 COPY_AGAIN = "copy the file again"
@@ -43,6 +52,30 @@ def shipped_models() -> dict[str, Path]:
     return dict(sorted(lines.items(), key=lambda item: (item[0] != DEFAULT_MODEL, item[0])))
 
 
+def personal_folder() -> Path:
+    """Where the models of this user are: the folder that the system has for data of programs, or INKREAD_MODELS."""
+    given = os.environ.get(PERSONAL_FOLDER)
+    if given:
+        return Path(given)
+    from platformdirs import user_data_path
+
+    return user_data_path("inkread", appauthor=False) / "models"
+
+
+def personal_models() -> dict[str, Path]:
+    """The models of this user by name, "my/anna"."""
+    return {PERSONAL + path.stem: path for path in sorted(personal_folder().glob("*.safetensors"))}
+
+
+def new_personal_model(name: str) -> tuple[str, Path]:
+    """The full name and the file of a personal model that is called so: "Anna" -> "my/anna". Raises BadConfig."""
+    short = unicodedata.normalize("NFC", name.strip()).removeprefix(PERSONAL).lower()
+    if not re.fullmatch(rf"[\w-]{{1,{LONGEST_NAME}}}", short) or DEVICES.fullmatch(short):
+        hint = f"use letters, digits, - and _, at most {LONGEST_NAME}"
+        raise BadConfig(f"{shown(name) or 'no name'}: not a name for a model", hint=hint)
+    return PERSONAL + short, personal_folder() / f"{short}.safetensors"
+
+
 def shipped_language_models() -> dict[str, Path]:
     """The installed language models by name."""
     return _shipped(LANGUAGE_SUFFIX)
@@ -55,7 +88,7 @@ def _shipped(suffix: str) -> dict[str, Path]:
 
 def find_model(name: str) -> Path:
     """The file of a model given by name or by path. Raises BadModel, which lists the installed models."""
-    return _find(name, "model", shipped_models())
+    return _find(name, "model", {**shipped_models(), **(personal_models() if name.startswith(PERSONAL) else {})})
 
 
 def find_language_model(name: str) -> Path:
@@ -75,9 +108,11 @@ def find_synthesis_model(name: str) -> Path:
 
 def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:
     path = Path(name)
-    if path.suffix in (".safetensors", ".arpa") or len(path.parts) > 1:
+    if name not in shipped and (path.suffix in (".safetensors", ".arpa") or len(path.parts) > 1):
         if not path.is_file():
-            raise BadModel(f"no such {what} file", path=name, hint="check the path")
+            yours = name.startswith(PERSONAL) and not path.suffix
+            hint = "`inkread models` lists yours" if yours else "check the path"
+            raise BadModel(f"no such {what} file", path=name, hint=hint)
         return path
     if name not in shipped:
         if name.endswith("-research"):
@@ -132,6 +167,12 @@ def _read(path: Path, library: str | None) -> tuple[dict[str, Any], dict[str, An
         hint = "give one that `inkread train` has written"
         raise BadModel("a safetensors file, but not one of inkread's", path=path, hint=hint)
     return description, tensors
+
+
+def reads_strokes(path: Path) -> bool:
+    """Whether a model reads pen strokes; the others read images. Raises BadModel."""
+    network = read_description(path).get("network")
+    return isinstance(network, dict) and network.get("features") == "strokes"
 
 
 def check_facts(path: Path, description: dict[str, Any]) -> None:

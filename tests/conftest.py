@@ -3,7 +3,7 @@
 import importlib.util
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -45,6 +45,15 @@ def symlink() -> Callable[[Path, Path | str], None]:
             pytest.skip(f"no symbolic links: {error}")
 
     return link
+
+
+@pytest.fixture(scope="session", autouse=True)
+def personal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder for models of the user, in place of that of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("personal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(_model_files.PERSONAL_FOLDER, str(folder))
+        yield folder
 
 
 @pytest.fixture

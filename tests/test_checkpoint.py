@@ -13,10 +13,21 @@ import torch
 from networks import weights_of
 
 from inkread import _model_files
-from inkread._model_files import describe_model, find_model, read_arrays, shipped_models, write_arrays
+from inkread._model_files import (
+    PERSONAL_FOLDER,
+    describe_model,
+    find_model,
+    new_personal_model,
+    personal_folder,
+    personal_models,
+    read_arrays,
+    reads_strokes,
+    shipped_models,
+    write_arrays,
+)
 from inkread.alphabet import Alphabet
 from inkread.config import DEFAULT_MODEL, NetworkConfig
-from inkread.errors import BadModel, CannotWrite
+from inkread.errors import BadConfig, BadModel, CannotWrite
 from inkread.features import PREPROCESSING
 from inkread.model.checkpoint import Model, load_model, save_model
 from inkread.model.network import Network
@@ -251,6 +262,34 @@ def test_shipped_models_are_found_by_name(
     assert find_model("a") == shelf / "a.safetensors"
     assert find_model(str(path)) == path
     assert f"installed: {DEFAULT_MODEL}, a" in refusal("b")
+
+
+def test_models_of_the_user_are_found_by_name(
+    tmp_path: Path, model: Model, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PERSONAL_FOLDER, str(tmp_path / "mine"))
+    assert personal_models() == {} and "`inkread models` lists yours" in refusal("my/anna")
+    name, file = new_personal_model(" my/Zoë-2 ")
+    assert (name, file) == ("my/zoë-2", tmp_path / "mine" / "zoë-2.safetensors")
+    file.parent.mkdir()
+    save_model(file, model)
+    assert personal_models() == {name: file} and find_model(name) == file
+    assert not reads_strokes(file)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../a", "a/b", "a.b", "x" * 41, "NUL", "com1", "a\nb"])
+def test_names_that_are_no_good_for_files_are_refused(name: str) -> None:
+    with pytest.raises(BadConfig, match="not a name for a model"):
+        new_personal_model(name)
+
+
+def test_the_models_of_the_user_are_where_the_system_keeps_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PERSONAL_FOLDER)
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    if sys.platform == "linux":
+        assert personal_folder() == Path("/data/inkread/models")
+    else:
+        assert personal_folder().parts[-2:] == ("inkread", "models")
 
 
 def failing(code: int) -> Any:

@@ -22,6 +22,16 @@ def test_models(shelf: Path) -> None:
     assert not done("models", "--json").output
 
 
+def test_models_of_the_user_are_listed_and_read(shelf: Path, personal: Path) -> None:
+    save_model(personal / "anna.safetensors", load_model("latin"))
+    try:
+        assert "my/anna" in done("models").stdout.splitlines()
+        read = done("predict", LINE, "--model", "my/anna")
+        assert read.stdout == done("predict", LINE, "--model", personal / "anna.safetensors").stdout
+    finally:
+        (personal / "anna.safetensors").unlink()
+
+
 def test_a_damaged_model_does_not_hide_the_others(shelf: Path) -> None:
     whole = (shelf / "latin.safetensors").read_bytes()
     (shelf / "half.safetensors").write_bytes(whole[: len(whole) // 2])

@@ -28,13 +28,14 @@ pytest.importorskip("httpx2", reason="the test client of starlette needs it")
 from starlette.testclient import TestClient
 
 from inkread import open_dataset
+from inkread._locks import locked
 from inkread.data.samples import read_line
 from inkread.document import page_xml
 from inkread.studio.app import Settings, make_app
 from inkread.studio.jobs import Worker
 from inkread.studio.library import safe_name
 from inkread.studio.security import HEADERS, MAX_BODY, Access
-from inkread.studio.server import make_access
+from inkread.studio.server import LOCK, make_access
 from inkread.studio.store import version_of
 
 LOCAL = "http://127.0.0.1:8417"
@@ -398,6 +399,27 @@ def test_a_full_disk_is_reported_and_loses_nothing(
     assert edit(studio, page, shown["version"], change).status_code == 200
 
 
+def test_a_page_is_read_again_without_what_is_excluded(studio: TestClient, page: str) -> None:
+    shown = studio.get(page).json()
+    first = shown["lines"][0]["id"]
+    area = [[0, 90], [500, 90], [500, 160], [0, 160]]
+    edits = {"kind": "exclude", "polygon": area}, {"kind": "confirm", "line": first, "corrected": True}
+    saved = edit(studio, page, shown["version"], *edits).json()
+    assert lines(saved) == ["one two", "five"] and saved["excluded"][0]["polygon"] == area
+    again = edit(studio, page, saved["version"], {"kind": "read"}).json()
+    assert lines(again) == ["one two"] and again["excluded"] == saved["excluded"]  # the image is white
+    included = edit(studio, page, again["version"], {"kind": "include", "area": again["excluded"][0]["id"]})
+    assert included.json()["excluded"] == []
+
+
+def test_alternatives_are_those_of_the_recogniser(studio: TestClient, page: str) -> None:
+    line = studio.get(page).json()["lines"][0]["id"]
+    answer = studio.get(f"{page}/alternatives", params={"line": line, "word": 1})
+    assert answer.status_code == 200 and isinstance(answer.json()["alternatives"], list)
+    for asked in ({"line": line, "word": 2}, {"line": "nowhere"}, {}):
+        assert studio.get(f"{page}/alternatives", params=asked).status_code == 422
+
+
 NO_EDITS = [
     "{",
     "{}",
@@ -406,6 +428,8 @@ NO_EDITS = [
     '[{"kind": "text", "line": "nowhere"}]',
     '[{"kind": "draw", "polygon": [[1, 1]]}]',
     '[{"kind": "split", "line": "region1_line1"}]',
+    '[{"kind": "exclude", "polygon": [[1, 1]]}]',
+    '[{"kind": "include", "area": "none"}]',
 ]
 
 
@@ -494,6 +518,12 @@ def test_a_token_that_could_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatc
     assert refused("serve", code=2) == problem
     assert make_access(None, "x" * 16) == Access("127.0.0.1", "x" * 16, csrf=ANY)
     assert make_access("0.0.0.0", "x" * 16).token == "x" * 16 != make_access("0.0.0.0").token is not None
+
+
+def test_a_second_studio_on_a_folder_is_refused(tmp_path: Path) -> None:
+    with locked(tmp_path / LOCK):
+        message = refused("studio", tmp_path, "--no-browser", "--port", 0, code=2)
+    assert message == f"Error: {tmp_path}: another inkread studio serves this folder; use that one, or stop it first"
 
 
 def test_a_missing_folder_is_reported() -> None:

@@ -1,5 +1,6 @@
 """The pages of the studio in a real browser: Debian's headless Chromium, driven by Playwright."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import pytest
 from commands import ROOT
 from PIL import Image
 from test_studio_app import write_page
+from test_studio_learning import write_pages
 
+from inkread.studio.choices import Choices
 from inkread.studio.transcript import Transcript
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 expect = playwright.expect
+expect.set_options(timeout=20_000)  # nothing takes a second, but on a busy machine
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -148,6 +152,84 @@ def test_tab_goes_through_uncertain_words_and_then_on(tab: Any, folder: Path) ->
     assert tab.evaluate("document.activeElement.tagName") == "BUTTON"  # nobody is held in the text
 
 
+def test_what_else_a_word_may_be_is_chosen_with_the_keyboard(tab: Any, folder: Path) -> None:
+    write_page(folder)
+    tab.route("**/alternatives?*", lambda route: route.fulfill(json={"alternatives": ["won", "oné", "ore"]}))
+    tab.click("text=a.png")
+    field = tab.locator(".line textarea").first
+    field.wait_for()
+    saved(tab)
+    field.focus()
+    options = tab.locator("[role=option]")
+    tab.keyboard.press("Alt+Enter")
+    expect(options).to_have_count(3)
+    tab.keyboard.press("Escape")
+    expect(options).to_have_count(0)
+    assert field.input_value() == "one two" and tab.evaluate("document.activeElement.value") == "one two"
+    tab.keyboard.press("Alt+Enter")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")
+    assert field.input_value() == "oné two"
+    expect(tab.locator(".line.done")).to_have_count(1)
+    saved(tab)
+    assert texts(folder, "a.png")[0] == "oné two"
+    tab.keyboard.press("End")
+    tab.keyboard.press("Alt+Enter")
+    options.nth(2).click()
+    assert field.input_value() == "oné ore"
+
+
+def test_a_stamp_is_excluded_and_included_again(tab: Any, folder: Path) -> None:
+    write_page(folder)
+    tab.click("text=a.png")
+    tab.wait_for_selector(".line")
+    saved(tab)
+    second = tab.locator("polygon.outline").nth(1).bounding_box()
+    tab.click("#exclude")
+    tab.mouse.move(second["x"] - 3, second["y"] - 3)
+    tab.mouse.down()
+    tab.mouse.move(second["x"] + second["width"] + 3, second["y"] + second["height"] + 3, steps=3)
+    tab.mouse.up()
+    expect(tab.locator(".line")).to_have_count(2)
+    expect(tab.locator("polygon.area")).to_have_count(1)
+    saved(tab)
+    assert texts(folder, "a.png") == ["one two", "five"]
+    assert "ImageRegion" in (folder / "a.png.page.xml").read_text("utf-8")
+    tab.click("text=All right as read")
+    expect(tab.locator(".line.done")).to_have_count(2)
+    tab.click("#read-again")  # nothing is on the white page
+    tab.locator("#page:not(.reading)").wait_for()
+    expect(tab.locator(".line")).to_have_count(2)
+    tab.click("text=Include again")
+    expect(tab.locator("polygon.area")).to_have_count(0)
+
+
+def test_a_handwriting_is_learnt_and_the_errors_decrease(browser: Any, tmp_path: Path, model: Path) -> None:
+    write_pages(tmp_path)
+    tab = browser.new_page()
+    tab.set_default_timeout(240_000)  # a few seconds, but not on a machine that has more to do
+    with served(tmp_path, "--port", 0, "--model", model) as (address, _):
+        tab.goto(address)
+        tab.click("#learn")
+        tab.fill("#learn-name", "Anna")
+        expect(tab.locator("#learn-facts")).to_have_text("14 lines; with thirty it helps more.")
+        tab.click("#learn-start")
+        tab.locator("#learning-stop", has_text="Stop").wait_for()
+        tab.locator("#learning-stop", has_text="Close").wait_for()
+        words = tab.locator("#learning-text").inner_text()
+        after, before = map(float, re.findall(r"([\d.]+) %", words))
+        assert words.startswith("my/anna reads better") and "14 corrected lines" in words and after < before
+        tab.click("#learning-stop")
+        tab.locator(".card", has_text="3.png").locator("text=my/anna").wait_for()
+        tab.click("text=3.png")
+        expect(tab.locator("#model")).to_have_value("my/anna")
+        tab.select_option("#model", "")
+        tab.locator(".toast").wait_for()
+    tab.close()
+    assert Choices(tmp_path).get("3.png") is None and Choices(tmp_path).get("1.png") == "my/anna"
+
+
 def test_a_change_elsewhere_is_shown_and_a_conflict_is_decided(tab: Any, folder: Path) -> None:
     write_page(folder)
     tab.click("text=a.png")
@@ -204,7 +286,21 @@ def test_the_pages_are_accessible(browser: Any, address: str, folder: Path, sche
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # or axe may not run
     page = context.new_page()
     page.goto(address)
-    for wanted, link in ((".card", "text=a.png"), (".line.current", "#help"), ("dialog[open]", None)):
+    file = folder / "a.png.page.xml"
+    confirmed = Transcript(file.read_bytes(), "")
+    confirmed.exclude(((0, 200), (50, 200), (50, 240), (0, 240)))
+    confirmed.confirm(confirmed.to_dict()["lines"][0]["id"], True)
+    file.write_bytes(confirmed.to_bytes())
+    steps = (
+        (".card", "#learn"),
+        ("#learn-dialog[open]", "#learn-cancel"),
+        (".card", "text=a.png"),
+        (".line.current", ".line.current button[aria-label^='Other readings']"),
+        ("[role=listbox]", "#help"),
+        ("#keys[open]", None),
+    )
+    page.route("**/alternatives?*", lambda route: route.fulfill(json={"alternatives": ["won", "ore"]}))
+    for wanted, link in steps:
         page.wait_for_selector(wanted)
         page.evaluate(script)
         found = page.evaluate("axe.run()")["violations"]

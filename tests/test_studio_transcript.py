@@ -163,6 +163,42 @@ def test_lines_are_merged_split_moved_added_and_deleted(write: object) -> None:
     assert [each.text for each in again(page).to_page(1, 1000, 500).lines] == texts(page)
 
 
+@pytest.mark.parametrize(("write", "kind"), [(page_xml.write, "ImageRegion"), (alto.write, "Illustration")])
+def test_an_area_is_excluded_and_stays_so(write: object, kind: str) -> None:
+    assert callable(write)
+    page = Transcript(write(document("one two", "three four", "five")).encode(), "a.xml")
+    area: Points = ((0, 90), (500, 90), (500, 160), (0, 160))  # around the second line
+    id = page.exclude(area)
+    assert texts(page) == ["one two", "five"]
+    assert again(page).to_dict()["excluded"] == [{"id": id, "polygon": area}]
+    element = ET.fromstring(page.to_bytes()).find(f".//{{*}}{kind}")
+    assert element is not None and not element.findall(".//{*}TextLine")
+    first, last = [each["id"] for each in page.to_dict()["lines"]]
+    page.set_text(first, "One, two")
+    (read,) = document("one tow", "three four", "six", "seven").pages
+    page.read_again(read)
+    assert texts(page) == ["One, two", "six", "seven"]  # corrected, excluded, replaced, new
+    assert line(page, first)["corrected"] and page.to_dict()["lines"][1]["id"] != last
+    page.include(id)
+    assert again(page).to_dict()["excluded"] == []
+    page.read_again(read)
+    assert texts(page) == ["One, two", "three four", "six", "seven"]
+    with pytest.raises(BadInput, match="no longer excluded"):
+        page.include(id)
+
+
+def test_images_of_other_programs_are_no_excluded_areas() -> None:
+    image = '<pc:ImageRegion id="i"><pc:Coords points="0,0 9,0 9,9"/></pc:ImageRegion></pc:Page>'
+    assert opened(PAGE.replace("</pc:Page>", image)).to_dict()["excluded"] == []
+
+
+def test_a_page_that_is_read_again_is_in_the_units_of_the_file() -> None:
+    page = opened(PAGE.replace('imageWidth="1000" imageHeight="500"', 'imageWidth="2000" imageHeight="1000"'))
+    page.read_again(document("one").pages[0])
+    (found,) = again(page).to_dict()["lines"]
+    assert found["polygon"] == ((0, 0), (800, 0), (800, 80), (0, 80)) and found["baseline"] == ((0, 60), (800, 60))
+
+
 def test_a_line_is_added_to_a_page_without_any() -> None:
     empty = re.sub(r"<pc:TextRegion.*</pc:TextRegion>", "", PAGE, flags=re.DOTALL)
     page = opened(empty)

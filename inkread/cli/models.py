@@ -15,20 +15,22 @@ from inkread.errors import BadInput, BadModel
 @click.command("models")
 @json_option
 def command(as_json: bool) -> None:
-    """List the installed models.
+    """List the installed models, and your own.
 
     For each model this shows what it reads, its licence, its size, and its error rates on writers that it was not
-    trained on.
+    trained on. Models called my/NAME have learnt your handwriting in `inkread studio`; their error rates are those of
+    corrected lines that they were not trained on.
 
     \b
     Examples:
       inkread models
       inkread models --json
     """
-    from inkread._model_files import describe_model, shipped_language_models, shipped_models
+    from inkread._model_files import describe_model, personal_models, shipped_language_models, shipped_models
 
     rows, damaged = [], False
-    for kind, shipped in (("lines", shipped_models()), ("language", shipped_language_models())):
+    lines = {**shipped_models(), **personal_models()}
+    for kind, shipped in (("lines", lines), ("language", shipped_language_models())):
         for name, path in shipped.items():
             try:
                 facts = describe_model(path).get("facts", {})

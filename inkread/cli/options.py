@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _model_option = click.option(
     "--model",
     metavar="NAME|FILE",
-    help=f"An included model, or a file. By default {DEFAULT_MODEL} for images and {STROKE_MODEL} for pen strokes.",
+    help="An included model, one of your own from `inkread studio` (my/NAME), or a file. By default "
+    f"{DEFAULT_MODEL} for images and {STROKE_MODEL} for pen strokes.",
 )
 _decoder_option = click.option(
     "--decoder",

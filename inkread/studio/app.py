@@ -209,6 +209,34 @@ async def read_documents(request: Request) -> Response:
     return JSONResponse({"waiting": len(library.background.waiting)})
 
 
+async def choose_model(request: Request) -> Response:
+    library, asked = _library(request), await _object(request)
+    item = await library.get(request.path_params["id"])
+    await library.choose_model([item], _text(asked, "model") or None)
+    return JSONResponse({"model": library.model_of(item)})
+
+
+async def learning(request: Request) -> Response:
+    library = _library(request)
+    if request.method == "DELETE":
+        library.learning.stop()
+        library.learning.forget()
+    else:
+        asked = await _object(request)
+        ids = asked.get("documents")
+        if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
+            raise BadInput("no list of documents", hint="reload the page")
+        library.learn(_text(asked, "name"), ids, asked.get("everywhere") is True)
+    return JSONResponse({"learning": library.learning.state and vars(library.learning.state)})
+
+
+async def alternatives(request: Request) -> Response:
+    library, asked = _library(request), request.query_params
+    item, number = await library.get(request.path_params["id"]), request.path_params["number"]
+    found = await library.alternatives(item, number, asked.get("line", ""), int_or_zero(asked.get("word")))
+    return JSONResponse({"alternatives": found})
+
+
 async def thumbnail(request: Request) -> Response:
     library = _library(request)
     item = await library.get(request.path_params["id"])
@@ -282,10 +310,13 @@ STUDIO = [
     Route("/library/reading", read_documents, methods=["POST", "DELETE"]),
     Route("/library/lines.zip", export_lines),
     Route("/library/documents", add_document, methods=["POST"]),
+    Route("/library/learning", learning, methods=["POST", "DELETE"]),
     Route("/library/documents/{id}/thumbnail", thumbnail),
+    Route("/library/documents/{id}/model", choose_model, methods=["PUT"]),
     Route("/library/documents/{id}/pages/{number:int}/image", page_image),
     Route("/library/documents/{id}/pages/{number:int}", page, methods=["GET", "PATCH"]),
     Route("/library/documents/{id}/pages/{number:int}/versions/{version}", restore_page, methods=["PUT"]),
+    Route("/library/documents/{id}/pages/{number:int}/alternatives", alternatives),
     Route("/library/documents/{id}/export/{format}", export),
     Route("/pad/export/{format}", export_pad, methods=["POST"]),
     Route("/pad/documents", add_pad, methods=["POST"]),
@@ -307,6 +338,21 @@ async def _json(request: Request) -> Any:
         return json.loads(await request.body())
     except (ValueError, RecursionError) as error:
         raise BadInput("not JSON", hint="reload the page") from error
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    found = await _json(request)
+    if not isinstance(found, dict):
+        raise BadInput("not a JSON object", hint="reload the page")
+    return found
+
+
+def _text(asked: dict[str, Any], name: str) -> str:
+    """A text in a JSON object; "" where there is none, or null."""
+    text = asked.get(name) or ""
+    if not isinstance(text, str):
+        raise BadInput(f"{name} is not a text", hint="reload the page")
+    return text
 
 
 def _versioned(shown: dict[str, Any]) -> Response:

@@ -8,20 +8,26 @@ import re
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from inkread._files import write_atomic
+from inkread._model_files import new_personal_model, personal_models, reads_strokes
 from inkread._names import one_line, printable
+from inkread.config import DEFAULT_MODEL
 from inkread.document.elements import Page
-from inkread.errors import BadInput, InkreadError
+from inkread.errors import BadConfig, BadInput, InkreadError
 from inkread.inputs import INK_SUFFIXES
 from inkread.inputs.collect import collect, is_document
 from inkread.inputs.source import file_version
+from inkread.studio.alternatives import alternatives
+from inkread.studio.choices import Choices
 from inkread.studio.jobs import Background, Worker
+from inkread.studio.learning import Learning, Order, check_torch
 from inkread.studio.store import Changed, Store, apply, find_file, new_file, to_points
 from inkread.studio.transcript import Transcript
 
@@ -69,10 +75,15 @@ class Library:
     def __init__(self, folder: Path, reader: Worker, drawer: Worker) -> None:
         self.folder, self.reader, self.drawer = folder, reader, drawer
         self.store = Store()
+        self.choices = Choices(folder)
+        self.learning = Learning(self._learnt)
         self.items: dict[str, Item] = {}
         self.revision = 1
         self.order = 1  # the revision in which a document was added or removed
         self.background = Background(self._read)
+        self._outdated: set[tuple[str, int]] = set()  # pages that were read with another model than they are to be
+        self.models: dict[str, bool] = {}  # of the user, and whether they read pen strokes
+        self._for: tuple[set[str], bool] = set(), False  # the documents that the model which is being learnt is for
         self._scanned = 0.0
         self._indexing: asyncio.Task[None] | None = None
         self._images: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
@@ -84,6 +95,7 @@ class Library:
         if not force and time.monotonic() - self._scanned < RESCAN_SECONDS:
             return
         self._scanned = time.monotonic()
+        await asyncio.to_thread(self._find_models)
         found = (await asyncio.to_thread(collect, [str(self.folder)])).inputs
         paths = {_id_of(each.relative): (Path(each.path), printable(each.relative.as_posix())) for each in found}
         if list(paths) != list(self.items):
@@ -133,6 +145,8 @@ class Library:
                 "waiting": len(self.background.waiting),
                 "reading": self.items[reading[0]].name if reading and reading[0] in self.items else None,
             },
+            "models": [{"name": name, "strokes": strokes} for name, strokes in self.models.items()],
+            "learning": self.learning.state and vars(self.learning.state),
         }
 
     def _to_dict(self, item: Item) -> dict[str, Any]:
@@ -151,6 +165,8 @@ class Library:
             "start": next((line for number in sorted(item.pages) for line in item.pages[number].text), ""),
             "error": problem,
             "version": _version(item.path),
+            "model": self.model_of(item),
+            "strokes": _of_strokes(item),
         }
 
     def below_folder(self, problem: str) -> str:
@@ -196,7 +212,8 @@ class Library:
 
     def read_later(self, pages: Iterable[tuple[str, int]], first: bool = False) -> None:
         """Read pages in the background, those that were not read yet."""
-        self.background.add([page for page in pages if page[1] not in self.items[page[0]].pages], first)
+        wanted = [page for page in pages if page[1] not in self.items[page[0]].pages or page in self._outdated]
+        self.background.add(wanted, first)
 
     def unread(self) -> list[tuple[str, int]]:
         """All pages that were neither read nor found unreadable."""
@@ -212,10 +229,16 @@ class Library:
         if item is None:
             return
         await self.refresh(item)
-        if number in item.pages or item.count is None:
+        if item.count is None:
             return
+        if number in item.pages and page not in self._outdated:
+            return
+        self._outdated.discard(page)
         try:
-            read = await self.reader.run("read_page", str(item.path), number, place=str(item.path))
+            if number in item.pages:
+                await self._read_lines_again(item, number)
+                return
+            read = await self.reader.run("read_page", str(item.path), number, self.model_of(item), place=str(item.path))
             file = new_file(item.path, number, item.count)
             await asyncio.to_thread(self.store.create, file, str(item.path), read)
             item.errors.pop(number, None)
@@ -247,6 +270,8 @@ class Library:
         """Save edits of a page. Raises what `Store.edit` does."""
         if not isinstance(edits, list) or not all(isinstance(edit, dict) for edit in edits):
             raise BadInput("not a list of edits", hint="reload the page")
+        if any(edit.get("kind") == "read" for edit in edits):
+            return await self._read_again(item, number, version)
         drawn = [edit for edit in edits if edit.get("kind") == "draw"]
         if drawn:
             return await self._add_lines(item, number, version, drawn)
@@ -260,6 +285,15 @@ class Library:
         """Save a former version of a page again. Raises what `Store.restore` does."""
         return await self._saved(item, number, lambda file: self.store.restore(file, number, version, wanted))
 
+    async def _read_again(self, item: Item, number: int, version: str) -> dict[str, Any]:
+        """Find and read the lines of a page again, but those that are corrected."""
+        read = await self.reader.run("read_page", str(item.path), number, self.model_of(item), place=str(item.path))
+
+        def replace_lines(transcript: Transcript) -> None:
+            transcript.read_again(read)
+
+        return await self._saved(item, number, lambda file: self.store.edit(file, number, version, replace_lines))
+
     async def _add_lines(self, item: Item, number: int, version: str, edits: list[dict[str, Any]]) -> dict[str, Any]:
         """Add lines that the user has drawn, with what is read there."""
         transcript, _ = await asyncio.to_thread(self.store.load, self._file(item, number), number)
@@ -267,7 +301,8 @@ class Library:
             outlines = [to_points(edit["polygon"]) for edit in edits]
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"not an outline ({error})", hint="draw it again") from error
-        arguments = str(item.path), number, outlines, transcript.size
+        shapes = [(outline, ()) for outline in outlines]
+        arguments = str(item.path), number, shapes, transcript.size, self.model_of(item)
         lines = await self.reader.run("read_regions", *arguments, place=str(item.path))
 
         def add(transcript: Transcript) -> None:
@@ -275,6 +310,40 @@ class Library:
                 transcript.reread(transcript.add(outline), line)
 
         return await self._saved(item, number, lambda file: self.store.edit(file, number, version, add))
+
+    async def _read_lines_again(self, item: Item, number: int) -> None:
+        """Read the lines of a page with the model of the document, but those that are corrected."""
+        transcript, version = await asyncio.to_thread(self.store.load, self._file(item, number), number)
+        lines = [line for line in transcript.to_dict()["lines"] if not line["corrected"] and len(line["polygon"]) > 2]
+        shapes = [(line["polygon"], line["baseline"]) for line in lines]
+        if not lines:
+            return
+        arguments = str(item.path), number, shapes, transcript.size, self.model_of(item)
+        read = await self.reader.run("read_regions", *arguments, place=str(item.path))
+
+        def replace_texts(transcript: Transcript) -> None:
+            for line, new in zip(lines, read, strict=True):
+                transcript.reread(line["id"], new)
+
+        try:
+            await self._saved(item, number, lambda file: self.store.edit(file, number, version, replace_texts))
+        except Changed:  # corrected meanwhile: once more, with what stands there now
+            self._outdated.add((item.id, number))
+            self.read_later([(item.id, number)])
+
+    async def alternatives(self, item: Item, number: int, line: str, place: int) -> list[str]:
+        """Other readings of the word at a place of a line. Raises BadInput."""
+        transcript, _ = await asyncio.to_thread(self.store.load, self._file(item, number), number)
+        found = next((each for each in transcript.to_dict()["lines"] if each["id"] == line), None)
+        words = found["text"].split() if found else []
+        if not found or not place < len(words) or len(found["polygon"]) < 3:
+            raise BadInput(
+                "this word is no longer there, or nowhere on the page", path=item.name, hint="reload the page"
+            )
+        shape = found["polygon"], found["baseline"]
+        arguments = str(item.path), number, shape, transcript.size, self.model_of(item)
+        read = await self.reader.run("read_alternatives", *arguments, place=str(item.path))
+        return alternatives(words, place, read)
 
     async def _saved(self, item: Item, number: int, save: Callable[[Path], tuple[Transcript, str]]) -> dict[str, Any]:
         transcript, version = await asyncio.to_thread(save, self._file(item, number))
@@ -296,8 +365,76 @@ class Library:
         neighbours = {"before": ids[place - 1] if place else None, "after": next(iter(ids[place + 1 :]), None)}
         return {
             "id": item.id, "name": item.name, "number": number, "pages": item.count or 1,
-            "image": _version(item.path), **neighbours,
+            "image": _version(item.path), **neighbours, "model": self.model_of(item),
+            "models": [name for name, strokes in self.models.items() if strokes == _of_strokes(item)],
         }  # fmt: skip
+
+    # ---- models of the user
+
+    def _find_models(self) -> None:
+        """Look which models the user has, and whether they read pen strokes. Damaged ones are left out."""
+        found = {}
+        for name, path in personal_models().items():
+            with suppress(InkreadError):
+                found[name] = reads_strokes(path)
+        self.models = found
+
+    def model_of(self, item: Item) -> str | None:
+        """The model of the user that reads a document; None for the one that the server was started with."""
+        chosen = self.choices.get(item.name)
+        return chosen if chosen and self.models.get(chosen) == _of_strokes(item) else None
+
+    async def choose_model(self, items: Iterable[Item], model: str | None) -> None:
+        """Read documents with a model of the user, None for none of them. Raises BadConfig and CannotWrite."""
+        items = list(items)
+        self._find_models()
+        if model is not None and model not in self.models:
+            raise BadConfig(f"{one_line(model)}: no such model of yours", hint="reload the page")
+        changed = [item for item in items if self.choices.get(item.name) != model]
+        await asyncio.to_thread(self.choices.set, [item.name for item in changed], model)
+        for item in changed:
+            item.revision = self._next()
+        again = [(item.id, number) for item in changed for number in item.pages]
+        self._outdated.update(again)
+        self.read_later(again)
+
+    def learn(self, name: str, ids: Sequence[str], everywhere: bool) -> None:
+        """Fine-tune a model on the corrected lines of documents. Raises BadConfig and KeyError.
+
+        If it is better, it is chosen for these documents; `everywhere`, also for those that have no model of the user.
+        """
+        check_torch()
+        full_name, file = new_personal_model(name)
+        items = [item for item in map(self.items.__getitem__, ids) if not _of_strokes(item)]
+        models = {self.model_of(item) for item in items}
+        (start,) = models if len(models) == 1 else (None,)
+        if file.exists() and start != full_name:
+            raise BadConfig(f"there is a model {full_name}", hint="choose it for these documents, or another name")
+        documents = [
+            (str(item.path), item.name, {n: str(page.file) for n, page in item.pages.items() if page.corrected})
+            for item in items
+        ]
+        options = self.reader.options or {}
+        self._for = set(ids), everywhere
+        self.learning.start(Order(full_name, documents, start or options.get("model") or DEFAULT_MODEL, options))
+
+    async def _learnt(self, result: dict[str, Any]) -> None:
+        """Choose the new model for the documents that it is for, and read them again."""
+        if not result["kept"]:
+            return
+        self._find_models()
+        ids, everywhere = self._for
+        chosen = [
+            item
+            for item in self.items.values()
+            if item.id in ids or (everywhere and self.model_of(item) is None and not _of_strokes(item))
+        ]
+        name = result["name"]
+        # Documents that were read with an earlier version of it are read again, too.
+        await self.choose_model([item for item in chosen if self.choices.get(item.name) != name], name)
+        again = [(item.id, n) for item in self.items.values() if self.model_of(item) == name for n in item.pages]
+        self._outdated.update(again)
+        self.read_later(again)
 
     # ---- adding and exporting
 
@@ -344,7 +481,12 @@ class Library:
         """Stop all work."""
         if self._indexing:
             self._indexing.cancel()
+        await self.learning.close()
         await self.background.close()
+
+
+def _of_strokes(item: Item) -> bool:
+    return item.path.suffix.lower() in INK_SUFFIXES
 
 
 def _update(item: Item) -> bool:

@@ -5,14 +5,18 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import uvicorn
 
+from inkread._locks import Locked, locked
 from inkread.errors import BadConfig
 from inkread.studio.app import Settings, make_app
 from inkread.studio.security import Access
 
+LOCK = ".inkread-studio.lock"  # a file in the folder, locked while a studio serves it
 GRACE_SECONDS = 2  # for requests that run when the server is stopped
 
 
@@ -26,8 +30,13 @@ def make_access(host: str | None, token: str | None = None) -> Access:
 def run(settings: Settings, port: int, announce: Callable[[str], None], browser: bool) -> None:
     """Serve until Ctrl-C or SIGTERM. `announce` is called with the address once the server can be reached.
 
-    Raises BadConfig where the address cannot be used.
+    Raises BadConfig where the address cannot be used, or where another studio serves the folder.
     """
+    with _alone_in(settings.folder):
+        _run(settings, port, announce, browser)
+
+
+def _run(settings: Settings, port: int, announce: Callable[[str], None], browser: bool) -> None:
     access = settings.access
     listening = _listen(access.host, port)
     address = _address(access, listening.getsockname()[1])
@@ -42,6 +51,21 @@ def run(settings: Settings, port: int, announce: Callable[[str], None], browser:
     if browser:  # it may block, as text browsers do
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def _alone_in(folder: Path | None) -> Iterator[None]:
+    """Keep a second server from a folder: each would undo what the other has saved at the same moment."""
+    with ExitStack() as stack:
+        if folder:
+            try:
+                stack.enter_context(locked(folder / LOCK))
+            except Locked as error:
+                hint = "use that one, or stop it first"
+                raise BadConfig("another inkread studio serves this folder", path=folder, hint=hint) from error
+            except OSError:
+                pass  # nothing can be saved there anyway, and the pages are shown
+        yield
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -141,6 +141,10 @@ def _apply_one(transcript: Transcript, edit: dict[str, Any]) -> None:
         transcript.merge(line, str(edit["with"]))
     elif kind == "split":
         transcript.split(line, int(edit["at"]))
+    elif kind == "exclude":
+        transcript.exclude(to_points(edit["polygon"]))
+    elif kind == "include":
+        transcript.include(str(edit["area"]))
     elif kind == "shape":
         transcript.reshape(line, to_points(edit["polygon"]))
     else:

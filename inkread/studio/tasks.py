@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from inkread._model_files import find_model, reads_strokes
 from inkread._names import one_line
 from inkread.data.manifest import to_table
 from inkread.document import FORMATS, json_lines
@@ -21,6 +23,7 @@ from inkread.features.image import dark_on_light
 from inkread.inputs import Images, Inks, is_ink, open_input
 from inkread.inputs.collect import Input
 from inkread.inputs.ink import Ink
+from inkread.inputs.source import file_version
 from inkread.model.recognizer import Recognizers
 from inkread.outputs.batch import ReadDocument, to_bytes
 from inkread.outputs.files import PDF
@@ -32,9 +35,12 @@ from inkread.studio import iink, pad
 from inkread.studio.store import Store
 from inkread.studio.strokes import StrokeReader, parse_lines, parse_strokes, to_dict
 
+ALTERNATIVES = 6  # to a word, at most
+MODELS_KEPT = 3  # in memory, with their language models of 10 MB each
 MAX_PAGES = 50  # of a file that is sent to the API; a longer one would keep all others waiting
 MAX_PIXELS = 400_000_000  # on all pages of such a file: ten photos of 40 megapixels
 JPEG_QUALITY = 85  # of the images that the browser shows
+Shape = tuple[Points, Points]  # outline and baseline
 Grey = np.ndarray[Any, np.dtype[np.uint8]]
 _options: dict[str, Any] = {}  # of `load_reader`, in a worker process
 
@@ -61,10 +67,19 @@ def serve(connection: Connection, options: dict[str, Any]) -> None:
             return
 
 
-@lru_cache(maxsize=1)
-def _recognizers() -> Recognizers:
+def _recognizers(model: str | None = None) -> Recognizers:
+    """What reads with a model of the user, or with those that the server was started with. Raises BadModel."""
+    return _load(model, file_version(find_model(model)) if model else None)
+
+
+@lru_cache(maxsize=MODELS_KEPT)
+def _load(model: str | None, version: tuple[int, int] | None) -> Recognizers:
     recognizers = load_reader(**_options).recognizer
     assert isinstance(recognizers, Recognizers)
+    if model and reads_strokes(find_model(model)):
+        recognizers.strokes = model
+    elif model:
+        recognizers.images = model
     return recognizers
 
 
@@ -130,24 +145,49 @@ def train_on_pad(data: bytes, folder: str) -> tuple[int, int]:
     return pad.add_lines(Path(folder), parse_lines(data, "the pad"))
 
 
-def read_page(path: str, number: int) -> Page:
+def read_page(path: str, number: int, model: str | None = None) -> Page:
     """One page of a file. Raises BadInput."""
-    ((layout, readings),) = read_layouts(_recognizers(), [_layout(path, number)])
+    ((layout, readings),) = read_layouts(_recognizers(model), [_layout(path, number)])
     return to_page(layout, readings)
 
 
-def read_regions(path: str, number: int, polygons: Sequence[Points], size: tuple[int, int]) -> list[Line]:
-    """The lines with these outlines on a page, the coordinates of which are for an image of that size."""
+def read_regions(
+    path: str, number: int, shapes: Sequence[Shape], size: tuple[int, int], model: str | None = None
+) -> list[Line]:
+    """The lines with these outlines and baselines, which may be empty, on a page. Their coordinates, and those of the
+    result, are for an image of that size; without a size, in pixels."""
     page = dark_on_light(_grey(path, number))
     height, width = page.shape
-    regions = [Region(polygon, (), size).fitted(width, height) for polygon in polygons]
+    regions = [Region(polygon, baseline, _known(size)).fitted(width, height) for polygon, baseline in shapes]
     cuts = [cut_out(page, region) for region in regions]
     layout = PageLayout(
         path, number, 1, (width, height), tuple(cut.image for cut in cuts), tuple(regions), tuple(cuts),
         tuple(1 for _ in cuts), is_page=True,
     )  # fmt: skip
-    ((_, readings),) = read_layouts(_recognizers(), [layout])
-    return list(to_page(layout, readings).lines)
+    ((_, readings),) = read_layouts(_recognizers(model), [layout])
+    across, down = (1.0, 1.0) if not all(size) else (size[0] / width, size[1] / height)
+    return [_scaled(line, across, down) for line in to_page(layout, readings).lines]
+
+
+def read_alternatives(
+    path: str, number: int, shape: Shape, size: tuple[int, int], model: str | None = None
+) -> list[tuple[str, list[str]]]:
+    """The words that are read in a line, each with other readings, the likeliest first."""
+    page = dark_on_light(_grey(path, number))
+    line = cut_line(page, Region(*shape, _known(size)))
+    reading, others = _recognizers(model).read_with_alternatives(line, ALTERNATIVES)
+    return list(zip(reading.text.split(), others, strict=True))
+
+
+def _scaled(line: Line, across: float, down: float) -> Line:
+    """The line with the places of its words in other units."""
+    words = [replace(word, polygon=tuple((x * across, y * down) for x, y in word.polygon)) for word in line.words]
+    return replace(line, words=tuple(words))
+
+
+def _known(size: tuple[int, int]) -> tuple[int, int] | None:
+    """The size of a page in the units of its file; None if the file does not say it."""
+    return size if all(size) else None
 
 
 def _layout(path: str, number: int) -> PageLayout:
@@ -241,7 +281,7 @@ def export_lines(documents: Sequence[tuple[str, str, dict[int, str]]]) -> bytes:
 
 
 def _line_image(page: Grey, line: dict[str, Any], size: tuple[int, int]) -> bytes:
-    region = Region(line["polygon"], line["baseline"], size if all(size) else None)
+    region = Region(line["polygon"], line["baseline"], _known(size))
     buffer = io.BytesIO()
     Image.fromarray(cut_line(page, region)).save(buffer, "PNG")
     return buffer.getvalue()

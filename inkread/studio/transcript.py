@@ -20,6 +20,8 @@ from inkread.errors import BadInput
 
 Element = Any  # of lxml, which has no types
 BASELINE_HEIGHT = 0.75  # of the height of a line that the user draws: descenders take the rest
+EXCLUDED = "inkread {excluded:true;}"  # the same for an area that is not to be read
+EXCLUDED_TYPE = "inkread excluded"  # of an illustration in ALTO
 MARK = "inkread {corrected:true;}"  # in the attribute `custom` of PAGE, in the notation that Transkribus uses there
 
 
@@ -42,6 +44,8 @@ class _Format(Protocol):
     id: str  # the attribute
 
     def size(self, page: Element, /) -> tuple[int, int]: ...
+    def excluded(self, page: Element, /) -> list[tuple[Element, Points]]: ...
+    def exclude(self, page: Element, id: str, polygon: Points, /) -> None: ...
     def regions(self, page: Element, /) -> list[Element]: ...
     def new_region(self, page: Element, /) -> Element: ...
     def tokens(self, line: Element, /) -> list[_Token]: ...
@@ -101,6 +105,10 @@ class Transcript:
             "width": width,
             "height": height,
             "lines": [self._line_to_dict(number, line) for number, line in self.lines()],
+            "excluded": [
+                {"id": element.get(self.format.id), "polygon": polygon}
+                for element, polygon in self.format.excluded(self.page)
+            ],
         }
 
     def _line_to_dict(self, region: int, line: Element) -> dict[str, Any]:
@@ -120,9 +128,6 @@ class Transcript:
         """The page as a document has it, in pixels of an image of that size."""
         across, down = (new / max(old, 1) for new, old in zip((width, height), self.size, strict=True))
 
-        def scaled(points: Points) -> Points:
-            return tuple((x * across, y * down) for x, y in points)
-
         paragraphs: dict[int, list[Line]] = {}
         for region, line in self.lines():
             polygon, baseline = self.format.shape(line)
@@ -131,11 +136,16 @@ class Transcript:
             sure = 1.0 if confidence is None else confidence
             tokens = self.format.tokens(line) or _spread(text.split(), polygon)
             words = tuple(
-                Word(token.text, 1.0 if token.confidence is None else token.confidence, scaled(token.polygon))
+                Word(
+                    token.text,
+                    1.0 if token.confidence is None else token.confidence,
+                    _scaled(token.polygon, across, down),
+                )
                 for token in tokens
                 if token.text.strip() and token.polygon
             )
-            paragraphs.setdefault(region, []).append(Line(text, sure, words, (), scaled(polygon), scaled(baseline)))
+            places = (_scaled(points, across, down) for points in (polygon, baseline))
+            paragraphs.setdefault(region, []).append(Line(text, sure, words, (), *places))
         return Page(number, width, height, tuple(Paragraph(tuple(lines)) for lines in paragraphs.values()))
 
     def id_of(self, line: Element) -> str:
@@ -182,7 +192,27 @@ class Transcript:
         if self.format.tokens(line):
             self.format.set_text(line, text, _spread(text.split(), polygon))
 
-    def add(self, polygon: Points) -> str:
+    def read_again(self, page: Page) -> None:
+        """Replace the lines by those of a page that was read, but keep those that are corrected.
+
+        What was read there, or in an excluded area, is left out.
+        """
+        across, down = (
+            new / old if new else 1.0 for new, old in zip(self.size, (page.width, page.height), strict=True)
+        )
+        kept = [area for _, area in self.format.excluded(self.page)]
+        for line in [line for _, line in self.lines()]:
+            if self.format.corrected(line):
+                kept.append(self.format.shape(line)[0])
+            else:
+                self.delete(self.id_of(line))
+        for line in page.lines:
+            polygon, baseline = (_scaled(points, across, down) for points in (line.polygon, line.baseline))
+            if not any(is_inside(polygon, area) or is_inside(area, polygon) for area in kept):
+                words = [replace(word, polygon=_scaled(word.polygon, across, down)) for word in line.words]
+                self.reread(self.add(polygon, baseline), replace(line, words=tuple(words)))
+
+    def add(self, polygon: Points, baseline: Points = ()) -> str:
         """A new line with this outline: in the region of the line above it, behind that one. Returns its id."""
         above = [line for _, line in self.lines() if _middle(self.format.shape(line)[0]) <= _middle(polygon)]
         shared = [line for line in above if _overlap(self.format.shape(line)[0], polygon) > 0]
@@ -197,7 +227,7 @@ class Transcript:
                 region.append(line)
             else:
                 first.addprevious(line)
-        self.format.set_shape(line, polygon, _baseline_in(polygon))
+        self.format.set_shape(line, polygon, baseline or _baseline_in(polygon))
         self.format.set_text(line, "", [])
         return self.id_of(line)
 
@@ -207,6 +237,26 @@ class Transcript:
         region = line.getparent()
         region.remove(line)
         self.format.update_region(region)
+
+    def exclude(self, polygon: Points) -> str:
+        """Keep an area of the page, a stamp or a drawing, from being read: lines in it are removed. Returns its id.
+
+        It is a region of an image in the file, in which a page has no text.
+        """
+        for line in [line for _, line in self.lines()]:
+            if is_inside(self.format.shape(line)[0], polygon):
+                self.delete(self.id_of(line))
+        id = self._new_id("excluded")
+        self.format.exclude(self.page, id, polygon)
+        return id
+
+    def include(self, id: str) -> None:
+        """Let an area be read again; the lines in it are not back by that."""
+        for element, _ in self.format.excluded(self.page):
+            if element.get(self.format.id) == id:
+                element.getparent().remove(element)
+                return
+        raise BadInput("this area is no longer excluded", path=self.name, hint="reload the page")
 
     def move(self, id: str, by: int) -> None:
         """Move a line among all lines of the page, up (-1) or down (1); it may enter the next region."""
@@ -265,9 +315,11 @@ class Transcript:
         return self.format.tokens(line) or _spread(self.format.text(line).split(), self.format.shape(line)[0])
 
     def _new_line(self) -> Element:
+        return _make(self.page, "TextLine", {self.format.id: self._new_id("new_line")})
+
+    def _new_id(self, start: str) -> str:
         ids = {element.get(self.format.id) for element in self.root.iter(etree.Element)}
-        number = next(number for number in range(1, len(ids) + 2) if f"new_line{number}" not in ids)
-        return _make(self.page, "TextLine", {self.format.id: f"new_line{number}"})
+        return next(id for id in (f"{start}{number}" for number in range(1, len(ids) + 2)) if id not in ids)
 
 
 # ---- PAGE
@@ -285,6 +337,16 @@ class _Page:
         order = {reference.get("regionRef"): place for place, reference in enumerate(references)}
         regions = list(page.iterfind(".//{*}TextRegion"))
         return sorted(regions, key=lambda region: order.get(region.get("id"), len(order)))
+
+    def excluded(self, page: Element) -> list[tuple[Element, Points]]:
+        """The areas that the user has excluded, not all images of another program."""
+        regions = page.iterfind(".//{*}ImageRegion")
+        return [(each, _points_of(each.find("{*}Coords"))) for each in regions if EXCLUDED in each.get("custom", "")]
+
+    def exclude(self, page: Element, id: str, polygon: Points) -> None:
+        region = _make(page, "ImageRegion", {"id": id, "custom": EXCLUDED})
+        region.append(_make(page, "Coords", {"points": _page_points(polygon)}))
+        page.append(region)
 
     def new_region(self, page: Element) -> Element:
         region = _make(page, "TextRegion", {"id": "new_region1", "type": "paragraph"})
@@ -411,11 +473,25 @@ class _Alto:
     def regions(self, page: Element) -> list[Element]:
         return list(page.iterfind(".//{*}TextBlock"))
 
-    def new_region(self, page: Element) -> Element:
+    def excluded(self, page: Element) -> list[tuple[Element, Points]]:
+        """The areas that the user has excluded, not all illustrations of another program."""
+        found = page.iterfind(".//{*}Illustration")
+        return [(each, self.shape(each)[0]) for each in found if each.get("TYPE") == EXCLUDED_TYPE]
+
+    def exclude(self, page: Element, id: str, polygon: Points) -> None:
+        """The type of an illustration is free text in ALTO."""
+        place = dict(zip(("HPOS", "VPOS", "WIDTH", "HEIGHT"), map(str, _box(polygon)), strict=True))
+        self._space(page).append(_make(page, "Illustration", {"ID": id, "TYPE": EXCLUDED_TYPE, **place}))
+
+    def _space(self, page: Element) -> Element:
         space = page.find("{*}PrintSpace")
         if space is None:
             space = _make(page, "PrintSpace", {})
             page.append(space)
+        return space
+
+    def new_region(self, page: Element) -> Element:
+        space = self._space(page)
         width, height = self.size(page)
         box = {"HPOS": "0", "VPOS": "0", "WIDTH": str(width), "HEIGHT": str(height)}
         region = _make(page, "TextBlock", {"ID": "new_block1", **box})
@@ -576,6 +652,10 @@ def _rectangle(points: Sequence[tuple[float, float]]) -> Points:
     return ((min(x), min(y)), (max(x), min(y)), (max(x), max(y)), (min(x), max(y)))
 
 
+def _scaled(points: Points, across: float, down: float) -> Points:
+    return tuple((x * across, y * down) for x, y in points)
+
+
 def _middle(polygon: Points) -> float:
     y = [y for _, y in polygon] or [0.0]
     return (min(y) + max(y)) / 2
@@ -588,6 +668,16 @@ def _overlap(polygon: Points, other: Points) -> float:
     (left, _), (right, _), *_ = _rectangle(polygon)
     (other_left, _), (other_right, _), *_ = _rectangle(other)
     return min(right, other_right) - max(left, other_left)
+
+
+def is_inside(polygon: Points, area: Points) -> bool:
+    """Whether the middle of the box around a line lies in the box around an area."""
+    if not polygon or not area:
+        return False
+    (left, top), _, (right, bottom), _ = _rectangle(polygon)
+    (area_left, area_top), _, (area_right, area_bottom), _ = _rectangle(area)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return area_left <= x <= area_right and area_top <= y <= area_bottom
 
 
 def _baseline_in(polygon: Points) -> Points:

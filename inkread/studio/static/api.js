@@ -42,6 +42,13 @@ export const stopReading = () => json("/library/reading", { method: "DELETE" });
 export const thumbnail = (id, version) => `/library/documents/${id}/thumbnail?v=${version}`;
 export const image = (id, number, version) => `${pagePath(id, number)}/image?v=${version}`;
 
+const put = (method, body) => ({ method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export const learn = (name, documents, everywhere) => json("/library/learning", put("POST", { name, documents, everywhere }));
+export const stopLearning = () => json("/library/learning", { method: "DELETE" });
+export const chooseModel = (id, model) => json(`/library/documents/${id}/model`, put("PUT", { model }));
+export const alternatives = (id, number, line, word) =>
+  json(`${pagePath(id, number)}/alternatives?${new URLSearchParams({ line, word })}`);
+
 export const add = (name, file) =>
   json(`/library/documents?name=${encodeURIComponent(name)}`, { method: "POST", body: file });
 

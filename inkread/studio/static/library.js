@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { $, counted, make, toast } from "./dom.js";
+import * as learning from "./learning.js";
 
 const BUSY_MS = 900, IDLE_MS = 5000; // between questions whether something has changed
 let documents = new Map(), order = [], revision = 0, cards = new Map(), timer = 0, shown = false;
@@ -27,7 +28,7 @@ async function update() {
     if (news.ids) order = news.ids;
     render(news);
     if (news.documents.length && $("query").value.trim()) search();
-    busy = news.indexing || news.job.reading || news.job.waiting;
+    busy = news.indexing || news.job.reading || news.job.waiting || news.learning?.running;
   } catch (error) {
     $("facts").textContent = error.message;
   }
@@ -46,6 +47,7 @@ function render(news) {
   $("empty").hidden = order.length > 0;
   renderFacts(news.indexing);
   renderJob(news.job);
+  learning.render(news, order.map((id) => documents.get(id)));
 }
 
 function renderFacts(indexing) {
@@ -99,6 +101,7 @@ function status(item) {
       : item.lines ? `${item.corrected} of ${counted(item.lines, "line")} corrected` : "no handwriting found");
     if (item.read < item.pages) line.append(` · ${item.read} of ${item.pages} pages read`);
     if (item.confidence !== null && !all) line.append(` · ${Math.round(100 * item.confidence)} % sure`);
+    if (item.model) line.append(` · ${item.model}`);
   }
   return line;
 }
@@ -148,6 +151,7 @@ async function addFiles(files) {
 }
 
 export function start() {
+  learning.start(update);
   $("add").addEventListener("click", () => $("file").click());
   $("file").addEventListener("change", () => addFiles([...$("file").files]).then(() => ($("file").value = "")));
   $("read-all").addEventListener("click", () => api.readAll().then(update, (error) => toast(error.message, true)));

@@ -16,6 +16,7 @@ export async function show(id, number, search) {
   shown = { id, number };
   saver = null;
   text.clear();
+  $("excluded").replaceChildren();
   $("undo").disabled = $("redo").disabled = true;
   say(null);
   state("");
@@ -24,6 +25,7 @@ export async function show(id, number, search) {
     const page = await api.page(id, number);
     if (mine !== visit) return;
     head(page);
+    showModels(page);
     view.showImage(api.image(id, number, page.image), page.name);
     await arrived(page, mine);
     // On a touch screen the focus would bring up the keyboard, which takes half of the screen.
@@ -51,6 +53,19 @@ function head(page) {
   $("number").textContent = page.pages > 1 ? `${page.number} / ${page.pages}` : "";
   link("previous", page.number > 1 ? [page.id, page.number - 1] : [page.before, 1]);
   link("next", page.number < page.pages ? [page.id, page.number + 1] : [page.after, 1]);
+}
+
+/** The model that reads this document, where the user has some to choose from. */
+function showModels({ model, models }) {
+  $("reads").hidden = !models.length;
+  $("model").replaceChildren(make("option", { value: "" }, "the included model"),
+    ...models.map((name) => make("option", { value: name, selected: name === model }, name)));
+}
+
+function chooseModel() {
+  const name = $("model").value;
+  api.chooseModel(shown.id, name).then(
+    () => toast("The lines that are not corrected are read again."), (error) => toast(error.message, true));
 }
 
 function link(id, [document, number]) {
@@ -82,10 +97,12 @@ function changed(page) {
   shown.page = page;
   text.show(page, (line) => saver.pending.has(line));
   view.showLines(page);
+  showExcluded(page);
   view.mark(text.current());
   $("page").classList.remove("reading");
   $("undo").disabled = !saver.undos.length;
   $("redo").disabled = !saver.redos.length;
+  $("confirm-all").hidden = page.lines.every((line) => line.corrected);
   if (page.lines.length) say(null);
 }
 
@@ -158,6 +175,11 @@ export function start() {
       if (saver.pending.has(id)) saver.flush(); // saving what was typed says that it is right
       else if (line && line.corrected !== corrected) saver.edit([{ kind: "confirm", line: id, corrected }]);
     },
+    alternatives: async (id, word) => {
+      await saver?.flush();
+      return shown && api.alternatives(shown.id, shown.number, id, word);
+    },
+    failed: (error) => toast(error.message, true),
     split: (id, at) => edit([{ kind: "split", line: id, at }]),
     merge: (id, other) => other && edit([{ kind: "merge", line: id, with: other }], () => id),
     move: (id, by) => edit([{ kind: "move", line: id, by }], () => id),
@@ -169,7 +191,17 @@ export function start() {
     redraw: (id) => draw((polygon) => edit([{ kind: "shape", line: id, polygon }], () => id)),
   });
   view.start({ chosen: (id) => text.focus(id), hinted: (id) => mark(id) });
-  $("draw").addEventListener("click", () => (view.isDrawing() ? view.drawBox(null) : draw(add)));
+  $("model").addEventListener("change", chooseModel);
+  $("confirm-all").addEventListener("click", () => edit(
+    shown.page.lines.filter((line) => !line.corrected).map((line) => ({ kind: "confirm", line: line.id, corrected: true }))));
+  $("draw").addEventListener("click", () => (view.isDrawing("draw") ? view.drawBox(null) : draw(add, "draw")));
+  $("exclude").addEventListener("click", () => (view.isDrawing("exclude") ? view.drawBox(null)
+    : draw((polygon) => edit([{ kind: "exclude", polygon }]), "exclude")));
+  $("read-again").addEventListener("click", async () => {
+    $("page").classList.add("reading");
+    await edit([{ kind: "read" }]);
+    $("page").classList.remove("reading");
+  });
   $("undo").addEventListener("click", () => saver?.undo());
   $("redo").addEventListener("click", () => saver?.redo());
   $("help").addEventListener("click", () => $("keys").showModal());
@@ -192,10 +224,23 @@ function mark(id) {
   for (const row of $("lines").children) row.classList.toggle("hinted", row.dataset.line === id);
 }
 
-function draw(done) {
+function draw(done, button = null) {
   if (!saver) return;
-  toast("Draw a box around the line on the image. Esc stops.");
-  view.drawBox(done);
+  toast(`Draw a box around ${button === "exclude" ? "what is not to be read" : "the line"} on the image. Esc stops.`);
+  view.drawBox(done, button);
+}
+
+/** The excluded areas, below the lines. */
+function showExcluded(page) {
+  $("excluded").replaceChildren(...page.excluded.map((area, place) => {
+    const button = make("button", { type: "button", class: "button small" }, "Include again");
+    button.addEventListener("click", () => edit([{ kind: "include", area: area.id }]).then(
+      () => toast("“Read again” finds the lines there.")));
+    const row = make("li", {}, make("span", {}, `Excluded area ${place + 1}`), button);
+    row.addEventListener("pointerenter", () => view.hintArea(area.id));
+    row.addEventListener("pointerleave", () => view.hintArea(null));
+    return row;
+  }));
 }
 
 function add(polygon) {

@@ -1,6 +1,7 @@
 // The lines of a page as text fields, one below the other, with the uncertain words marked.
 
 import { $, icon, make } from "./dom.js";
+import * as menu from "./menu.js";
 
 // Words below this confidence are marked as uncertain, the least certain first, and no more than a share of all words.
 const UNCERTAIN = 0.75, MOST = 0.15;
@@ -57,7 +58,8 @@ function setValue(field, text) {
 
 /** line -> the places of its uncertain words among its words. */
 function chooseUncertain(lines) {
-  const open = lines.filter((line) => !line.corrected).flatMap((line) =>
+  const here = current(); // in the line that is being corrected, the marks of its other words stay
+  const open = lines.filter((line) => !line.corrected || line.id === here).flatMap((line) =>
     line.words.map((word, place) => ({ id: line.id, place, confidence: word.confidence ?? 1 })));
   const total = lines.reduce((sum, line) => sum + line.words.length, 0);
   const chosen = open.filter((word) => word.confidence < UNCERTAIN)
@@ -99,6 +101,7 @@ function makeRow(id) {
   };
   const check = button("check", "Correct as it is", () => events.confirm(id, !rows.get(id).line.corrected), { "aria-pressed": "false" });
   const tools = make("div", { class: "line-tools", role: "group", "aria-label": "Line" }, check,
+    button("list", "Other readings of the word (Alt+Enter)", () => showAlternatives(id)),
     button("split", "Split at the cursor", () => events.split(id, field.selectionStart)),
     button("merge", "Merge with the next line", () => events.merge(id, order[order.indexOf(id) + 1])),
     button("up", "Move up", () => events.move(id, -1)),
@@ -133,7 +136,8 @@ function key(event, id, row) {
   if (event.isComposing) return;
   const { field } = row, control = event.ctrlKey || event.metaKey;
   const act = (action) => (event.preventDefault(), action());
-  if (event.key === "Enter") act(() => (events.confirm(id, true), step(id, 1)));
+  if (event.key === "Enter" && event.altKey) act(() => showAlternatives(id));
+  else if (event.key === "Enter") act(() => (events.confirm(id, true), step(id, 1)));
   else if (event.key === "Tab" && !control && !event.altKey) nextUncertain(event, id, event.shiftKey ? -1 : 1);
   else if (event.key === "Escape") act(() => escape(id, row));
   else if (event.altKey && event.key === "ArrowUp") act(() => events.move(id, -1));
@@ -171,6 +175,31 @@ export function focus(id, start = null, end = start) {
   if (rect.top < seen.top + 60 || rect.bottom > seen.bottom - 70) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     row.element.scrollIntoView({ block: "center", behavior: calm ? "instant" : "smooth" });
+  }
+}
+
+/** The word at the caret, or where the selection begins: its place among the words, and [start, end] in the text. */
+function wordAt({ value, selectionStart }) {
+  const words = [...value.matchAll(/\S+/g)], place = words.findIndex((word) => word.index + word[0].length >= selectionStart);
+  return place < 0 ? null : { place, text: words[place][0], start: words[place].index, end: words[place].index + words[place][0].length };
+}
+
+/** Let the user choose what else the word at the caret may be. */
+async function showAlternatives(id) {
+  const row = rows.get(id), { field } = row, word = wordAt(field);
+  if (!word) return;
+  const same = () => field.value.slice(word.start, word.end) === word.text;
+  try {
+    const found = await events.alternatives(id, word.place);
+    if (!found || !same() || document.activeElement !== field) return;
+    const chosen = await menu.choose(row.mirror, word, found.alternatives);
+    field.focus({ preventScroll: true });
+    if (chosen === null || !same()) return;
+    field.setRangeText(chosen, word.start, word.end, "select");
+    paint(row);
+    events.typed(id, field.value);
+  } catch (error) {
+    events.failed(error);
   }
 }
 

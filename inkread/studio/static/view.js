@@ -2,7 +2,7 @@
 
 import { $, make } from "./dom.js";
 
-const canvas = $("canvas"), outlines = $("outlines"), frame = $("frame");
+const canvas = $("canvas"), areas = $("areas"), outlines = $("outlines"), frame = $("frame");
 const STEP = 1.3, CLOSEST = 12; // zoom per click, and at most
 let size = { width: 1, height: 1 }, box = { x: 0, y: 0, width: 1 }, events = {}, drawing = null, touched = false;
 
@@ -53,6 +53,7 @@ export function showImage(address, label) {
   $("image").setAttribute("href", address);
   $("view").setAttribute("aria-label", `Image of ${label}`);
   outlines.replaceChildren();
+  areas.replaceChildren();
   touched = false;
   const probe = new Image(); // the size of a page that is not read yet
   probe.onload = () => $("image").getAttribute("href") === address && !outlines.dataset.sized
@@ -77,6 +78,13 @@ export function showLines(page) {
   outlines.replaceChildren(...page.lines.filter((line) => line.polygon.length > 2).map((line) =>
     make("polygon", { points: line.polygon.map((point) => point.join(",")).join(" "), "data-line": line.id,
       class: line.corrected ? "outline done" : "outline" })));
+  areas.replaceChildren(...page.excluded.map((area) =>
+    make("polygon", { points: area.polygon.map((point) => point.join(",")).join(" "), "data-area": area.id, class: "area" })));
+}
+
+/** Mark an excluded area. */
+export function hintArea(id) {
+  for (const each of areas.children) each.classList.toggle("hinted", each.dataset.area === id);
 }
 
 /** Mark a line, and move the image so that it is seen. */
@@ -98,13 +106,13 @@ export function hint(id) {
 }
 
 /** Let the user draw a box; `done` is called with its corners. */
-export function drawBox(done) {
+export function drawBox(done, button = null) {
   drawing = done;
   canvas.classList.toggle("drawing", Boolean(done));
-  $("draw").setAttribute("aria-pressed", String(Boolean(done)));
+  for (const id of ["draw", "exclude"]) $(id).setAttribute("aria-pressed", String(Boolean(done) && id === button));
 }
 
-export const isDrawing = () => Boolean(drawing);
+export const isDrawing = (button) => $(button).getAttribute("aria-pressed") === "true";
 
 export function start(given) {
   events = given;
