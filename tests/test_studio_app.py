@@ -18,6 +18,7 @@ from unittest.mock import ANY
 
 import pytest
 from commands import LINE, ROOT, SAMPLE, refused
+from hypothesis import HealthCheck, given, settings, strategies
 from PIL import Image
 from test_studio_transcript import document
 
@@ -38,6 +39,7 @@ from inkread.studio.security import HEADERS, MAX_BODY, Access
 from inkread.studio.server import LOCK, make_access
 from inkread.studio.store import version_of
 
+KEYS = strategies.sampled_from(["strokes", "strokeGroups", "x", "y", "t", "p", "text", "lines", "xDPI"])
 LOCAL = "http://127.0.0.1:8417"
 
 
@@ -119,6 +121,32 @@ def test_a_form_without_a_file_is_refused(studio: TestClient) -> None:
     assert 400 <= broken.status_code < 500
 
 
+JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.floats() | strategies.integers() | strategies.text(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(KEYS | strategies.text(), inner),
+    max_leaves=20,
+)
+BODIES = strategies.binary() | JSON.map(json.dumps).map(str.encode)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    path=strategies.sampled_from(["/api/read", "/api/strokes", "/api/v4.0/iink/batch", "/healthz", "/api"]),
+    method=strategies.sampled_from(["POST", "POST", "POST", "GET", "PUT", "TRACE"]),
+    kind=strategies.sampled_from(["application/json", "multipart/form-data; boundary=x", "multipart/form-data", "x"]),
+    accept=strategies.sampled_from(["*/*", "text/plain", "application/vnd.myscript.jiix", ""]),
+    body=BODIES,
+)
+def test_no_request_to_the_api_is_an_error_of_the_server(
+    studio: TestClient, path: str, method: str, kind: str, accept: str, body: bytes
+) -> None:
+    """What schemathesis does with the description at /api, but quickly, and with the same requests every time."""
+    answer = studio.request(method, path, content=body, headers={"Content-Type": kind, "Accept": accept})
+    assert answer.status_code < 500
+    if answer.status_code >= 400:
+        assert answer.json().keys() & {"error", "message"} and "Traceback" not in answer.text
+
+
 def test_what_is_too_large_is_refused_before_it_is_sent(studio: TestClient) -> None:
     answer = studio.post("/api/read", content=b"", headers={"Content-Length": str(MAX_BODY + 1)})
     assert answer.status_code == 413
@@ -193,8 +221,8 @@ def test_following_a_link_from_elsewhere_is_allowed(studio: TestClient) -> None:
 def test_changes_need_the_csrf_token_of_the_page(studio: TestClient, page: str) -> None:
     (token,) = [row.split('"')[3] for row in studio.get("/").text.splitlines() if "csrf-token" in row]
     assert token == studio.headers["x-csrf-token"]
-    for given in ("", "x", token[:-1]):
-        headers = {"X-CSRF-Token": given}
+    for wrong in ("", "x", token[:-1]):
+        headers = {"X-CSRF-Token": wrong}
         assert studio.patch(page, content="[]", headers=headers).status_code == 403
         assert studio.post("/library/documents?name=a.png", content=b"x", headers=headers).status_code == 403
         assert studio.post("/library/reading", headers=headers).status_code == 403

@@ -215,7 +215,7 @@ def _fine_tune(part: Part, report: Callable[[float], None]) -> list[ScoredLine]:
     from inkread.training.loop import train
 
     start = _with_characters(load_model(part.order.start), part.alphabet)
-    given = [("studio", {**FEW_LINES_SETTINGS, "minutes": MINUTES})]
+    given = [("studio", {**FEW_LINES_SETTINGS, "interpolation": 1.0, "minutes": MINUTES})]  # the mean takes its place
     network, training, _ = effective_settings(start, "base", given, len(part.learnt))
     facts: dict[str, Any] = {name: start.facts[name] for name in ("lm", "calibration") if name in start.facts}
     samples = tuple(part.learnt)

@@ -21,6 +21,7 @@ MAX_BODY = 100_000_000  # bytes of a request: a scanned book as PDF
 COOKIE = "inkread_token"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
 # They change nothing, so they need no CSRF token.
 FOR_PROGRAMS = ("/api/read", "/api/strokes", "/api/v4.0/iink/batch")
 OPEN_TO_ALL = ("/healthz",)  # says only that the server runs
@@ -131,6 +132,8 @@ class Guard:
             return _refuse(403, "this server is not called so; use the address that it has printed")
         if _is_foreign(headers, method):
             return _refuse(403, "requests from other websites are not answered")
+        if method not in METHODS:
+            return JSONResponse({"error": f"no method {method}"}, 405, {"Allow": ", ".join(METHODS)})
         if path not in OPEN_TO_ALL and not self.access.allows_token(headers, query):
             return _refuse(401, "the token is missing or wrong; use the whole address that the server has printed")
         if method not in SAFE_METHODS and path not in FOR_PROGRAMS and not self.access.allows_change(headers):
