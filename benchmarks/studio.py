@@ -89,8 +89,10 @@ def served(*command: object) -> Iterator[str]:
     arguments = [sys.executable, "-m", "inkread", *map(str, command), "--port", "0"]
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
-        yield server.stdout.readline().strip()
-        server.terminate()
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
 
 
 def ask(address: str, data: bytes | None = None, method: str | None = None, **headers: str) -> bytes:

@@ -58,7 +58,7 @@ function head(page) {
 /** The model that reads this document, where the user has some to choose from. */
 function showModels({ model, models }) {
   $("reads").hidden = !models.length;
-  $("model").replaceChildren(make("option", { value: "" }, "the included model"),
+  $("model").replaceChildren(make("option", { value: "" }, "included model"),
     ...models.map((name) => make("option", { value: name, selected: name === model }, name)));
 }
 
