@@ -224,7 +224,7 @@ def test_a_handwriting_is_learnt_and_the_errors_decrease(browser: Any, tmp_path:
         assert words.startswith("my/anna reads better") and "14 corrected lines" in words and after < before
         tab.click("#learning-stop")
         tab.locator(".card", has_text="3.png").locator("text=my/anna").wait_for()
-        tab.click(".cover:has-text(\"3.png\")")
+        tab.click('.cover:has-text("3.png")')
         expect(tab.locator("#model")).to_have_value("my/anna")
         tab.select_option("#model", "")
         tab.locator(".toast").wait_for()

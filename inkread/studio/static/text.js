@@ -3,8 +3,8 @@
 import { $, icon, make } from "./dom.js";
 import * as menu from "./menu.js";
 
-// Words below this confidence are marked as uncertain, the least certain first, and no more than a share of all words.
-const UNCERTAIN = 0.75, MOST = 0.15;
+// Words below this confidence are marked as uncertain: they are more likely wrong than right. See benchmarks/uncertain.py.
+const UNCERTAIN = 0.5;
 let rows = new Map(), order = [], events = {}, uncertain = new Map();
 
 export function start(given) {
@@ -59,14 +59,9 @@ function setValue(field, text) {
 /** line -> the places of its uncertain words among its words. */
 function chooseUncertain(lines) {
   const here = current(); // in the line that is being corrected, the marks of its other words stay
-  const open = lines.filter((line) => !line.corrected || line.id === here).flatMap((line) =>
-    line.words.map((word, place) => ({ id: line.id, place, confidence: word.confidence ?? 1 })));
-  const total = lines.reduce((sum, line) => sum + line.words.length, 0);
-  const chosen = open.filter((word) => word.confidence < UNCERTAIN)
-    .sort((a, b) => a.confidence - b.confidence).slice(0, Math.max(3, Math.ceil(MOST * total)));
-  const found = new Map();
-  for (const { id, place } of chosen) found.set(id, (found.get(id) || new Set()).add(place));
-  return found;
+  const open = lines.filter((line) => !line.corrected || line.id === here);
+  return new Map(open.map((line) => [line.id, new Set(
+    line.words.flatMap((word, place) => ((word.confidence ?? 1) < UNCERTAIN ? [place] : [])))]));
 }
 
 /** The uncertain words of a row that are still as they were read: [start, end] in its text. */
