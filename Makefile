@@ -22,7 +22,7 @@ CORE := --ignore tests/test_docs.py --ignore tests/test_wheel.py --ignore tests/
 
 PAGE_LINES := $(foreach name,copiste unipen fonts letters poilus mss19,$(WORK)/$(name))
 
-.PHONY: help demo test check lowest bench data model pages strokes synthesis wheel sdist clean
+.PHONY: help demo test check lowest bench data model languages pages strokes synthesis wheel sdist clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,14 @@ pages: data  ## train the shipped page model again, from the raw data in RAW
 	$(BIN)/python datasets/pages/compose.py $(WORK)/composed --lines $(PAGE_LINES) --count 450
 	$(BIN)/python -m inkread.training.page_loop $(WORK)/pages $(WORK)/composed --out $(WORK)/lines.page.safetensors \
 		--minutes $(MINUTES)
+
+languages: $(VENV)  ## train the shipped language models again, from the raw data in RAW
+	mkdir -p $(WORK)/raw $(WORK)/models
+	tar -xf $(RAW)/text.tar.xz -C $(WORK)/raw
+	tar -xf $(RAW)/texts.tar.bz2 -C $(WORK)/raw
+	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
+	$(BIN)/python datasets/text/prepare.py $(WORK)/raw/text $(WORK)/text --copiste $(WORK)/copiste/lines.tsv
+	$(BIN)/python datasets/text/train.py $(WORK)/text $(WORK)/models
 
 strokes: $(VENV)  ## train the shipped model of pen strokes again, from the raw data in RAW
 	mkdir -p $(WORK)/raw

@@ -233,7 +233,7 @@ def measure_killing(folder: Path, share: float) -> None:
 class Waiter:
     """Stands for a recognizer of lines: it waits rather than computes."""
 
-    def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
         for _ in lines:
             time.sleep(0.005)
             yield Reading("read", 0.5, ())

@@ -8,6 +8,7 @@ in --text are told apart: how many of them, and of the numbers, are read right. 
 """
 
 import argparse
+import atexit
 import itertools
 import json
 import math
@@ -15,6 +16,7 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ from numpy.typing import NDArray
 
 from inkread._model_files import find_language_model
 from inkread.alphabet import Alphabet, normal
+from inkread.config import AUTO_LM
 from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
 from inkread.evaluation.metrics import edit_distance, words
 from inkread.features.extract import columns_of, normalize
+from inkread.lm.automatic import AutomaticLanguages, Codes
 from inkread.lm.files import load_language_model, load_language_models, save_language_model
 from inkread.lm.fusion import Fusion
 from inkread.lm.lexicon import with_user_words
@@ -39,13 +43,14 @@ WEIGHTS = (0.4, 0.6, 0.8, 1.0)
 BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
 
 Scores = list[NDArray[np.float32]]
+ScorerOf = Callable[[NDArray[np.float32]], LanguageScorer | None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure, and tune, what a language model does to the reading.")
     parser.add_argument("dataset", nargs="?", help="PATH or PATH:SPLIT")
     parser.add_argument("--model", default="latin", help="the recogniser (default: %(default)s)")
-    parser.add_argument("--lm", required=True, help="the language model, or several with commas between")
+    parser.add_argument("--lm", required=True, help="the language model, several with commas between, or auto")
     parser.add_argument("--text", type=Path, help="what the language model has learnt from")
     parser.add_argument("--words", type=Path, help="words of one's own")
     parser.add_argument("--scores", type=Path, help="keep what the network said here, or take it from here")
@@ -61,7 +66,6 @@ def main() -> None:
         ngrams.facts |= arguments.facts
         save_language_model(find_language_model(arguments.lm), ngrams)
         return
-    language = load_language_models(arguments.lm)
     texts, scores = read(arguments.dataset, arguments.model, arguments.scores)
     if arguments.lines:
         chosen = np.linspace(0, len(texts) - 1, min(arguments.lines, len(texts))).round().astype(int)
@@ -70,7 +74,12 @@ def main() -> None:
     known = {bare(word) for word in words(read_text(arguments.text))} if arguments.text else None
     measure(texts, scores, alphabet, None, known, "greedy", beam=False)
     measure(texts, scores, alphabet, None, known, "beam")
-    reader = with_user_words(language, read_words(arguments.words)) if arguments.words else language
+    own = read_words(arguments.words) if arguments.words else []
+    if arguments.lm == AUTO_LM:
+        measure(texts, scores, alphabet, automatic_scorer(alphabet, own), known, AUTO_LM)
+        return
+    language = load_language_models(arguments.lm)
+    reader = with_user_words(language, own) if own else language
     scorer = Fusion(reader, alphabet)
     grid = itertools.product(WEIGHTS, BONUSES) if arguments.grid else [(reader.weight, reader.bonus)]
     for scorer.weight, bonus in grid:
@@ -99,11 +108,28 @@ def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores
     return texts, scores
 
 
+def automatic_scorer(alphabet: Alphabet, own: list[str]) -> ScorerOf:
+    """What detects the language of each line by itself, and prints how many lines are in which at the end."""
+    languages = AutomaticLanguages(own)
+    scorers: dict[Codes, Fusion] = {}
+    found: Counter[Codes] = Counter()
+    atexit.register(lambda: print(dict(found.most_common())))
+
+    def scorer_of(log_probs: NDArray[np.float32]) -> Fusion | None:
+        (codes, _), *_ = languages.choose([alphabet.decode(label.label for label in greedy(log_probs))])
+        found[codes] += 1
+        if codes and codes not in scorers:
+            scorers[codes] = Fusion(languages.model(codes), alphabet)
+        return scorers.get(codes)
+
+    return scorer_of
+
+
 def measure(
     texts: list[str],
     scores: Scores,
     alphabet: Alphabet,
-    scorer: LanguageScorer | None,
+    scorer: LanguageScorer | ScorerOf | None,
     known: set[str] | None,
     name: str,
     beam: bool = True,
@@ -115,7 +141,9 @@ def measure(
     seconds = []
     for text, log_probs in zip(texts, scores, strict=True):
         began = time.process_time()
-        labels = read_beam(log_probs, scorer)[0] if beam else greedy(log_probs)
+        of_line = scorer(log_probs) if callable(scorer) else scorer
+        unknown = of_line is None and scorer is not None
+        labels = read_beam(log_probs, of_line)[0] if beam and not unknown else greedy(log_probs)
         seconds.append(time.process_time() - began)
         read = alphabet.decode(label.label for label in labels)
         edits += edit_distance(text, read), len(text), edit_distance(words(text), words(read)), len(words(text))

@@ -44,9 +44,9 @@ class Classifier(nn.Module):
 
 def make_lines(language: str, count: int, random: np.random.Generator) -> list[str]:
     """Lines of words of a language, drawn at random with the frequencies of its language model."""
-    words = load_language_model(language).words
-    frequencies = np.array([*words.values()]) / sum(words.values())
-    drawn = random.choice([*words], (count, WORDS[1]), p=frequencies)
+    model = load_language_model(language)
+    frequencies = np.array(model.word_counts) / sum(model.word_counts)
+    drawn = random.choice(np.array(model.words), (count, WORDS[1]), p=frequencies)
     return [" ".join(row[: random.integers(*WORDS)]) for row in drawn]
 
 

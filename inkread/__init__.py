@@ -93,8 +93,8 @@ def load(
 
     model: the name of an included model or the path of a file; by default `latin` for images and `strokes` for pen
         strokes, each loaded when it is first needed.
-    lm: language models to decode with, as names or paths separated by commas, or "none"; by default those that the
-        model names.
+    lm: language models to decode with, as names or paths separated by commas, "auto" or "none"; by default "auto", if
+        the model names language models: those of the language that is detected in each line.
     words: your own words that may always be read, such as names.
     decoder: "greedy" (without a language model) or "beam".
     engine: "int8" or "onnx" (ONNX Runtime on the CPU, in 8 bits or in float32), or "torch"; by default the fastest one

@@ -5,7 +5,7 @@ than a second.
 
 The shipped models are in `inkread/pretrained/` of an installed wheel, or in `models/` of a source tree. Models that
 recognise lines are called NAME.safetensors, language models NAME.lm.safetensors, models that find the lines of a page
-NAME.page.safetensors, and models that write NAME.synth.safetensors.
+NAME.page.safetensors, and models that write NAME.synth.safetensors. languages.detector.safetensors detects languages.
 
 The models that `inkread studio` has fine-tuned for its user are called my/NAME, and are in `personal_folder()`.
 """
@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize_arrays
 
 from inkread._files import write_atomic
+from inkread._languages import LANGUAGES
 from inkread.config import DEFAULT_MODEL
 from inkread.errors import BadConfig, BadModel, shown
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LANGUAGE_SUFFIX, PAGE_SUFFIX, SYNTHESIS_SUFFIX = ".lm.safetensors", ".page.safetensors", ".synth.safetensors"
+DETECTOR = "languages.detector.safetensors"
 PERSONAL = "my/"  # before the names of personal models
 PERSONAL_FOLDER = "INKREAD_MODELS"  # the variable of the environment that names another folder for them
 LONGEST_NAME = 40  # characters of such a name
@@ -47,7 +49,7 @@ COPY_AGAIN = "copy the file again"
 def shipped_models() -> dict[str, Path]:
     """The installed models by name, the default first."""
     found = [path for folder in FOLDERS for path in sorted(folder.glob("*.safetensors"))]
-    others = (LANGUAGE_SUFFIX, PAGE_SUFFIX, SYNTHESIS_SUFFIX)
+    others = (LANGUAGE_SUFFIX, PAGE_SUFFIX, SYNTHESIS_SUFFIX, DETECTOR)
     lines = {path.stem: path for path in found if not path.name.endswith(others)}
     return dict(sorted(lines.items(), key=lambda item: (item[0] != DEFAULT_MODEL, item[0])))
 
@@ -92,8 +94,13 @@ def find_model(name: str) -> Path:
 
 
 def find_language_model(name: str) -> Path:
-    """The file of a language model given by name or by path. Raises BadModel, which lists the installed models."""
-    return _find(name, "language model", shipped_language_models())
+    """The file of a language model given by name, code (de) or path. Raises BadModel, which lists the installed."""
+    return _find(LANGUAGES.get(name, name), "language model", shipped_language_models())
+
+
+def find_detector() -> Path | None:
+    """The file that detects languages, if it is installed."""
+    return next((path for folder in FOLDERS if (path := folder / DETECTOR).is_file()), None)
 
 
 def find_page_model(name: str) -> Path:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 BLANK = 0
+# Letters that Unicode does not decompose, and those that they look like.
+UNDECOMPOSED = dict(zip("đðıłøþæœßĐÐŁØÞÆŒ", "ddilopaosDDLOPAO", strict=True))
 
 
 class Alphabet:
@@ -42,6 +44,11 @@ class Alphabet:
 def normal(text: str) -> str:
     """Text in Unicode's composed form (NFC), so that é is one character however it was typed."""
     return unicodedata.normalize("NFC", text)
+
+
+def bare_letter(character: str) -> str:
+    """The letter without its marks: é -> e, ő -> o, ł -> l, ß -> s; other characters stay as they are."""
+    return UNDECOMPOSED.get(character) or unicodedata.normalize("NFD", character)[0]
 
 
 def steps_needed(labels: Sequence[int]) -> int:

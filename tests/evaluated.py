@@ -18,7 +18,7 @@ class FakeRecognizer:
     def __init__(self, *texts: str) -> None:
         self.texts = iter(texts)
 
-    def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
         images = iter(lines)
         while batch := [*islice(images, 2)]:
             for image in batch:

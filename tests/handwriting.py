@@ -18,7 +18,7 @@ SCANS = [file for file in SAMPLES if "scan" in file.name]
 class Echo:
     """Reads "ab c" in characters ten pixels wide from the left of each line."""
 
-    def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
         for _ in lines:
             characters = tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c"))
             yield Reading("ab c", 0.4, characters, (0.6, 0.7), network=0.4)

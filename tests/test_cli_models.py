@@ -51,4 +51,12 @@ def test_models_tells_of_language_models(shelf: Path, letters: Path) -> None:
     rows = list(map(json.loads, done("models", "--json").stdout.splitlines()))
     assert [(row["name"], row["kind"]) for row in rows] == [("latin", "lines"), ("letters", "language")]
     assert "letters (--lm letters)" in done("models").stdout
+    (shelf / "letters.lm.safetensors").rename(shelf / "german.lm.safetensors")
+    latin = load_model("latin")
+    for named, shown in (("german", "of the detected languages"), ("german,own", "german, own")):
+        latin.facts["lm"] = named
+        save_model(shelf / "latin.safetensors", latin)
+        shown_models = done("models").stdout
+        assert f"the language models {shown}, unless" in shown_models and "german (--lm german or de)" in shown_models
+    (shelf / "german.lm.safetensors").rename(shelf / "letters.lm.safetensors")
     assert " bits per character" in done("lm", "score", letters, "--lm", "letters").stdout

@@ -448,3 +448,13 @@ def test_a_model_names_the_language_it_reads_along_with(
         "--force",
     )
     assert "lm" not in load_model(str(own)).facts
+
+
+def test_the_language_of_a_line_is_detected(tmp_path: Path) -> None:
+    """With the shipped models, by their names or codes, and with those that the model names."""
+    french = SAMPLE / "15-scan.png"
+    rows = [json.loads(row) for row in done("predict", "--json", LINE, french).stdout.splitlines()]
+    assert [row["language"] for row in rows] == ["en", "fr"]
+    named = [json.loads(done("predict", "--json", french, "--lm", lm).stdout) for lm in ("fr,en", "french,english")]
+    assert named[0] == named[1] and "language" not in named[0] and named[0]["text"] == rows[1]["text"]
+    assert done("predict", french, "--lm", "auto").stdout == done("predict", french).stdout == rows[1]["text"] + "\n"

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from documents import letter, of_lines, pen_line
+from documents import letter, line, of_lines, pen_line
 from PIL import Image
 
 from inkread._names import one_line
@@ -135,3 +135,20 @@ def test_odd_file_names_give_valid_xml(form: str, name: str) -> None:
     root = ElementTree.fromstring(FORMATS[form].write(letter(f"folder/{name}")))
     values = [value for element in root.iter() for value in element.attrib.values()]
     assert one_line(name) in "".join([*root.itertext(), *values])
+
+
+def test_each_format_states_the_detected_languages() -> None:
+    german = dataclasses.replace(line("Guten Tag", 20), language="de")
+    norwegian = dataclasses.replace(line("Hei", 140), language="nb")
+    document = of_lines(german, line("123", 80), norwegian)
+    assert (document.language, document.pages[0].language, of_lines().language) == ("de", "de", "")
+    assert of_lines(line("Guten Tag", 20), norwegian).language == ""  # most is not known
+    assert [json.loads(row).get("language") for row in document.to_json_lines().splitlines()] == ["de", None, "nb"]
+    assert "\nlanguage: de\n" in document.to_markdown() and "language:" not in letter().to_markdown()
+    found = {
+        "LANG": ElementTree.fromstring(document.to_alto()),
+        "primaryLanguage": ElementTree.fromstring(document.to_page_xml()),
+        "lang": ElementTree.fromstring(document.to_hocr()),
+    }
+    values = {name: [value for each in root.iter() if (value := each.get(name))] for name, root in found.items()}
+    assert values == {"LANG": ["de", "nb"], "primaryLanguage": ["German", "Norwegian"], "lang": ["de", "nb"]}

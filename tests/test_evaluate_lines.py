@@ -40,7 +40,7 @@ def test_confidences_are_compared_with_what_is_right(tmp_path: Path) -> None:
     """Of two words one is right, of seven characters six; one line is right, and has the higher confidence."""
 
     class Sure:
-        def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]:
+        def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
             for _, (text, confidence) in zip(lines, [("cat", 0.9), ("dock", 0.3)], strict=True):
                 characters = tuple(Character(each, 0.8, 0, 1) for each in text)
                 yield Reading(text, confidence, characters, (0.6,))

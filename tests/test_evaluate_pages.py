@@ -62,7 +62,7 @@ def test_scores_add_up_over_pages() -> None:
 class LineEverywhere:
     """A recogniser that reads "line" in every line."""
 
-    def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
         for _ in lines:
             yield Reading("line", 1.0, ())
 

@@ -18,6 +18,7 @@ pytest.importorskip("ocrmypdf", minversion="17")
 pdfium = pytest.importorskip("pypdfium2")
 pikepdf = pytest.importorskip("pikepdf")
 
+from inkread._languages import LANGUAGES  # noqa: E402
 from inkread.document.elements import Document  # noqa: E402
 from inkread.outputs import ocrmypdf_plugin as plugin  # noqa: E402
 
@@ -131,9 +132,10 @@ def test_language_models_follow_the_languages(caplog: pytest.LogCaptureFixture) 
     both = options()
     both.languages = ["eng", "fra"]
     assert plugin._language_models(both) == "english,french"
-    both.languages = ["deu"]
+    both.languages = ["lat"]
     assert plugin._language_models(both) == "none"
     plugin.check_options(both)
-    assert "inkread has no language model for deu" in caplog.text
+    assert "inkread has no language model for lat" in caplog.text
+    assert set(plugin.LANGUAGE_MODELS.values()) == set(LANGUAGES.values())
     assert plugin._language_models(options(inkread_model="mine.safetensors")) is None
     assert plugin._language_models(options(inkread_lm="mine.arpa")) == "mine.arpa"

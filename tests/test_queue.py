@@ -260,6 +260,7 @@ def test_a_full_disk_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_document_whose_second_output_cannot_be_written_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     both = Outputs(("text", "json"), Path("out"))
+
     def fail(path: Path, data: bytes) -> None:
         if path.name == "b.png.jsonl":
             raise CannotWrite("cannot be written (File too large)", path=path)

@@ -165,7 +165,7 @@ class NoStrokes(Echo):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
         for line in lines:
             if isinstance(line, list):
                 raise self.error

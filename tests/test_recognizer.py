@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from inkread.features.extract import extract
 from inkread.features.image import NormalizedImage, normalize_image
 from inkread.features.render import draw_ink, drawing_scale_and_left
 from inkread.inputs.ink import Stroke
+from inkread.lm.automatic import AutomaticLanguages, Codes, LineLanguages
+from inkread.lm.fusion import LanguageModel
+from inkread.lm.kneser_ney import fit
 from inkread.model import recognizer
 from inkread.model.checkpoint import Model, save_model
 from inkread.model.decoder import Label, read_beam
@@ -316,3 +319,36 @@ assert workers == {1}, workers
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+class Chosen(AutomaticLanguages):
+    """Detects a language that the test says, and remembers what is detected together."""
+
+    def __init__(self, choice: LineLanguages) -> None:
+        self.choice, self.asked = choice, list[int]()
+
+    def choose(self, texts: Sequence[str]) -> list[LineLanguages]:
+        self.asked.append(len(texts))
+        return [self.choice] * len(texts)
+
+    def model(self, codes: Codes) -> LanguageModel:
+        return fit(["abcde", "ace", "bd"] if codes == ("en",) else ["dead", "bead"], 2)
+
+
+def test_detected_languages_choose_the_language_model() -> None:
+    model, pictures = untrained(CONFIGS["conv"]), [picture(width, width) for width in (300, 200, 500)]
+    texts: dict[Codes, list[str]] = {codes: [] for codes in (("en",), ("fr",), ())}
+    for codes in texts:
+        languages = Chosen(LineLanguages(codes, "xx"))
+        reader = Recognizer(model, language=languages)
+        alone, together = list(reader.read_many(pictures)), list(reader.read_many(pictures, one_page=True))
+        assert all(same(*pair) for pair in zip(alone, together, strict=True))
+        assert languages.asked == [1, 1, 1, 3]  # each line for itself; then those of a page together
+        assert {reading.language for reading in (*alone, *together)} == {"xx"}
+        texts[codes] = [reading.text for reading in alone]
+        if codes:
+            fixed = Recognizer(model, language=languages.model(codes))
+            assert texts[codes] == [reading.text for reading in fixed.read_many(pictures)]
+            assert fixed.read(pictures[0]).language == ""
+    assert texts[()] == [Recognizer(model, "greedy").read(grey).text for grey in pictures]  # no language is known
+    assert texts[("en",)] != texts[("fr",)]

@@ -405,7 +405,7 @@ XOPP = """<xournal><page width="300" height="200"><layer>
 class Spread:
     """Reads "ab c" over the whole length of each line of strokes."""
 
-    def read_many(self, lines: Iterable[Any]) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Any], /, *, one_page: bool = False) -> Iterator[Reading]:
         for strokes in lines:
             x = np.concatenate(list(strokes))[:, 0]
             edges = np.linspace(x.min(), x.max(), 5).tolist()

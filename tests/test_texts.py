@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inkread.synth.texts import CHARACTERS, LANGUAGES, LONGEST, LineText, Texts, base_of, with_rare_letters
+from inkread.alphabet import bare_letter
+from inkread.synth.texts import CHARACTERS, LANGUAGES, LONGEST, LineText, Texts, with_rare_letters
 
 
 @pytest.fixture
@@ -48,13 +49,13 @@ def test_crossed_out_words_are_not_in_the_text(texts: Texts) -> None:
 
 
 def test_rare_letters_replace_letters_of_their_shape() -> None:
-    assert [base_of(letter) for letter in "őŁøßÆtž5,"] == [*"oLosAtz5,"]
+    assert [bare_letter(letter) for letter in "őŁøßÆtž5,"] == [*"oLosAtz5,"]
     text = "Nine quick foxes jumped; 12 tired dogs slept."
     changed = [with_rare_letters(text, np.random.default_rng(seed)) for seed in range(400)]
     plain = [line for line in changed if len(line) == len(text)]  # without an added sign
     assert 200 < len(plain) < 350
     for line in plain:
-        assert "".join(map(base_of, line)) == text
+        assert "".join(map(bare_letter, line)) == text
     assert {*"őșțěłøßđůñ"} <= set("".join(changed)) <= CHARACTERS
 
 

@@ -58,16 +58,28 @@ lm_argument = click.option(
     help="Leave out n-grams if this lowers the log-probability of the whole text by less.",
 )
 @click.option(
+    "--words",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Words of the language that the texts may lack, one per line; for n-grams.",
+)
+@click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the network, e.g. cell=lstm."
 )
 def lm_train(
-    texts: tuple[Path, ...], out: Path, kind: str, order: int, prune: float, settings: tuple[str, ...]
+    texts: tuple[Path, ...],
+    out: Path,
+    kind: str,
+    order: int,
+    prune: float,
+    words: Path | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Train a language model on text files.
 
     Each line of text should be as long as a line of handwriting. Longer lines, such as paragraphs, are cut between
-    words. An n-gram model also stores the words of the text: when decoding, a word is one of them with probability 0.7.
-    NAME.arpa does not store them.
+    words. An n-gram model also stores the 60,000 most frequent words of the text, and those of --words: when decoding,
+    a word is one of them with probability 0.7. NAME.arpa does not store them.
 
     The settings of a recurrent network are pieces (byte-pair pieces besides the characters), embedding, cell (gru,
     lstm, elman), activation, layers, hidden, dropout, minutes, epochs, batch, truncate, learning_rate, clip and seed.
@@ -76,9 +88,10 @@ def lm_train(
     Examples:
       inkread lm train letters.txt --out letters.lm.safetensors
       inkread lm train books/*.txt --order 8 --prune 4 --out books.arpa
+      inkread lm train brev.txt --words ord.txt --out brev.lm.safetensors
       inkread lm train letters.txt --kind rnn --set pieces=500 --set minutes=30 --out letters-rnn.lm.safetensors
     """
-    from inkread.lm.text import lines_of, read_text
+    from inkread.lm.text import lines_of, read_text, read_words
 
     _check_options(out, kind, settings)
     check_writable(out)
@@ -102,7 +115,7 @@ def lm_train(
         from inkread.lm.files import save_language_model
         from inkread.lm.kneser_ney import fit
 
-        ngrams = fit(lines, order, prune)
+        ngrams = fit(lines, order, prune, read_words(words) if words else ())
         ngrams.facts = facts
         save_language_model(out, ngrams)
     note(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB from {facts['characters']:,} characters")
@@ -116,7 +129,7 @@ def _check_options(out: Path, kind: str, settings: tuple[str, ...]) -> None:
         raise click.UsageError(f"--out {out}: must end in {LANGUAGE_SUFFIX}{' or .arpa' * (kind == 'ngram')}")
     if settings and kind == "ngram":
         raise click.UsageError("--set is for a recurrent network: add --kind rnn")
-    if kind == "rnn" and (given := [f"--{name}" for name in ("order", "prune") if is_given(name)]):
+    if kind == "rnn" and (given := [f"--{name}" for name in ("order", "prune", "words") if is_given(name)]):
         raise click.UsageError(f"{' and '.join(given)}: only for n-grams; leave out, or leave --kind rnn out")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from inkread._languages import CODES
 from inkread.cli.display import print_line
 from inkread.cli.options import json_option
 from inkread.config import DEFAULT_MODEL
@@ -55,11 +56,16 @@ def command(as_json: bool) -> None:
 
 def _print_model(row: dict[str, Any]) -> None:
     """Print what `inkread models` shows of one model."""
-    note = " (default)" if row["name"] == DEFAULT_MODEL else f" (--lm {row['name']})" * (row["kind"] == "language")
+    note = " (default)" if row["name"] == DEFAULT_MODEL else ""
+    if row["kind"] == "language":
+        code = CODES.get(row["name"])
+        note = f" (--lm {row['name']}{f' or {code}' if code else ''})"
     print_line(f"{row['name']}{note}")
     print_line(f"  reads     {row.get('reads', 'not stated')}")
     if "lm" in row:
-        print_line(f"  with      the language models {row['lm'].replace(',', ', ')}, unless --lm says otherwise")
+        detected = CODES.keys() >= {*row["lm"].split(",")}
+        named = "of the detected languages" if detected else row["lm"].replace(",", ", ")
+        print_line(f"  with      the language models {named}, unless --lm says otherwise")
     print_line(f"  licence   {row.get('licence', 'not stated')}")
     print_line(f"  size      {row['megabytes']} MB, {row['file']}")
     for measured in row.get("errors", []):

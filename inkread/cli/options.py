@@ -33,8 +33,8 @@ _decoder_option = click.option(
 _lm_option = click.option(
     "--lm",
     metavar="NAME,...|FILE",
-    help="Language models for decoding: names such as english,french, files, or none. By default those that the model "
-    "names.",
+    help="Language models for decoding: names or codes such as german,fr, files, auto or none. By default auto: the "
+    "language of each line is detected.",
 )
 _words_option = click.option(
     "--words",

@@ -51,6 +51,8 @@ def _add_page(layout: Element, page: Page) -> None:
 
 def _add_line(block: Element, line_id: str, line: Line, page: Page) -> None:
     attributes = {"ID": line_id, **_position(bounding_box([line.polygon], page))}
+    if line.language:
+        attributes["LANG"] = line.language
     if line.baseline:
         attributes["BASELINE"] = format_points(line.baseline, page, " ")
     element = SubElement(block, "TextLine", attributes)

@@ -7,6 +7,8 @@ probability that a character, a whole word or a whole line was read without an e
 text has the confidence 1.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 Points = tuple[tuple[float, float], ...]  # (x, y) of each point
@@ -45,7 +47,7 @@ class Line:
     """A line of writing. `characters` has all characters, spaces included; `words` has none of the spaces.
 
     `polygon` is the outline around the ink. `baseline` runs along the feet of the letters in the direction of
-    reading; it is empty for a single line.
+    reading; it is empty for a single line. `language` is the code of its language, such as "de", if it was detected.
     """
 
     text: str
@@ -54,6 +56,15 @@ class Line:
     characters: tuple[Character, ...]
     polygon: Points = ()
     baseline: Points = ()
+    language: str = ""
+
+
+def most_written(lines: Iterable[Line]) -> str:
+    """The language of most characters, or "" if that of most lines is not known."""
+    characters: Counter[str] = Counter()
+    for line in lines:
+        characters[line.language] += len(line.text)
+    return max(characters, key=characters.__getitem__, default="")
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,11 @@ class Page:
         return tuple(line for paragraph in self.paragraphs for line in paragraph.lines)
 
     @property
+    def language(self) -> str:
+        """The code of the language in which most was read, or "" if none was detected."""
+        return most_written(self.lines)
+
+    @property
     def text(self) -> str:
         """The text of each line on a line of its own, with a blank line between paragraphs."""
         return "\n\n".join(paragraph.text for paragraph in self.paragraphs)
@@ -119,6 +135,11 @@ class Document:
     name: str
     pages: tuple[Page, ...]
     model: str = ""
+
+    @property
+    def language(self) -> str:
+        """The code of the language in which most was read, or "" if none was detected."""
+        return most_written(line for page in self.pages for line in page.lines)
 
     @property
     def text(self) -> str:

@@ -60,7 +60,8 @@ def _add_page(body: Element, document: Document, page: Page) -> None:
 def _add_line(paragraph: Element, line: Line, page: Page) -> None:
     box = bounding_box([line.polygon], page)
     title = _bbox(box) + (f"; textangle {page.rotation}" if page.rotation else _baseline(line, box))
-    element = SubElement(paragraph, "span", {"class": "ocr_line", "title": title})
+    language = {"lang": line.language} if line.language else {}
+    element = SubElement(paragraph, "span", {"class": "ocr_line", "title": title, **language})
     for word in line.words:
         _add_word(element, word, page)
 

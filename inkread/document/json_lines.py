@@ -31,6 +31,7 @@ def to_dict(name: str, page: int, line: Line, paragraph: int | None = None, rota
         "page": page,
         "text": line.text,
         "confidence": round(line.confidence, 4),
+        **({"language": line.language} if line.language else {}),
         **position,
         "characters": [
             {

@@ -43,12 +43,14 @@ def write(document: Document, link: str | None = None) -> str:
 
 
 def _front_matter(document: Document) -> str:
-    """Source, date, model and mean confidence of the words; texts are quoted as in JSON, which YAML includes."""
+    """Source, date, model, language, mean confidence of words; texts are quoted as in JSON, which YAML includes."""
     words = [word for page in document.pages for line in page.lines for word in line.words]
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     rows = [f"source: {_quoted(Path(document.name).name)}", f"date: {now}"]
     if document.model:
         rows.append(f"model: {_quoted(document.model)}")
+    if document.language:
+        rows.append(f"language: {document.language}")
     if words:
         rows.append(f"confidence: {fmean(word.confidence for word in words):.3f}")
     return "\n".join(["---", *rows, "---", ""])

@@ -8,11 +8,13 @@ import datetime
 from xml.etree.ElementTree import Element, SubElement
 
 from inkread import __version__
+from inkread._languages import LANGUAGES
 from inkread.document._xml import add_text, bounding_box, file_name, format_points, require_pages, serialize
 from inkread.document.elements import Document, Line, Page, Paragraph, Points
 from inkread.errors import BadInput
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
+LANGUAGE_NAMES = {code: name.capitalize() for code, name in LANGUAGES.items()}  # as the schema has them
 SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 
 
@@ -60,6 +62,8 @@ def _add_region(element: Element, region_id: str, paragraph: Paragraph, page: Pa
 
 def _add_line(region: Element, line_id: str, line: Line, page: Page) -> None:
     element = SubElement(region, "TextLine", id=line_id)
+    if line.language in LANGUAGE_NAMES:
+        element.set("primaryLanguage", LANGUAGE_NAMES[line.language])
     _add_points(element, "Coords", line.polygon, page)
     if line.baseline:
         _add_points(element, "Baseline", line.baseline, page)

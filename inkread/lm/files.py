@@ -1,5 +1,7 @@
 """Load and save n-gram language models: NAME.lm.safetensors, or an ARPA file. All of it works without torch."""
 
+import math
+import zlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +21,10 @@ from inkread.errors import BadModel, shown
 from inkread.lm.arpa import read_arpa, to_arpa
 from inkread.lm.fusion import LanguageModel, Mixture
 from inkread.lm.lexicon import with_learned_words
-from inkread.lm.ngram import NgramModel
+from inkread.lm.ngram import IMPOSSIBLE, NgramModel
 
-LANGUAGE_FORMAT = "inkread language model 1"
+LANGUAGE_FORMAT = "inkread language model 2"
+MAX_WORDS = 50_000_000  # bytes of the words of a model, decompressed
 MAX_WEIGHT = 5  # of the weight and the absolute bonus in a file; see Fusion
 
 
@@ -49,7 +52,7 @@ def load_language_model(name: str) -> NgramModel:
     found = (description.get("format"), description.get("kind"))
     if found != (LANGUAGE_FORMAT, "ngram"):
         what = shown(found[1] if found[0] == LANGUAGE_FORMAT else found[0])
-        hint = "use one that `inkread lm train` has written"
+        hint = "use one that this version of `inkread lm train` has written"
         raise BadModel(f"not an n-gram language model, but {what}", path=path, hint=hint)
     check_facts(path, description)
     try:
@@ -63,18 +66,37 @@ def _as_model(description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> N
     numbers = type(weight) in (int, float) and type(bonus) in (int, float)
     if not numbers or not 0 <= weight <= MAX_WEIGHT >= abs(bonus):
         raise ValueError(f"weight={weight} and bonus={bonus} are not numbers up to {MAX_WEIGHT}")
+    children = arrays["children"]
+    log_p = _from_bytes(arrays["log_p"], description["log_p"])
+    log_p[1:2] = IMPOSSIBLE  # START
     return NgramModel(
         description["tokens"],
         description["order"],
         arrays["token"],
-        arrays["children"],
-        arrays["log_p"],
-        _all_backoffs(arrays["children"], arrays["backoff"]),
+        children,
+        log_p,
+        _all_backoffs(children, _from_bytes(arrays["backoff"], description["backoff"])),
         weight,
         bonus,
         description["facts"],
-        _word_counts(arrays["words"], arrays["counts"]),
+        *_word_counts(arrays["words"], arrays["counts"]),
     )
+
+
+def _to_bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """Numbers as one byte each, on a grid of 256 equal steps: the bytes, and the lowest number and the step."""
+    lowest = float(values.min(initial=0.0))
+    step = (float(values.max(initial=0.0)) - lowest) / 255 or 1.0
+    return np.rint((values - lowest) / step).astype(np.uint8), (lowest, step)
+
+
+def _from_bytes(codes: NDArray[Any], grid: Any) -> NDArray[np.float32]:
+    """The numbers that `_to_bytes` has rounded. Raises ValueError for a grid that is not two finite numbers."""
+    lowest, step = map(float, grid)
+    if codes.dtype != np.uint8 or not (math.isfinite(lowest) and math.isfinite(step)):
+        raise ValueError("its probabilities are not bytes on a grid")
+    found: NDArray[np.float32] = (lowest + step * np.arange(256)).astype(np.float32)[codes]
+    return found
 
 
 def _all_backoffs(children: NDArray[Any], backoff: NDArray[Any]) -> NDArray[Any]:
@@ -87,14 +109,30 @@ def _all_backoffs(children: NDArray[Any], backoff: NDArray[Any]) -> NDArray[Any]
     return of_all
 
 
-def _word_counts(words: NDArray[Any], counts: NDArray[Any]) -> dict[str, int]:
-    """The words of the training text, stored one per line in UTF-8, and how often each occurs."""
-    if words.dtype != np.uint8 or not np.issubdtype(counts.dtype, np.unsignedinteger) or not counts.all():
+def _word_counts(words: NDArray[Any], counts: NDArray[Any]) -> tuple[list[str], list[int]]:
+    """The words of the training text, one per line in UTF-8, and how often each occurs; both are compressed."""
+    if words.dtype != np.uint8 or counts.dtype != np.uint8:
         raise ValueError("its words or their counts are of the wrong type")
-    known = dict(zip(words.tobytes().decode().splitlines(), counts.tolist(), strict=True))
-    if "" in known:
-        raise ValueError("a word is empty")
-    return known
+    found, numbers = _decompress(words).decode().splitlines(), np.frombuffer(_decompress(counts), "<u4")
+    if len(found) != len(numbers) or not all(found) or not numbers.all():
+        raise ValueError("a word is empty, or has no count")
+    return found, numbers.tolist()
+
+
+def _compress(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(zlib.compress(data, 9), np.uint8).copy()
+
+
+def _decompress(data: NDArray[np.uint8]) -> bytes:
+    """Raises ValueError for what is not compressed, or larger than MAX_WORDS."""
+    decompress = zlib.decompressobj()
+    try:
+        found = decompress.decompress(data.tobytes(), MAX_WORDS)
+    except zlib.error as error:
+        raise ValueError(f"its words are damaged: {error}") from error
+    if not decompress.eof:
+        raise ValueError("its words are incomplete or too many")
+    return found
 
 
 def save_language_model(path: Path, model: NgramModel) -> None:
@@ -111,8 +149,11 @@ def save_language_model(path: Path, model: NgramModel) -> None:
         "bonus": model.bonus,
         "facts": model.facts,
     }
-    arrays = {"token": model.token, "children": model.children, "log_p": model.log_p}
-    arrays["backoff"] = model.backoff[model.children > 0]  # the others are 0
-    arrays["words"] = np.frombuffer("\n".join(model.words).encode(), np.uint8).copy()
-    arrays["counts"] = np.array([*model.words.values()], np.uint32)
+    arrays = {"token": model.token, "children": model.children}
+    log_p = model.log_p.copy()
+    log_p[:2] = 0  # of the root and of START, which is never predicted: they would make the steps of the grid larger
+    arrays["log_p"], description["log_p"] = _to_bytes(log_p)
+    arrays["backoff"], description["backoff"] = _to_bytes(model.backoff[model.children > 0])  # the others are 0
+    arrays["words"] = _compress("\n".join(model.words).encode())
+    arrays["counts"] = _compress(np.array(model.word_counts, "<u4").tobytes())
     write_arrays(path, arrays, description)

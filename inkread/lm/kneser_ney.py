@@ -24,6 +24,7 @@ Counts = tuple[Keys, NDArray[np.int64]]  # the n-grams of one length, sorted, an
 # How the start and the end of a line are marked while counting: non-characters of Unicode, which no text contains.
 LINE_START, LINE_END = "\U0010fffe", "\U0010ffff"
 KEY_BITS = 64
+MOST_WORDS = 60_000  # of the text that are kept; each start of the program has to sort them
 # Discounts of a count of 0, 1, 2, and 3 or more, where the text is too short to estimate them.
 DEFAULT_DISCOUNTS = (0.0, 0.5, 1.0, 1.5)
 
@@ -38,11 +39,12 @@ class _Level:
     loss: NDArray[np.float64]  # nats by which log p of the whole text falls if the n-gram is left out
 
 
-def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
+def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0, words: Iterable[str] = ()) -> NgramModel:
     """Estimate a model from lines of text.
 
     order: characters in the longest n-gram; fewer if all lines are shorter. prune: leave out an n-gram if this lowers
-    the log-probability of the whole text by less than so many nats (Seymore and Rosenfeld 1996). All words are kept.
+    the log-probability of the whole text by less than so many nats (Seymore and Rosenfeld 1996). words: words of the
+    language that the text may lack. The MOST_WORDS most frequent words of the text are kept with their counts.
     Raises BadInput if there is no text, BadConfig if the order is too high for the alphabet.
     """
     if not prune >= 0:
@@ -63,7 +65,15 @@ def fit(lines: Iterable[str], order: int = 7, prune: float = 0.0) -> NgramModel:
     _prune(levels, prune, bits)
     for n in range(1, len(levels)):
         _set_backoffs(levels, n, bits)
-    return _as_model(tokens, levels, bits, Counter(WORD.findall(text)))
+    return _as_model(tokens, levels, bits, _lexicon(text, words))
+
+
+def _lexicon(text: str, others: Iterable[str]) -> dict[str, int]:
+    """The most frequent words of a text, sorted, with their counts, and other words as if each occurred once."""
+    found = dict(Counter(WORD.findall(text)).most_common(MOST_WORDS))
+    small = {word.lower() for word in found}  # "oslo" is not added where the text has "Oslo"
+    found |= {word: 1 for word in map(normal, others) if word.lower() not in small}
+    return dict(sorted(found.items()))
 
 
 def _without_marks(line: str) -> str:
@@ -206,5 +216,6 @@ def _as_model(tokens: Sequence[str], levels: list[_Level], bits: int, words: Map
         smallest_type(np.concatenate(children)),
         np.concatenate([[0.0], *(level.log_p for level in levels)]).astype(np.float32),
         np.concatenate([[0.0], *(level.backoff for level in levels)]).astype(np.float32),
-        words=words,
+        words=[*words],
+        word_counts=[*words.values()],
     )

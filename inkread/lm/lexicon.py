@@ -2,7 +2,9 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import islice
+from operator import lt
 from typing import Any
 
 import numpy as np
@@ -31,12 +33,13 @@ class WithWords:
     A state is (the model's state, the words that begin like this one or None, the probability that it is one of them).
     """
 
-    def __init__(self, model: LanguageModel, words: Mapping[str, float], share: float) -> None:
+    def __init__(self, model: LanguageModel, words: Sequence[str], weights: Sequence[float], share: float) -> None:
         self.model, self.weight, self.bonus, self.tokens = model, model.weight, model.bonus, model.tokens
-        weights = _by_spelling(words, model)
-        self.words = sorted(weights)  # so that words with a common beginning are neighbours
+        self.words, weights = _by_spelling(
+            words, weights, model
+        )  # sorted: those with a common beginning are neighbours
         # the sum of the weights of all words before each word
-        self.below = [0.0, *np.cumsum([*map(weights.__getitem__, self.words)]).tolist()]
+        self.below = [0.0, *np.cumsum(weights).tolist()]
         self.share = share
         self.all: WordRange = (0, len(self.words), "", 0.0)
         self._longer: dict[str, tuple[float, WordRange | None]] = {}  # see _continue; filled when first needed
@@ -94,22 +97,25 @@ class WithWords:
         return found
 
 
-def _by_spelling(words: Mapping[str, float], model: LanguageModel) -> dict[str, float]:
-    """The weights of words that are written with the model's tokens, as chr(token). Those with one spelling add up.
+def _by_spelling(
+    words: Sequence[str], weights: Sequence[float], model: LanguageModel
+) -> tuple[list[str], Sequence[float]]:
+    """The words as they are written with the model's tokens, as chr(token), sorted, and their weights.
 
-    All words are translated at once, as there are tens of thousands of them, and each start of the program waits.
+    The weights of words with the same spelling add up. All words are translated at once, as there are tens of thousands
+    of them, and each start of the program waits. Those of a model file are sorted already.
     """
     text = SEPARATOR.join(words)
     characters = {*text} - {SEPARATOR}
     tokens = np.full(max(map(ord, characters), default=0) + 1, ord(BETWEEN), np.uint32)
     tokens[[*map(ord, characters)]] = [*map(model.code, characters)]
     spelt = tokens[np.frombuffer(text.encode("utf-32-le"), np.uint32)].tobytes().decode("utf-32-le").split(BETWEEN)
-    weights = dict(zip(spelt, words.values(), strict=True))
-    if len(weights) < len(words):  # some have the same spelling
-        weights = defaultdict(float)
-        for word, weight in zip(spelt, words.values(), strict=True):
-            weights[word] += weight
-    return weights
+    if all(map(lt, spelt, islice(spelt, 1, None))):
+        return spelt, weights
+    total: defaultdict[str, float] = defaultdict(float)
+    for word, weight in zip(spelt, weights, strict=True):
+        total[word] += weight
+    return sorted(total), [total[word] for word in sorted(total)]
 
 
 def with_learned_words(model: NgramModel) -> LanguageModel:
@@ -118,12 +124,14 @@ def with_learned_words(model: NgramModel) -> LanguageModel:
     The weight of a word is the square root of its count. This favours rare words; the n-grams already know frequent
     ones well. Chosen on development lines.
     """
-    words = dict(zip(model.words, np.sqrt([*model.words.values()]).tolist(), strict=True))
-    return WithWords(model, words, LEARNED_SHARE) if words else model
+    if not len(model.words):
+        return model
+    return WithWords(model, model.words, np.sqrt(model.word_counts).tolist(), LEARNED_SHARE)
 
 
 def with_user_words(model: LanguageModel, words: Iterable[str]) -> LanguageModel:
     """A model combined with words of the user, all with the same weight. Of a mixture, each model is combined."""
     if isinstance(model, Mixture):
         return Mixture([with_user_words(each, words) for each in model.models])
-    return WithWords(model, dict.fromkeys(map(normal, words), 1.0), USER_SHARE)
+    own = list(dict.fromkeys(map(normal, words)))
+    return WithWords(model, own, [1.0] * len(own), USER_SHARE)

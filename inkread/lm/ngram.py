@@ -6,7 +6,6 @@ fast-ctc-decode has no language model and no wheel for Windows.
 """
 
 import math
-import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inkread.alphabet import normal
+from inkread.alphabet import bare_letter, normal
 from inkread.lm.text import LOOK_ALIKES
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"  # tokens 0, 1 and 2: start and end of a line, any other character
@@ -50,18 +49,21 @@ class NgramModel:
         weight: float = DEFAULT_WEIGHT,
         bonus: float = DEFAULT_BONUS,
         facts: dict[str, Any] | None = None,  # what its model card says
-        words: Mapping[str, int] | None = None,  # the words of its training text, with their counts; for the lexicon
+        words: Sequence[str] = (),  # those of its training text, sorted; for the lexicon
+        word_counts: Sequence[int] = (),  # how often each of them occurs
     ) -> None:
         check_tokens(tokens)
         _check_arrays(len(tokens), token, children, log_p, backoff)
-        first = 1 + np.concatenate([[0], np.cumsum(children, dtype=np.int64)])  # (N + 1,) the first child of each node
+        first = np.concatenate(
+            [[1], 1 + np.cumsum(children, dtype=np.int32)], dtype=np.int32
+        )  # (N + 1,) first children
         _check_levels(order, first)
         _check_siblings(token, children, first)
         _check_range(order, log_p, backoff)
         self.tokens, self.order = tuple(tokens), order
         self.token, self.children, self.log_p, self.backoff = token, children, log_p, backoff
         self.weight, self.bonus = weight, bonus
-        self.facts, self.words = facts or {}, words or {}
+        self.facts, self.words, self.word_counts = facts or {}, words, word_counts
         self.start = 1  # the state at the start of a line: the node of START
         self.first_child = first
         self._code = {character: code for code, character in enumerate(self.tokens)}
@@ -157,8 +159,7 @@ class NgramModel:
 
 def code_of(character: str, codes: Mapping[str, int]) -> int:
     """The code of a character, or of its look-alike ("—" -> "-"), or without accent ("É" -> "E"), or of UNKNOWN."""
-    bare = unicodedata.normalize("NFD", character)[0]
-    for form in (character, character.translate(LOOK_ALIKES), bare):
+    for form in (character, character.translate(LOOK_ALIKES), bare_letter(character)):
         if form in codes:
             return codes[form]
     return codes[UNKNOWN]
@@ -217,7 +218,7 @@ def _check_arrays(
         raise ValueError("its n-grams do not fit its tokens")
 
 
-def _check_levels(order: int, first: NDArray[np.int64]) -> None:
+def _check_levels(order: int, first: NDArray[np.int32]) -> None:
     """Raise ValueError unless the children of each level are the next level, and the last level has none."""
     nodes, end, levels = len(first) - 1, 1, 0  # `end` is the end of a level
     while end < first[end] <= nodes:
@@ -226,7 +227,7 @@ def _check_levels(order: int, first: NDArray[np.int64]) -> None:
         raise ValueError(f"its n-grams do not form {order!r} levels")
 
 
-def _check_siblings(token: NDArray[Any], children: NDArray[Any], first: NDArray[np.int64]) -> None:
+def _check_siblings(token: NDArray[Any], children: NDArray[Any], first: NDArray[np.int32]) -> None:
     """Raise ValueError unless the children of each node are sorted by their tokens, without repetition."""
     rises = token[1:] > token[:-1]
     rises[first[:-1][children > 0] - 1] = True  # from the last child of one node to the first child of the next

@@ -1,27 +1,36 @@
 """From a line, an image or pen strokes, to its text: preprocessing, features, network, decoder, positions."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from itertools import groupby, islice
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inkread._files import content_hash
-from inkread._model_files import describe_model, find_language_model, find_model
+from inkread._languages import CODES
+from inkread._model_files import (
+    describe_model,
+    find_detector,
+    find_language_model,
+    find_model,
+    shipped_language_models,
+)
 from inkread._threads import available_cpus
-from inkread.config import DEFAULT_MODEL, NO_LM, STROKE_MODEL
+from inkread.config import AUTO_LM, DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.document.elements import Character
 from inkread.errors import BadInput, BadModel
 from inkread.features.extract import NormalizedLine, Writing, columns_of, extract, normalize, source_x
 from inkread.features.image import NormalizedImage
 from inkread.features.ink import NormalizedInk
+from inkread.lm.automatic import AutomaticLanguages, Codes, LineLanguages
 from inkread.lm.files import load_language_models
 from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
@@ -50,7 +59,7 @@ class Reading:
     `confidence` is the probability, from 0 to 1, that the line has no error; 0 if nothing was read. `words` has the
     probability of each word; where it is empty, nothing more is known of the words than of the line. `network` is the
     mean probability that the network alone gives the characters: what has no letters has a low one, also where the
-    language model sees words.
+    language model sees words. `language` is the code of the line's language, such as "de", if it was detected.
     """
 
     text: str
@@ -58,11 +67,13 @@ class Reading:
     characters: tuple[Character, ...]
     words: tuple[float, ...] = ()
     network: float = 1.0
+    language: str = ""
 
 
 class Recognizer:
     """Reads lines with one model. With a language model, the decoder is always the beam search.
 
+    `language` is the language model, or what chooses one for each line; a line in another language is decoded greedily.
     A model for images also reads pen strokes: it draws them first. `engine`, `device` and `lines`, the number of lines
     to expect, are those of `make_engine`.
     """
@@ -71,15 +82,19 @@ class Recognizer:
         self,
         model: Model,
         decoder: Decoder | None = None,
-        language: LanguageModel | None = None,
+        language: LanguageModel | AutomaticLanguages | None = None,
         engine: EngineName = "auto",
         device: str = "auto",
         lines: int = 0,
     ) -> None:
         self.model = model
         self.decoder: Decoder = "beam" if language else decoder or "greedy"
-        self.scorer = Fusion(language, model.alphabet) if language else None
-        self.calibration = Calibration.of_model(model.facts, self.decoder)
+        self.languages = language if isinstance(language, AutomaticLanguages) else None
+        self.scorer = None
+        if language and not isinstance(language, AutomaticLanguages):
+            self.scorer = Fusion(language, model.alphabet)
+        self.scorers: dict[Codes, Fusion] = {}  # of the detected languages
+        self.calibrations = {decoder: Calibration.of_model(model.facts, decoder) for decoder in get_args(Decoder)}
         self.engine = make_engine(model, engine, device, lines)
         log.debug("%s: %s", model.name, self.engine.name)
         self.pool = ThreadPoolExecutor(available_cpus(), initializer=self.engine.start_thread)
@@ -97,17 +112,20 @@ class Recognizer:
     ) -> "Recognizer":
         """The recogniser with the model of that name or path.
 
-        lm: the language models to decode with, names or paths separated by commas, or "none"; by default those that the
-        model file names. words: words of the user that may always be read. The greedy decoder, which is the default
-        without a language model, uses neither. Raises BadModel, BadInput for words without a language model, and
-        BadConfig for an engine or device that is not available.
+        lm: the language models to decode with, names or paths separated by commas; "auto" for those of the languages
+        that are detected, or "none". The default is "auto" if the model file names language models. words: words of the
+        user that may always be read. The greedy decoder, which is the default without a language model, uses neither.
+        Raises BadModel, BadInput for words without a language model, and BadConfig for an engine or device that is not
+        available.
         """
         model = load_model(name)
-        named = model.facts.get("lm", NO_LM) if lm is None else lm
+        named = lm or default_languages(model.facts)
         if decoder == "greedy" or named == NO_LM:
             if words:
                 raise BadInput("names no language model, which your own words need", path=name, hint="add --lm english")
             return cls(model, decoder, None, engine, device, lines)
+        if named == AUTO_LM:
+            return cls(model, decoder, AutomaticLanguages(words), engine, device, lines)
         language = load_language_models(named)
         language = with_user_words(language, words) if words else language
         return cls(model, decoder, language, engine, device, lines)
@@ -119,11 +137,12 @@ class Recognizer:
         """
         return next(self.read_many([line]))
 
-    def read_many(self, lines: Iterable[Writing], chunk: int = CHUNK) -> Iterator[Reading]:
+    def read_many(self, lines: Iterable[Writing], chunk: int = CHUNK, one_page: bool = False) -> Iterator[Reading]:
         """Read many lines. The readings come in the order of the lines.
 
         The lines are taken in chunks. Each core reads lines of the chunk in one thread. Meanwhile another thread takes
-        the next chunk from `lines` and normalises its lines.
+        the next chunk from `lines` and normalises its lines. one_page: the languages of lines in a chunk are detected
+        together, and not those of each line for itself.
         """
         lines = iter(lines)
         # Images are normalised in parallel, as Pillow and numpy release Python's global lock. Strokes gain nothing.
@@ -138,27 +157,51 @@ class Recognizer:
         with ThreadPoolExecutor(1) as ahead:
             while taken:
                 following = ahead.submit(prepare)
-                yield from self._read_chunk(taken, normalized)
+                yield from self._read_chunk(taken, normalized, one_page)
                 taken, normalized = following.result()
 
-    def _read_chunk(self, chunk: list[Writing], lines: list[NormalizedLine]) -> Iterator[Reading]:
+    def _read_chunk(self, chunk: list[Writing], lines: list[NormalizedLine], one_page: bool) -> Iterator[Reading]:
         """Read lines in batches of similar width, the widest first. The readings come in the order of the lines."""
         order = sorted(range(len(lines)), key=lambda index: -columns_of(lines[index]).shape[1])
         size = self.engine.batch
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         each = self.pool.map if len(batches) > 1 else map
+        if one_page and self.languages:
+            found = each(partial(self._scores_of, lines), batches)
+            scores = {index: log_probs for of_batch in found for index, log_probs in of_batch.items()}
+            languages = self.languages.choose([self._greedy_text(scores[index]) for index in range(len(lines))])
+            read = each(partial(self._decode_batch, chunk, lines, scores, languages), batches)
+        else:
+            read = each(partial(self._read_batch, chunk, lines), batches)
         readings: dict[int, Reading] = {}
-        for read in each(partial(self._read_batch, chunk, lines), batches):
-            readings |= read
+        for of_batch in read:
+            readings |= of_batch
         return (readings[index] for index in range(len(chunk)))
 
     def _read_batch(self, chunk: list[Writing], lines: list[NormalizedLine], members: list[int]) -> dict[int, Reading]:
-        """The readings of one batch, by the index of the line."""
-        scores = self.scores([columns_of(lines[index]) for index in members])
-        return {
-            index: self._decode(log_probs, lines[index], _extent(chunk[index]))
-            for index, log_probs in zip(members, scores, strict=True)
-        }
+        """The readings of one batch, by the index of the line; the language of each line is detected for itself."""
+        scores = self._scores_of(lines, members)
+        languages = {index: self.detect(log_probs) for index, log_probs in scores.items()}
+        return self._decode_batch(chunk, lines, scores, languages, members)
+
+    def _scores_of(self, lines: list[NormalizedLine], members: list[int]) -> dict[int, NDArray[np.float32]]:
+        """The log-probabilities (T, C) of the lines of one batch, by the index of the line."""
+        return dict(zip(members, self.scores([columns_of(lines[index]) for index in members]), strict=True))
+
+    def _decode_batch(
+        self,
+        chunk: list[Writing],
+        lines: list[NormalizedLine],
+        scores: Mapping[int, NDArray[np.float32]],
+        languages: Sequence[LineLanguages] | Mapping[int, LineLanguages],
+        members: list[int],
+    ) -> dict[int, Reading]:
+        readings: dict[int, Reading] = {}
+        for index in members:
+            labels, candidates = self.decode(scores[index], languages[index].models)
+            extent, language = _extent(chunk[index]), languages[index].stated
+            readings[index] = self._reading(labels, candidates, lines[index], extent, language)
+        return readings
 
     def read_with_alternatives(self, line: Writing, most: int = 5) -> tuple[Reading, list[list[str]]]:
         """Read one line, with other readings of each of its words, `most` at most, the likeliest first.
@@ -167,8 +210,9 @@ class Recognizer:
         """
         normalized = self._normalize(line)
         (log_probs,) = self.scores([columns_of(normalized)])
-        labels, candidates = self.decode(log_probs)
-        reading = self._reading(labels, candidates, normalized, _extent(line))
+        languages = self.detect(log_probs)
+        labels, candidates = self.decode(log_probs, languages.models)
+        reading = self._reading(labels, candidates, normalized, _extent(line), languages.stated)
         words = word_spans(reading.text)
         others = alternatives(candidates, words, most) if candidates else [[] for _ in words]
         return reading, [[self.model.alphabet.decode(labels) for labels in of_word] for of_word in others]
@@ -185,22 +229,46 @@ class Recognizer:
         _check(line)
         return normalize(line, self.model.config)
 
-    def _decode(self, log_probs: NDArray[np.float32], line: NormalizedLine, extent: tuple[float, float]) -> Reading:
-        return self._reading(*self.decode(log_probs), line, extent)
-
     def _reading(
-        self, labels: list[Label], candidates: Candidates | None, line: NormalizedLine, extent: tuple[float, float]
+        self,
+        labels: list[Label],
+        candidates: Candidates | None,
+        line: NormalizedLine,
+        extent: tuple[float, float],
+        language: str,
     ) -> Reading:
         characters = self._characters(labels, line, extent)
         text = "".join(character.text for character in characters)
-        sure = self.calibration(labels, word_spans(text), candidates)
+        calibration = self.calibrations["greedy" if candidates is None else "beam"]
+        sure = calibration(labels, word_spans(text), candidates)
         characters = tuple(map(_with_confidence, characters, sure.characters))
         network = sum(label.confidence for label in labels) / max(1, len(labels))
-        return Reading(text, sure.line, characters, tuple(sure.words), network)
+        return Reading(text, sure.line, characters, tuple(sure.words), network, language)
 
-    def decode(self, log_probs: NDArray[np.float32]) -> tuple[list[Label], Candidates | None]:
-        """The labels of a line, with the network's probabilities; and of the beam search also its candidates."""
-        return read_beam(log_probs, self.scorer) if self.decoder == "beam" else (greedy(log_probs), None)
+    def detect(self, log_probs: NDArray[np.float32]) -> LineLanguages:
+        """The languages of a line; none if they are not to be detected."""
+        return self.languages.choose([self._greedy_text(log_probs)])[0] if self.languages else LineLanguages()
+
+    def decode(
+        self, log_probs: NDArray[np.float32], languages: Codes | None = None
+    ) -> tuple[list[Label], Candidates | None]:
+        """The labels of a line, with the network's probabilities; and of the beam search also its candidates.
+
+        languages: those whose language models are used, if they are known; by default they are detected.
+        """
+        languages = self.detect(log_probs).models if languages is None else languages
+        if self.decoder == "greedy" or (self.languages and not languages):
+            return greedy(log_probs), None
+        return read_beam(log_probs, self._scorer_of(languages) if languages else self.scorer)
+
+    def _scorer_of(self, languages: Codes) -> Fusion:
+        assert self.languages
+        if languages not in self.scorers:
+            self.scorers[languages] = Fusion(self.languages.model(languages), self.model.alphabet)
+        return self.scorers[languages]
+
+    def _greedy_text(self, log_probs: NDArray[np.float32]) -> str:
+        return self.model.alphabet.decode(label.label for label in greedy(log_probs))
 
     def _characters(
         self, labels: list[Label], line: NormalizedLine, extent: tuple[float, float]
@@ -253,19 +321,18 @@ class Recognizers:
             with suppress(BadModel):  # reported if it is needed
                 path = find_model(name)
                 files[name] = content_hash(path)
-                languages = settings["lm"] or describe_model(path).get("facts", {}).get("lm", NO_LM)
-                for language in () if languages == NO_LM else languages.split(","):
-                    files[language] = content_hash(find_language_model(language))
+                languages = settings["lm"] or default_languages(describe_model(path).get("facts", {}))
+                files |= {language: content_hash(path) for language, path in _language_files(languages)}
         return {
             "models": files,
             "words": sha256("\n".join(settings["words"]).encode()).hexdigest(),
             **{name: settings[name] for name in ("decoder", "lm", "engine")},
         }
 
-    def read_many(self, lines: Iterable[Writing]) -> Iterator[Reading]:
-        """Read many lines. The readings come in the order of the lines. Raises BadModel if a model is missing."""
+    def read_many(self, lines: Iterable[Writing], one_page: bool = False) -> Iterator[Reading]:
+        """Read many lines, as Recognizer.read_many does. Raises BadModel if a model is missing."""
         for is_image, group in groupby(lines, _is_image):
-            yield from self._recognizer(is_image).read_many(group)
+            yield from self._recognizer(is_image).read_many(group, one_page=one_page)
 
     def read_with_alternatives(self, line: Writing, most: int = 5) -> tuple[Reading, list[list[str]]]:
         """Read one line; see `Recognizer.read_with_alternatives`."""
@@ -280,6 +347,22 @@ class Recognizers:
 
 def _is_image(line: Writing) -> bool:
     return isinstance(line, np.ndarray | NormalizedImage)
+
+
+def default_languages(facts: Mapping[str, Any]) -> str:
+    """The language models of a model: those of the detected languages, if its facts name shipped ones."""
+    named: str = facts.get("lm", NO_LM)
+    return AUTO_LM if find_detector() and CODES.keys() >= {*named.split(",")} else named
+
+
+def _language_files(names: str) -> list[tuple[str, Path]]:
+    """The files that decide how the beam search decodes. Raises BadModel for one that is missing."""
+    if names == NO_LM:
+        return []
+    if names != AUTO_LM:
+        return [(name, find_language_model(name)) for name in names.split(",")]
+    detector = find_detector()
+    return [*([(AUTO_LM, detector)] if detector else []), *shipped_language_models().items()]
 
 
 def _take(lines: Iterator[Writing], count: int) -> list[Writing]:

@@ -23,7 +23,11 @@ from inkread.document._xml import bounding_box
 from inkread.document.elements import Line, Page, Paragraph, Points, Word
 
 ENGINE = "inkread"
-LANGUAGE_MODELS = {"eng": "english", "fra": "french"}  # by the codes of OCRmyPDF's option -l
+LANGUAGE_MODELS = {  # by the codes of OCRmyPDF's option -l
+    "eng": "english", "fra": "french", "deu": "german", "spa": "spanish", "ita": "italian", "nld": "dutch",
+    "por": "portuguese", "pol": "polish", "ces": "czech", "swe": "swedish", "dan": "danish", "nor": "norwegian",
+    "fin": "finnish",
+}  # fmt: skip
 DEFAULT_DPI = 300.0  # of an image that does not name its resolution; OCRmyPDF's own images do
 VERY_CONFIDENT = 15.0  # in the units of OCRmyPDF, by which it turns a page from 14 on
 

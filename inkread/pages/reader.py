@@ -33,9 +33,12 @@ T = TypeVar("T")
 
 
 class LineRecognizer(Protocol):
-    """What a Reader needs of a recognizer: one reading per line, in the order of the lines."""
+    """What a Reader needs of a recognizer: one reading per line, in the order of the lines.
 
-    def read_many(self, lines: Iterable[Writing], /) -> Iterator[Reading]: ...
+    `one_page` says whether the lines are those of one page, and so probably in the same language.
+    """
+
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]: ...
 
 
 Failed = Callable[[str, InkreadError], None]  # takes the name of an input and what is wrong with it
@@ -172,7 +175,8 @@ def _read_group(
     failed: Callable[[PageLayout, Exception], None] | None,
 ) -> list[tuple[PageLayout, list[Reading]]]:
     """The layouts with their readings. If one of them cannot be read, they are read one by one."""
-    readings = recognizer.read_many(line for layout in group for line in layout.line_inputs)
+    lines = (line for layout in group for line in layout.line_inputs)
+    readings = recognizer.read_many(lines, one_page=group[0].is_page)
     try:
         read = [(layout, list(islice(readings, len(layout.line_inputs)))) for layout in group]
         return [turn_upright(recognizer.read_many, *each) for each in read]
@@ -268,7 +272,9 @@ def _line_in_box(reading: Reading, region: Region) -> Line:
         replace(word, polygon=part(left, right))
         for word, left, right in _words(reading, float(xs.min()), float(xs.max()))
     )
-    return Line(reading.text, reading.confidence, words, reading.characters, region.polygon, region.baseline)
+    return Line(
+        reading.text, reading.confidence, words, reading.characters, region.polygon, region.baseline, reading.language
+    )
 
 
 def _line_of_page(reading: Reading, cut: Cut, region: Region) -> Line:
@@ -286,7 +292,8 @@ def _line_of_page(reading: Reading, cut: Cut, region: Region) -> Line:
         for word, left, right in _words(reading, 0.0, float(len(cut.baseline)))
     )
     characters = tuple(map(on_page, reading.characters))
-    return Line(reading.text, reading.confidence, words, characters, region.polygon, region.baseline)
+    outline = region.polygon, region.baseline
+    return Line(reading.text, reading.confidence, words, characters, *outline, reading.language)
 
 
 def _single_line(line_input: LineInput, reading: Reading) -> Line:
@@ -296,7 +303,7 @@ def _single_line(line_input: LineInput, reading: Reading) -> Line:
         replace(word, polygon=_rectangle(begin, top, end, bottom)) for word, begin, end in _words(reading, left, right)
     )
     polygon = _rectangle(left, top, right, bottom)
-    return Line(reading.text, reading.confidence, words, reading.characters, polygon)
+    return Line(reading.text, reading.confidence, words, reading.characters, polygon, language=reading.language)
 
 
 def _extent(line_input: LineInput) -> tuple[float, float, float, float]:

@@ -144,8 +144,8 @@ class Transcript:
                 for token in tokens
                 if token.text.strip() and token.polygon
             )
-            places = (_scaled(points, across, down) for points in (polygon, baseline))
-            paragraphs.setdefault(region, []).append(Line(text, sure, words, (), *places))
+            outline, feet = (_scaled(points, across, down) for points in (polygon, baseline))
+            paragraphs.setdefault(region, []).append(Line(text, sure, words, (), outline, feet))
         return Page(number, width, height, tuple(Paragraph(tuple(lines)) for lines in paragraphs.values()))
 
     def id_of(self, line: Element) -> str:

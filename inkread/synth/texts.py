@@ -5,12 +5,13 @@ They come from a folder LANGUAGE/SOURCE.txt with a paragraph or an entry in each
 
 import re
 import string
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from inkread.alphabet import bare_letter
 
 # The share of the lines in each language.
 LANGUAGES = {
@@ -36,18 +37,11 @@ RARE = 0.12  # of the lines have rare letters in place of others: the texts have
 REPLACED = 0.35  # of the letters of such a line that have rare variants
 SIGN = 0.3  # of the lines with rare letters also have a rare sign, with a number before it or after it
 SIGNS = "§°½¼¾²³ªº·×÷±µ©£€•‹›«»„‚¡¿"
-BASES = {"đ": "d", "ð": "d", "ı": "i", "ł": "l", "ø": "o", "þ": "p", "æ": "a", "œ": "o", "ß": "s", "Đ": "D", "Ð": "D"}
-BASES |= {"Ł": "L", "Ø": "O", "Þ": "P", "Æ": "A", "Œ": "O"}  # of letters that Unicode does not decompose
 STRUCK = 0.04  # of the lines have a word that is crossed out
 
 
-def base_of(character: str) -> str:
-    """The letter without its marks: ő -> o, ł -> l."""
-    return BASES.get(character, unicodedata.normalize("NFD", character)[0])
-
-
 VARIANTS = {  # letter -> the rare letters that look like it: a -> à á â ...
-    base: "".join(letter for letter in sorted(CHARACTERS) if letter != base and base_of(letter) == base)
+    base: "".join(letter for letter in sorted(CHARACTERS) if letter != base and bare_letter(letter) == base)
     for base in string.ascii_letters
 }
 

@@ -22,7 +22,7 @@ from inkread.features.extract import columns_of, normalize
 from inkread.features.ink_lines import split_lines
 from inkread.inputs import open_images, read_inks
 from inkread.inputs.ink import LineInput
-from inkread.model.decoder import greedy, prefix_beam
+from inkread.model.decoder import greedy
 from inkread.model.recognizer import Recognizer
 
 FOLDER = Path(__file__).parent
@@ -40,11 +40,13 @@ def main(names: Sequence[str]) -> None:
 def golden(name: str) -> dict[str, Any]:
     """The texts of the sample lines, greedy and with the model's language models, and some log-probabilities."""
     recognizer = Recognizer.load(name, engine="onnx")  # in 8 bits a few characters differ
-    alphabet, scorer = recognizer.model.alphabet, recognizer.scorer
+    alphabet = recognizer.model.alphabet
     lines = [log_probabilities(recognizer, line) for line in sample_lines(recognizer.model.config)]
     return {
         "greedy": [alphabet.decode(label.label for label in greedy(log_p)) for log_p in lines],
-        "with_language_models": [alphabet.decode(prefix_beam(log_p, scorer=scorer)[0][0]) for log_p in lines],
+        "with_language_models": [
+            alphabet.decode(label.label for label in recognizer.decode(log_p)[0]) for log_p in lines
+        ],
         "log_probabilities": [excerpt(log_p) for log_p in lines[:LINES]],
     }
 
