@@ -32,8 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     recognizer = Recognizer.load(arguments.model, "beam", arguments.lm)
-    scorer = recognizer.scorer
-    if scorer is None:
+    if not (recognizer.scorer or recognizer.languages):
         parser.error(f"{arguments.model} names no language model; name one with --lm")
     samples = open_dataset(arguments.dataset).samples
     chosen = np.linspace(0, len(samples) - 1, min(arguments.lines, len(samples))).round().astype(int)
@@ -48,9 +47,11 @@ def main() -> None:
     decoders: dict[str, Callable[[NDArray[np.float32]], Any]] = {
         "greedy": greedy,
         "beam search": read_beam,
-        "with language models": lambda log_probs: read_beam(log_probs, scorer),
-        "list of the best 16": lambda log_probs: prefix_beam(log_probs, scorer=scorer),
+        "with language models": recognizer.decode,
+        "list of the best 16": lambda log_probs: prefix_beam(log_probs, scorer=recognizer.scorer_of(log_probs)),
     }
+    for log_probs in scores:
+        recognizer.scorer_of(log_probs)  # loads the language models
     for name, decoder in decoders.items():
         began = time.process_time()
         for log_probs in scores:

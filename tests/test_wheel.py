@@ -98,7 +98,7 @@ def test_it_is_one_package_with_the_models_that_may_be_shipped(wheel: Path) -> N
     assert not [name for name in names if "research" in name]
     shipped = {f"inkread/pretrained/{path.name}" for path in (ROOT / "models").iterdir() if "research" not in path.name}
     assert {name for name in names if name.startswith("inkread/pretrained/")} == shipped
-    assert wheel.stat().st_size < 20 * MEGABYTE
+    assert wheel.stat().st_size < 60 * MEGABYTE
 
 
 def test_it_is_imported_from_where_it_is_installed(clean: Path) -> None:

@@ -256,16 +256,19 @@ class Recognizer:
 
         languages: those whose language models are used, if they are known; by default they are detected.
         """
-        languages = self.detect(log_probs).models if languages is None else languages
-        if self.decoder == "greedy" or (self.languages and not languages):
+        scorer = self.scorer_of(log_probs, languages)
+        if self.decoder == "greedy" or (self.languages and not scorer):
             return greedy(log_probs), None
-        return read_beam(log_probs, self._scorer_of(languages) if languages else self.scorer)
+        return read_beam(log_probs, scorer)
 
-    def _scorer_of(self, languages: Codes) -> Fusion:
-        assert self.languages
-        if languages not in self.scorers:
+    def scorer_of(self, log_probs: NDArray[np.float32], languages: Codes | None = None) -> Fusion | None:
+        """The language models of a line; none for a line in a language that has no model."""
+        if not self.languages:
+            return self.scorer
+        languages = self.detect(log_probs).models if languages is None else languages
+        if languages and languages not in self.scorers:
             self.scorers[languages] = Fusion(self.languages.model(languages), self.model.alphabet)
-        return self.scorers[languages]
+        return self.scorers.get(languages)
 
     def _greedy_text(self, log_probs: NDArray[np.float32]) -> str:
         return self.model.alphabet.decode(label.label for label in greedy(log_probs))
