@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -180,8 +180,8 @@ def _in_processes(parts: Sequence[Part], report: Report) -> list[ScoredLine]:
             theirs.close()
             connections[ours] = number
         while connections:
-            for connection in wait(list(connections), timeout=1.0):
-                assert isinstance(connection, Connection)
+            for ready in wait(list(connections), timeout=1.0):
+                connection = cast(Connection, ready)
                 kind, *answer = connection.recv()
                 if kind == "failed":
                     error_class, problem, path, line, hint = answer[0]

@@ -205,7 +205,7 @@ async def read_documents(request: Request) -> Response:
     if request.method == "DELETE":
         library.background.stop()
     else:
-        library.read_later(library.unread())
+        library.read_later(await library.unread())
     return JSONResponse({"waiting": len(library.background.waiting)})
 
 

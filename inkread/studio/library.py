@@ -215,8 +215,11 @@ class Library:
         wanted = [page for page in pages if page[1] not in self.items[page[0]].pages or page in self._outdated]
         self.background.add(wanted, first)
 
-    def unread(self) -> list[tuple[str, int]]:
-        """All pages that were neither read nor found unreadable."""
+    async def unread(self) -> list[tuple[str, int]]:
+        """All pages that were neither read nor found unreadable, once all documents have been looked at."""
+        await self.scan()
+        if self._indexing:
+            await asyncio.wait([self._indexing])
         return [
             (item.id, number)
             for item in self.items.values()
