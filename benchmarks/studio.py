@@ -64,7 +64,7 @@ def write_page(path: Path, samples: Sequence[Sample], corrected: bool) -> None:
     page, top, lines = np.full(shape, 255, np.uint8), 0, []
     for sample, image in zip(samples, images, strict=True):
         bottom, right = top + image.shape[0], image.shape[1]
-        page[top:bottom, :right] = image
+        page[top:bottom, :right] = np.minimum(image + (255.0 - np.median(image)), 255)  # the same paper for all
         outline: Points = ((0, top), (right, top), (right, bottom), (0, bottom))
         base = top + 0.75 * (bottom - top)
         lines.append(Line(sample.text, 0.5, (), (), outline, ((0, base), (right, base))))
@@ -79,7 +79,8 @@ def write_page(path: Path, samples: Sequence[Sample], corrected: bool) -> None:
 
 
 def sample_lines(count: int) -> list[Sample]:
-    found = open_dataset(str(SAMPLE)).samples
+    """Lines on even paper, which go together as a page."""
+    found = [sample for sample in open_dataset(str(SAMPLE)).samples if "scan" in sample.path.name]
     return [found[number % len(found)] for number in range(count)]
 
 
