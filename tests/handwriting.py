@@ -21,7 +21,7 @@ class Echo:
     def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
         for _ in lines:
             characters = tuple(Character(c, 0.5, 10.0 * i, 10.0 * i + 10) for i, c in enumerate("ab c"))
-            yield Reading("ab c", 0.4, characters, (0.6, 0.7), network=0.4)
+            yield Reading("ab c", 0.4, characters, (0.6, 0.7), network=0.5)
 
 
 def page_of(lines: int, gap: int = 0) -> NDArray[np.uint8]:

@@ -153,7 +153,7 @@ def test_a_turned_page_is_a_dataset_of_upright_lines(
 def test_what_is_read_with_confidence_is_not_read_again() -> None:
     layout = detect_layout("page.png", 1, 1, page_of(3))
     echoes = Echo().read_many(layout.line_inputs)
-    readings = [replace(reading, characters=40 * reading.characters, network=0.97) for reading in echoes]
+    readings = [replace(reading, text=40 * reading.text, network=0.97) for reading in echoes]
     assert find_rotation(not_called, layout, readings) == 0
     unsure = [replace(reading, network=0.9) for reading in readings]
     with pytest.raises(AssertionError, match="read again"):
@@ -164,7 +164,26 @@ def not_called(lines: Iterable[Writing]) -> Iterator[Reading]:
     raise AssertionError("read again")
 
 
-def test_what_nobody_can_read_stays_as_it_is() -> None:
+class Unsure(Echo):
+    """Is hardly sure of what it reads."""
+
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
+        return (replace(reading, network=0.3) for reading in super().read_many(lines))
+
+
+def test_what_nobody_can_read_is_no_handwriting_whatever_way_it_is_turned() -> None:
     layout = detect_layout("page.png", 1, 1, page_of(3))
-    nothing = [Reading("", 0.0, (), (), 0.0)] * 3
-    assert find_rotation(lambda lines: (nothing[0] for _ in lines), layout, nothing) == 0
+    assert find_rotation(Unsure().read_many, layout, list(Unsure().read_many(layout.line_inputs))) == 0
+    page = Reader(Unsure()).read(page_of(3)).pages[0]
+    assert page.lines == () and (page.width, page.height) == (900, 1000)
+
+
+@pytest.mark.parametrize("kind", ["white", "noise", "waves"])
+def test_images_of_twelve_megapixels_without_handwriting_are_empty(reader: Reader, kind: str) -> None:
+    y, x = np.mgrid[:3000, :4000].astype(np.float32)
+    grey = {
+        "white": np.full((3000, 4000), 250.0),
+        "noise": np.random.default_rng(0).normal(128, 40, (3000, 4000)),
+        "waves": 128 + 60 * np.sin((y + 20 * np.sin(x / 90)) / 12),
+    }[kind]
+    assert reader.read(grey.clip(0, 255).astype(np.uint8)).pages[0].lines == ()

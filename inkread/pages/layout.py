@@ -86,7 +86,7 @@ def detect_layout(
         cuts=cuts,
         paragraphs=tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph),
         is_page=True,
-        image=page,
+        image=page if height > EMPTY_PAGE_HEIGHT * width else None,  # lines have no room to run up or down
     )
 
 

@@ -179,7 +179,7 @@ def _read_group(
     readings = recognizer.read_many(lines, one_page=group[0].is_page)
     try:
         read = [(layout, list(islice(readings, len(layout.line_inputs)))) for layout in group]
-        return [turn_upright(recognizer.read_many, *each) for each in read]
+        return [turn_upright(partial(recognizer.read_many, one_page=True), *each) for each in read]
     except BadModel:
         raise
     except Exception as error:
