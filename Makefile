@@ -80,6 +80,7 @@ pages: data  ## train the shipped page model again, from the raw data in RAW
 	$(BIN)/python datasets/pages/compose.py $(WORK)/composed --lines $(PAGE_LINES) --count 450
 	$(BIN)/python -m inkread.training.page_loop $(WORK)/pages $(WORK)/composed --out $(WORK)/lines.page.safetensors \
 		--minutes $(MINUTES)
+	$(BIN)/python -m inkread.training.line_filter $(WORK)/pages $(WORK)/composed --model $(WORK)/lines.page.safetensors
 
 languages: $(VENV)  ## train the shipped language models again, from the raw data in RAW
 	mkdir -p $(WORK)/raw $(WORK)/models

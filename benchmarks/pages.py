@@ -1,15 +1,16 @@
 """Lines found on pages with known lines: precision, recall, F1 and milliseconds a page.
 
     python benchmarks/pages.py work/pages                            # by datasets/pages/prepare.py: its sets, dev pages
-    python benchmarks/pages.py work/pages --set copiste --harder --network lines.page.safetensors
+    python benchmarks/pages.py work/pages --set copiste --harder
     python benchmarks/pages.py work/pages --set mss19 --kraken kraken-venv
     python benchmarks/pages.py ../shared/data/copiste --split dev --model latin      # ALTO or PAGE
 
 `--harder` turns each page by up to 5 degrees either way, lays a shadow over it and looks at it from an angle, by a
-fixed seed. `--network` finds the lines with a page model, too. `--model` also reads the pages, and the lines cut by the
-truth. `--kraken` names the virtual environment of kraken, whose segmenter then finds the lines of the same pages too.
-With ALTO or PAGE, `--split` is for Copiste, whose writers are told from the names of its pages.
-inkread/evaluation/pages.py states the rule by which lines match.
+fixed seed. `--page-model` finds the lines with another page model. `--model` also reads the pages, and the lines cut by
+the truth. `--kraken` names the virtual environment of kraken, whose segmenter then finds the lines of the same pages
+too. With ALTO or PAGE, `--split` is for Copiste, whose writers are told from the names of its pages.
+inkread/evaluation/pages.py states the rule by which lines match. `unread` counts the places reported as perhaps
+handwriting, and the pages that have some.
 
 Time is that of the processor, on one core, so that what else runs shows less: inkread's median page, without reading
 the file; and kraken's mean page, from its start to the ALTO file.
@@ -31,6 +32,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from inkread.config import PAGE_MODEL
 from inkread.data import Dataset, open_dataset, page_truth
 from inkread.data.page_truth import FILE, read_pages
 from inkread.data.prepare import split_of
@@ -38,7 +40,6 @@ from inkread.document.elements import Points
 from inkread.evaluation.pages import PageScore, PageScores, match_lines, pages_of
 from inkread.features.image import dark_on_light
 from inkread.inputs import open_images
-from inkread.pages.page_maps import find_traces
 from inkread.pages.regions import Region
 from inkread.pages.segment import find_lines
 
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth page (default: all)")
     parser.add_argument("--worst", type=int, default=5, metavar="N", help="pages to name (default: %(default)s)")
     parser.add_argument("--model", help="also read the pages with this model")
-    parser.add_argument("--network", metavar="MODEL", help="also find the lines with this page model")
+    parser.add_argument("--page-model", default=PAGE_MODEL, metavar="MODEL", help="finds the lines (%(default)s)")
     parser.add_argument("--kraken", type=Path, metavar="VENV", help="also find the lines with kraken")
     arguments = parser.parse_args()
 
@@ -83,31 +84,19 @@ def main() -> None:
 def measure(name: str, pages: Sequence[TruePage], arguments: argparse.Namespace) -> None:
     """Find the lines of the pages and print how well."""
     pages = [harder(page, seed) if arguments.harder else page for seed, page in enumerate(pages[:: arguments.every])]
-    scores, milliseconds = [], []
+    scores, milliseconds, unread = [], [], []
     for page in pages:
         began = time.process_time()
-        found = [region for paragraph in find_lines(dark_on_light(page.load())) for region in paragraph]
+        found = find_lines(dark_on_light(page.load()), arguments.page_model)
         milliseconds.append(1000 * (time.process_time() - began))
-        scores.append(scored(page, found))
+        scores.append(scored(page, [region for paragraph in found.paragraphs for region in paragraph]))
+        unread.append(len(found.unread))
     report(f"{name}: inkread", scores, milliseconds, arguments.worst)
-    if arguments.network:
-        measure_network(name, pages, arguments)
+    print(f"unread: {sum(unread)} places, on {sum(map(bool, unread))} pages")
     if arguments.kraken:
         lines, seconds = kraken_lines(arguments.kraken, [page.load() for page in pages])
         scores = [scored(page, found) for page, found in zip(pages, lines, strict=True)]
         report(f"{name}: kraken", scores, [1000 * seconds], arguments.worst)
-
-
-def measure_network(name: str, pages: Sequence[TruePage], arguments: argparse.Namespace) -> None:
-    """The same with a page model, whose baselines have no outlines and no order yet."""
-    scores, milliseconds = [], []
-    for page in pages:
-        began = time.process_time()
-        traces = find_traces(dark_on_light(page.load()), arguments.network)
-        milliseconds.append(1000 * (time.process_time() - began))
-        found = [Region((), tuple((float(x), float(y)) for x, y in trace.points)) for trace in traces]
-        scores.append(scored(page, found))
-    report(f"{name}: network", scores, milliseconds, arguments.worst)
 
 
 def true_pages(dataset: Dataset) -> Iterator[TruePage]:

@@ -18,6 +18,7 @@ DEFAULT_MODEL = "latin"  # the default model for images
 STROKE_MODEL = "strokes"  # the default model for pen strokes
 SYNTHESIS_MODEL = "english"  # the default model that writes
 AUTO_LM = "auto"  # given instead of the names of language models: those of the detected languages
+PAGE_MODEL = "lines"  # finds the lines of a page
 NO_LM = "none"  # given instead of the name of a language model: decode without one
 RENAMED = {  # old names of settings, and their new names
     "shortcut": "auxiliary",

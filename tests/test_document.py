@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from documents import letter, line, of_lines, pen_line
+from documents import box, letter, letter_page, line, of_lines, pen_line
 from PIL import Image
 
 from inkread._names import one_line
@@ -102,6 +102,16 @@ def test_json_is_read_as_a_dataset(folder: Path) -> None:
     (folder / "letter.jsonl").write_text(json.dumps({**first, "polygon": [[1, 2], 3]}), "utf-8")
     with pytest.raises(BadDataset, match=r"letter\.jsonl, line 1: a polygon"):
         open_dataset(str(folder))
+
+
+def test_places_that_were_not_read_are_in_json_and_no_lines_of_a_dataset(folder: Path) -> None:
+    missed = Document("letter.png", (dataclasses.replace(letter_page(), unread=(box(20, 250, 90),)),))
+    content = missed.to_json_lines()
+    assert json.loads(content.splitlines()[-1]) == {
+        "file": "letter.png", "page": 1, "unread": True, "polygon": [[20, 250], [90, 250], [90, 290], [20, 290]]
+    }  # fmt: skip
+    (folder / "letter.jsonl").write_text(content, "utf-8")
+    assert len(open_dataset(str(folder / "letter.jsonl")).samples) == len(letter_page().lines)
 
 
 @pytest.mark.parametrize("form", XML)

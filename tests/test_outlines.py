@@ -10,7 +10,7 @@ from inkread.pages.outlines import COST_PER_MOVE, _cheapest, _largest_nearby, fi
 
 def straight(first: int, last: int, y: float) -> Baseline:
     x = np.arange(first, last + 1)
-    return Baseline(x, np.full(len(x), y), np.ones(len(x), np.float32))
+    return Baseline(x, np.full(len(x), y), 10.0)
 
 
 def test_a_seam_takes_the_cheapest_of_all_ways() -> None:
@@ -38,7 +38,7 @@ def test_an_outline_has_the_ink_of_its_line_and_none_of_the_next() -> None:
         foot = int(line.y[0])
         ink[foot - 10 : foot, 40:260:4] = 1
     ink[50:58, 100:103] = 1  # a descender of the first line
-    upper, lower = find_outlines(ink, lines, 10.0)
+    upper, lower = find_outlines(ink, lines)
     assert upper[:, 1].min() <= 40 and 50 <= upper[:, 1].max() < 70
     assert upper[np.abs(upper[:, 0] - 101) < 8, 1].max() >= 57
     assert 57 < lower[:, 1].min() <= 70 and lower[:, 1].max() >= 79

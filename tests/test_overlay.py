@@ -1,8 +1,10 @@
 """The picture of what was read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from documents import HEIGHT, WIDTH, letter_page, of_lines
+from documents import HEIGHT, WIDTH, box, letter_page, of_lines
 
 from inkread._model_files import shipped_models
 from inkread.document.elements import Line, Page, Paragraph
@@ -16,6 +18,12 @@ def test_lines_and_texts_are_drawn(colours: tuple[int, ...]) -> None:
     drawn = np.asarray(draw_overlay(page, letter_page()))
     assert drawn.shape == (HEIGHT, WIDTH, 3)
     assert (drawn[110] != 255).any() and (drawn[150] == 255).all()
+
+
+def test_what_was_not_read_has_a_thick_outline() -> None:
+    page = replace(letter_page(), unread=(box(300, 250, 390),))
+    drawn = np.asarray(draw_overlay(np.full((HEIGHT, WIDTH), 255, np.uint8), page))
+    assert (drawn[249:252, 350] == (255, 140, 0)).all()
 
 
 def test_the_page_keeps_its_colours_and_shows_through_the_labels() -> None:

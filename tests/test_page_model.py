@@ -37,11 +37,14 @@ def weights_of(network: PageNetwork) -> dict[str, NDArray[np.float32]]:
 def test_onnx_runtime_computes_what_torch_does(network: PageNetwork) -> None:
     page = np.random.default_rng(0).random((1, 1, 96, 160), np.float32)
     session = onnxruntime.InferenceSession(to_onnx(weights_of(network)))
-    (maps,) = session.run(None, {"page": page})
+    maps, features = session.run(["maps", "features"], {"page": page})
+    seen: list[torch.Tensor] = []
+    network.merge[1].register_forward_hook(lambda module, inputs, output: seen.append(output))
     with torch.inference_mode():
         expected = network(torch.from_numpy(page)).numpy()
-    assert maps.shape == (1, 3, 24, 40)
+    assert maps.shape == (1, 3, 24, 40) and features.shape == (1, 48, 12, 20)
     np.testing.assert_allclose(maps, expected, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(features, seen[0].numpy(), atol=1e-4 * float(seen[0].max()))
 
 
 def test_a_file_keeps_the_weights(network: PageNetwork, tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ from inkread.document.elements import Character
 from inkread.errors import BadConfig, BadInput, BadModel, InkreadError
 from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
+from inkread.pages import layout as page_layout
 from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.reader import Reader, load_reader, read_layouts, to_page
+from inkread.pages.segment import find_lines
 
 STROKES = [[[10, 5], [30, 25]], [[40, 5], [90, 20]]]
 
@@ -129,6 +131,20 @@ def test_the_log_says_how_many_lines_were_found(reader: Reader, caplog: pytest.L
     finally:
         log.propagate = propagated
     assert caplog.messages == ["<array>: 3 lines found", "<array>: no handwriting found"]
+
+
+def test_the_log_says_where_handwriting_was_not_read(
+    reader: Reader, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = page_of(3)
+    height = len(page)
+    missed = ((0.0, height - 30.0), (60.0, height - 30.0), (60.0, height - 5.0), (0.0, height - 5.0))
+    monkeypatch.setattr(page_layout, "find_lines", lambda page: replace(find_lines(page), unread=(missed,)))
+    caplog.set_level(logging.INFO, "inkread")
+    monkeypatch.setattr(logging.getLogger("inkread"), "propagate", True)
+    (read,) = reader.read(page).pages
+    assert caplog.messages == ["<array>: 3 lines found; handwriting at the lower left was not read"]
+    assert read.unread == (missed,)
 
 
 # ---- groups of layouts

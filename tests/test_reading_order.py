@@ -10,7 +10,7 @@ DISTANCE = 40.0
 
 def line(first: int, last: int, y: float) -> Baseline:
     x = np.arange(first, last + 1)
-    return Baseline(x, np.full(len(x), float(y)), np.ones(len(x), np.float32))
+    return Baseline(x, np.full(len(x), float(y)), 10.0)
 
 
 def places(columns: list[list[Baseline]]) -> list[list[tuple[int, int]]]:

@@ -24,7 +24,7 @@ class Maps:
             self.baseline[row + 1, x] += 0.9 * (place - row)
         for x in (first, last) if ends else ():
             row = round(y + slope * (x - first))
-            self.end[row - 1 : row + 2, max(0, x - 1) : x + 2] = 0.9
+            self.end[row - 1 : row + 2, max(0, x - 1) : x + 2] = 0.95
 
     def traced(self) -> list[TracedLine]:
         lines = trace_lines(self.baseline, self.end, np.full(SHAPE, X_HEIGHT, np.float32))
@@ -81,7 +81,7 @@ def test_parts_of_a_line_are_joined_unless_an_end_is_between_them() -> None:
 def test_faint_and_short_ridges_are_no_lines() -> None:
     maps = Maps()
     maps.line(10, 10, 20)
-    maps.baseline[40, 10:80] = 0.4
+    maps.baseline[40, 10:80] = 0.38
     assert len(maps.traced()) == 0
 
 

@@ -160,6 +160,8 @@ def _json_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except (ValueError, RecursionError) as error:
             problem = f"not JSON ({error})"
             raise BadDataset(problem, path=manifest, line=number, hint="write one object per line") from error
+        if isinstance(row, dict) and row.get("unread") is True:  # a place that `inkread predict --json` left out
+            continue
         if not isinstance(row, dict) or not any(name in row for name in COLUMNS["text"]):
             problem = "not an object with a text"
             raise BadDataset(problem, path=manifest, line=number, hint='write {"file": "a.png", "text": "..."}')

@@ -86,6 +86,7 @@ class Page:
     `number` counts the pages of a file from 1. `width` and `height` are in pixels or in the units of pen strokes, and
     0 for a single line of pen strokes. `is_line` is true for a single line: then there is one paragraph with one line.
     `rotation` says by how many degrees, 0, 90, 180 or 270, the image must be turned clockwise so that it can be read.
+    `unread` has the outlines of what may be handwriting, but was not read.
     """
 
     number: int
@@ -94,6 +95,7 @@ class Page:
     paragraphs: tuple[Paragraph, ...]
     is_line: bool = False
     rotation: int = 0
+    unread: tuple[Points, ...] = ()
 
     @property
     def upright(self) -> "Page":
@@ -107,7 +109,8 @@ class Page:
         turn = _Turn(degrees, self.width, self.height, self.rotation)
         width, height = (self.height, self.width) if degrees % 180 else (self.width, self.height)
         paragraphs = tuple(Paragraph(tuple(map(turn.line, paragraph.lines))) for paragraph in self.paragraphs)
-        return Page(self.number, width, height, paragraphs, self.is_line, turn.rotation)
+        unread = tuple(map(turn.points, self.unread))
+        return Page(self.number, width, height, paragraphs, self.is_line, turn.rotation, unread)
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -1,20 +1,27 @@
-"""JSON Lines: one JSON object per line of writing. inkread reads it again as a dataset."""
+"""JSON Lines: one JSON object per line of writing. inkread reads it again as a dataset.
+
+An object for each place that may be handwriting, but was not read, has "unread": true and no text.
+"""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from inkread.document.elements import Document, Line
+from inkread.document.elements import Document, Line, Page
 
 
 def write(document: Document) -> str:
     """The lines of all pages, each with the line end."""
-    rows = [
-        to_dict(document.name, page.number, line, None if page.is_line else number, page.rotation)
-        for page in document.pages
-        for number, paragraph in enumerate(page.paragraphs, 1)
-        for line in paragraph.lines
-    ]
+    rows = [row for page in document.pages for row in _rows(document.name, page)]
     return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+
+
+def _rows(name: str, page: Page) -> Iterator[dict[str, Any]]:
+    for number, paragraph in enumerate(page.paragraphs, 1):
+        for line in paragraph.lines:
+            yield to_dict(name, page.number, line, None if page.is_line else number, page.rotation)
+    for outline in page.unread:
+        yield {"file": name, "page": page.number, "unread": True, "polygon": outline}
 
 
 def to_dict(name: str, page: int, line: Line, paragraph: int | None = None, rotation: int = 0) -> dict[str, Any]:

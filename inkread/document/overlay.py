@@ -14,6 +14,7 @@ from inkread.document._xml import bounding_box
 from inkread.document.elements import Line, Page, Word
 
 COLOURS = ("#c8102e", "#0057b7", "#00843d", "#8031a7")  # of one line after another
+UNREAD_COLOUR = "#ff8c00"
 LABEL_BACKGROUND = (255, 255, 255, 180)  # white; the page shows through
 LABEL_SIZE = 0.6  # size of the font, of the height of most lines above their baseline
 SMALLEST_LABEL, NARROWEST_LABEL = 12.0, 9  # sizes of the font in pixels; the second where a word is too narrow
@@ -22,7 +23,10 @@ PAGE_PER_STROKE = 1000  # a page of so many pixels, on its longer side, gets lin
 
 
 def draw_overlay(page_image: NDArray[np.uint8], page: Page) -> Image.Image:
-    """The image of the page, (H, W) or (H, W, 3), with outlines and baselines, and above each word its text."""
+    """The image of the page, (H, W) or (H, W, 3), with outlines and baselines, and above each word its text.
+
+    Thick outlines mark what may be handwriting, but was not read.
+    """
     image = Image.fromarray(np.rot90(page_image, -page.rotation // 90)).convert("RGB")
     page = page.upright
     draw = ImageDraw.Draw(image)
@@ -32,6 +36,8 @@ def draw_overlay(page_image: NDArray[np.uint8], page: Page) -> Image.Image:
         draw.line([*line.polygon, line.polygon[0]], fill=colour, width=width, joint="curve")
         if line.baseline:
             draw.line(line.baseline, fill=colour, width=width)
+    for outline in page.unread:
+        draw.line([*outline, outline[0]], fill=UNREAD_COLOUR, width=3 * width, joint="curve")
     rises = [_rise(line) for line in page.lines]
     font_size = max(SMALLEST_LABEL, LABEL_SIZE * float(np.median(rises))) if rises else SMALLEST_LABEL
     for (line, colour), rise in zip(coloured, rises, strict=True):

@@ -1,9 +1,12 @@
 """The page network: its model file, and the network as an ONNX graph, which ONNX Runtime runs without torch.
 
-    page (1, 1, H, W) float32, 0 to 1; H and W multiples of 32  ->  maps (1, 3, H / 4, W / 4)
+    page (1, 1, H, W) float32, 0 to 1; H and W multiples of 32  ->  maps (1, 3, H / 4, W / 4) and
+                                                                    features (1, 48, H / 8, W / 8)
 
 The maps are the logits of "on a baseline" and "at the end of a line", and the logarithm of the x-height in
-X_HEIGHT_UNIT. `inkread/training/page_network.py` has the same network in torch.
+X_HEIGHT_UNIT. The features are what the network knows of each place: their mean along a line that was traced, and the
+shape of the line, tell handwriting from print, rules and flourishes, by the weights `line.weight` and `line.bias`.
+`inkread/training/page_network.py` has the same network in torch.
 """
 
 from collections.abc import Mapping
@@ -29,6 +32,8 @@ DEPTHS = (0, 0, 2, 2, 3)  # further convolutions of each, whose result is added 
 STRIDE = 4  # pixels per cell of the maps
 MULTIPLE = 32  # pixels: the width and height of a page are multiples of it
 OUTPUTS = 3  # maps
+FEATURES, FEATURE_STRIDE = CHANNELS[2], 8  # number of features, and pixels per cell of them
+SHAPE_FEATURES = 6  # further ones of a traced line; see `pages/page_maps.py`
 X_HEIGHT_UNIT = 8.0  # pixels: the third map is the logarithm of the x-height in this unit
 
 
@@ -47,7 +52,12 @@ def blocks() -> dict[str, tuple[int, int, int]]:
 
 def weight_shapes() -> dict[str, tuple[int, ...]]:
     """The shape of each weight of the network."""
-    shapes: dict[str, tuple[int, ...]] = {"head.weight": (OUTPUTS, CHANNELS[1], 1, 1), "head.bias": (OUTPUTS,)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "head.weight": (OUTPUTS, CHANNELS[1], 1, 1),
+        "head.bias": (OUTPUTS,),
+        "line.weight": (1, FEATURES + SHAPE_FEATURES),
+        "line.bias": (1,),
+    }
     for name, (outputs, inputs, size) in blocks().items():
         shapes[f"{name}.0.weight"] = outputs, inputs, size, size
         for part in NORM:
@@ -96,12 +106,17 @@ def to_onnx(weights: Weights) -> bytes:
     for step, level in enumerate((3, 2, 1)):
         larger = graph.add("Resize", _block(graph, x, f"narrow.{step}"), "", twice, **how)
         x = _block(graph, graph.add("Add", larger, levels[level]), f"merge.{step}")
+        if CHANNELS[level] == FEATURES:
+            graph.add("Identity", x, output="features")
     maps = _convolution(graph, x, weights["head.weight"], weights["head.bias"])
     graph.add("Identity", maps, output="maps")
 
     page = helper.make_tensor_value_info("page", TensorProto.FLOAT, [1, 1, "H", "W"])
-    output = helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, OUTPUTS, "h", "w"])
-    content: bytes = graph.model([page], [output], {}).SerializeToString()
+    outputs = [
+        helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, OUTPUTS, "h", "w"]),
+        helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, FEATURES, "h2", "w2"]),
+    ]
+    content: bytes = graph.model([page], outputs, {}).SerializeToString()
     return content
 
 

@@ -14,23 +14,23 @@ Rows = NDArray[np.floating]
 
 INK = 0.2  # darkness from which on a pixel counts as ink
 FAINT_INK = 0.6 * INK  # the same where ruled lines are looked for, which may be faint
-STEEPEST_SKEW = 20  # degrees of skew that are looked for
 MOST_GROWTH = 4  # times as many pixels as before may the level copy have
 LARGE_COPY = 400  # pixels: on a copy less wide, letters are as small as the dots of dotted rules
 RULE_PART = 6  # a straight line as long as the page's width (or height) divided by this is a rule
 RULE_THICKNESS = 5  # pixels: the ink of a rule is at most so thick
-BOX_RADII = (1, 2, 3, 4, 5, 7, 9, 12)  # pixels of the halved copy: blurs that are compared to find the x-height
 
 
-def level_ink(page: Grey, factor: float) -> tuple[Ink, Rows]:
+def level_ink(page: Grey, factor: float, slope: float) -> tuple[Ink, Rows]:
     """The ink of a page (H, W) uint8, `factor` times smaller, turned level and without rules; and the way back.
+
+    Its writing goes down by `slope` rows per column.
 
     The way back is a matrix (2, 3): the place on the page is matrix @ (x, y, 1).
     """
     height, width = page.shape
     size = (max(1, round(width / factor)), max(1, round(height / factor)))
     ink = _darkness(np.asarray(Image.fromarray(page).resize(size, Image.Resampling.BOX)))
-    ink, to_copy = _turn_level(ink)
+    ink, to_copy = _turn_level(ink, slope)
     mask = ink > FAINT_INK
     if size[0] > LARGE_COPY:
         mask |= _between_dots(mask)
@@ -68,10 +68,9 @@ def _depth_below_paper(grey: Grey) -> Ink:
 # ---- skew
 
 
-def _turn_level(ink: Ink) -> tuple[Ink, Rows]:
-    """The ink turned so that the writing is level, and the matrix (2, 3) from places on it to those before."""
+def _turn_level(ink: Ink, slope: float) -> tuple[Ink, Rows]:
+    """The ink turned so that writing with this slope is level, and the matrix (2, 3) from it to the ink before."""
     height, width = ink.shape
-    slope = _skew(ink)
     cos, sin = 1 / np.hypot(1, slope), slope / np.hypot(1, slope)
     new_width, new_height = round(width * cos + height * abs(sin)), round(height * cos + width * abs(sin))
     if new_width * new_height > MOST_GROWTH * ink.size:  # a long strip, which would need a huge empty canvas
@@ -85,27 +84,6 @@ def _turn_level(ink: Ink) -> tuple[Ink, Rows]:
         )
         ink = np.asarray(turned).astype(np.float32) / np.float32(255)
     return ink, matrix
-
-
-def _skew(ink: Ink) -> float:
-    """The tangent of the angle at which the writing goes down to the right; 0 where there is hardly any ink.
-
-    Along that angle, the amount of ink changes most from row to row. Whole degrees are tried first, then eighths.
-    """
-    coarse = np.asarray(Image.fromarray(ink).reduce(4))
-    rows, columns = np.nonzero(coarse > 0.1)
-    if len(rows) < 50:
-        return 0.0
-    weights = coarse[rows, columns]
-    x, y = columns.astype(np.float32), rows.astype(np.float32)
-
-    def contrast(slope: float) -> float:
-        along = y - slope * x
-        return float(np.abs(np.diff(np.bincount((along - along.min()).astype(np.int64), weights))).sum())
-
-    degrees = np.arange(-STEEPEST_SKEW, STEEPEST_SKEW + 1)
-    best = max(np.tan(np.radians(degrees)).tolist(), key=contrast)
-    return float(max((best + np.linspace(-0.0175, 0.0175, 15)).tolist(), key=contrast))  # 0.0175 = tan(1 degree)
 
 
 # ---- ruled lines
@@ -168,62 +146,6 @@ def _in_run(mask: Mask, longest: int) -> Mask:
     begun = np.pad(full, ((longest + 1, longest), (0, 0))).cumsum(axis=0, dtype=np.int16)
     inside: Mask = begun[longest + 1 :] > begun[: -longest - 1]
     return inside
-
-
-# ---- the size of the letters
-
-
-def estimate_x_height(ink: Ink) -> float:
-    """The height of letters without ascender, in pixels, from the blur that shows lines best (Lindeberg 1998).
-
-    The lines are blurred along and across. The energy of the second derivative from row to row, times a power of the
-    blur's width, is largest where the blur fits the distance of the lines; the best width is interpolated.
-    """
-    half = np.asarray(Image.fromarray(ink).reduce(2))
-    energies = []
-    for radius in BOX_RADII:
-        smooth = box_filter(half, 6 * radius, 0)
-        for _ in range(3):
-            smooth = box_filter(smooth, 0, radius)
-        bend = 2 * smooth[1:-1] - smooth[2:] - smooth[:-2]
-        energies.append(float((np.maximum(bend, 0) ** 1.3).sum()) * _sigma(radius) ** 2.6)
-    best = int(np.argmax(energies))
-    widths = np.log([_sigma(radius) for radius in BOX_RADII])
-    peak = float(widths[best])
-    if 0 < best < len(BOX_RADII) - 1:  # the top of the parabola through the best one and its neighbours
-        square, straight, _ = np.polyfit(widths[best - 1 : best + 2], energies[best - 1 : best + 2], 2)
-        peak = float(-straight / (2 * square)) if square < 0 else peak
-    return 3.3 * float(np.exp(peak))  # 2 for the halved copy; the rest was measured on pages by 30 writers
-
-
-def _sigma(radius: int) -> float:
-    """The standard deviation of three box filters of that radius."""
-    return float(np.sqrt(((2 * radius + 1) ** 2 - 1) / 4))
-
-
-def without_blobs(ink: Ink, x_height: float) -> Ink:
-    """The ink without what is much thicker than a stroke in every direction: punched holes, filled shapes."""
-    radius = round(0.5 * x_height)
-    solid = box_filter((ink > INK).astype(np.float32), radius, radius) > 0.97
-    return np.where(box_filter(solid.astype(np.float32), radius + 2, radius + 2) > 1e-3, np.float32(0), ink)
-
-
-# ---- filters
-
-
-def box_filter(field: Ink, across: int, down: int) -> Ink:
-    """The mean of the (2 across + 1) x (2 down + 1) pixels around each; outside of the array everything is 0."""
-    for axis, radius in ((1, across), (0, down)):
-        length = field.shape[axis]
-        radius = min(radius, length - 1)
-        if radius < 1:
-            continue
-        pads = [(0, 0), (0, 0)]
-        pads[axis] = (radius + 1, radius)
-        sums = np.moveaxis(np.pad(field, pads).cumsum(axis=axis, dtype=np.float32), axis, 0)
-        means = (sums[2 * radius + 1 :] - sums[:length]) / np.float32(2 * radius + 1)
-        field = np.moveaxis(means, 0, axis)
-    return field
 
 
 def sample_ink(ink: Ink, rows: Rows, columns: NDArray[np.int64]) -> Ink:

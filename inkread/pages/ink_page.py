@@ -425,11 +425,11 @@ def _ordered(lines: Sequence[InkLine], angle: float, x_height: float) -> list[li
     scale = min(BASELINE_STEP / x_height, MOST_COLUMNS / max(float(np.ptp(points, axis=0).max()), x_height))
     baselines = [_columns(rotate([np.array(line.region.baseline)], -angle)[0] * scale) for line in lines]
     line_at = {id(baseline): line for baseline, line in zip(baselines, lines, strict=True)}
-    distance = line_distance(baselines, BASELINE_STEP) if len(lines) > 1 else USUAL_DISTANCE * BASELINE_STEP
+    distance = line_distance(baselines) if len(lines) > 1 else USUAL_DISTANCE * BASELINE_STEP
     return [[line_at[id(baseline)] for baseline in paragraph] for paragraph in order_lines(baselines, distance)]
 
 
 def _columns(points: NDArray[np.float64]) -> Baseline:
     """A baseline with a row for each whole column."""
     x = np.arange(round(points[0, 0]), max(round(points[-1, 0]), round(points[0, 0]) + 1) + 1)
-    return Baseline(x, np.interp(x, *points.T), np.ones(len(x), np.float32))
+    return Baseline(x, np.interp(x, *points.T), BASELINE_STEP)

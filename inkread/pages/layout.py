@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from inkread.document.elements import Points
 from inkread.errors import BadInput
 from inkread.features.image import dark_on_light
 from inkread.inputs import Images, Inks
@@ -45,6 +46,7 @@ class PageLayout:
     cuts: tuple[Cut, ...] = ()  # how each line was cut out
     paragraphs: tuple[int, ...] = ()  # the number of each line's paragraph, from 1
     is_page: bool = False  # a whole page, not a single line
+    unread: tuple[Points, ...] = ()  # outlines of what may be handwriting, but is not among the lines
     typed: tuple[str | None, ...] = ()
     strokes: tuple[Stroke, ...] = ()  # all of a page, drawings included
     in_color: Callable[[], NDArray[np.uint8]] | None = None  # reads the page again, (H, W, 3), or (H, W) if it is grey
@@ -74,7 +76,8 @@ def detect_layout(
     if is_page is False or (is_page is None and width > WIDEST_PAGE * height):
         return layout
     page = dark_on_light(source)
-    paragraphs = find_lines(page)
+    found = find_lines(page)
+    paragraphs = found.paragraphs
     regions = tuple(region for paragraph in paragraphs for region in paragraph)
     if is_page is None and not _look_like_a_page(regions, width, height):
         return replace(layout, image=page) if _is_high(width, height) else layout
@@ -87,6 +90,7 @@ def detect_layout(
         paragraphs=tuple(number for number, paragraph in enumerate(paragraphs, 1) for _ in paragraph),
         is_page=True,
         image=page if height > EMPTY_PAGE_HEIGHT * width else None,  # lines have no room to run up or down
+        unread=found.unread,
     )
 
 
@@ -146,7 +150,7 @@ def find_lines_of(x: Readable) -> list[list[Region]]:
         raise BadInput(f"{pages.count} pages", path=pages.name, hint="give one page as an array or a PIL image")
     if isinstance(page, Ink):
         raise BadInput("pen strokes, not a page", path=pages.name, hint="give an image")
-    return find_lines(dark_on_light(page))
+    return find_lines(dark_on_light(page)).paragraphs
 
 
 def _look_like_a_page(regions: Sequence[Region], width: int, height: int) -> bool:

@@ -1,6 +1,7 @@
 """The outline of each line: between two seams that cross as little ink as possible, drawn in to the ink of the line.
 
-A seam is computed in every second column, as rows from the baseline, which grow downwards.
+A seam is computed in every second column, as rows from the baseline, which grow downwards and are a seventh of the
+line's x-height: letters of any size look the same.
 """
 
 import itertools
@@ -15,17 +16,18 @@ from inkread.pages.baselines import Baseline
 from inkread.pages.ink_mask import INK, Ink, Rows, sample_ink
 
 GRID_STEP = 2  # pixels between the columns of a seam
+ROWS = 7  # rows of a seam per x-height
 CELLS_AT_ONCE = 1_000_000  # places of seams that are computed at once: 40 MB
 
 # Lengths are in x-heights.
-MARGIN = 0.7  # that an outline is longer than its baseline at either end
-INK_MARGIN = 0.15  # around the ink
-NEXT_LINE = 0.4  # a line less far away is not the next line above or below
-UPPER_SEAM, LOWER_SEAM = (-3.0, -0.7), (0.1, 2.2)  # between these rows is the seam above, and the one below
+MARGIN = 1.0  # that an outline is longer than its baseline at either end
+INK_MARGIN = 0.2  # around the ink
+NEXT_LINE = 0.6  # a line less far away is not the next line above or below
+UPPER_SEAM, LOWER_SEAM = (-4.3, -1.0), (0.15, 3.1)  # between these rows is the seam above, and the one below
 # A seam is two fifths of the way from a line down to the next one: ascenders are longer than descenders.
 UPPER_SHARE, LOWER_SHARE = -0.62, 0.38
-WIDEST_UPPER_GAP, WIDEST_LOWER_GAP = 3.7, 3.4  # the next line counts as at most so far away
-OFF_UPPER_LINE, OFF_LOWER_LINE = 0.2, 0.9  # rows that a seam keeps below the line above, and above the line below
+WIDEST_UPPER_GAP, WIDEST_LOWER_GAP = 5.3, 4.9  # the next line counts as at most so far away
+OFF_UPPER_LINE, OFF_LOWER_LINE = 0.3, 1.3  # rows that a seam keeps below the line above, and above the line below
 
 # Costs of a seam per column, where a column full of ink costs 1
 COST_PER_ROW = 0.002  # away from the wanted row
@@ -40,21 +42,29 @@ class _GridPoints:
 
     x: NDArray[np.int64]  # (columns,) of the grid
     column: NDArray[np.int64]  # (n,): index into x
-    row: Rows  # (n,)
+    row: Rows  # (n,), in pixels of the page
+    unit: Rows  # (n,): pixels per row of a seam
     begin: NDArray[np.int64]  # (lines + 1,): line i has the points begin[i] to begin[i + 1]
 
     @classmethod
-    def of(cls, lines: list[Baseline], width: int, margin: int) -> Self:
-        """The points of lines that are each longer by `margin` pixels at either end."""
+    def of(cls, lines: list[Baseline], width: int) -> Self:
+        """The points of lines that are each longer by MARGIN at either end."""
         x = np.arange(0, width, GRID_STEP)
-        columns = [np.flatnonzero((x >= line.x[0] - margin) & (x <= line.x[-1] + margin)) for line in lines]
+        margins = [MARGIN * line.x_height for line in lines]
+        columns = [
+            np.flatnonzero((x >= line.x[0] - margin) & (x <= line.x[-1] + margin))
+            for line, margin in zip(lines, margins, strict=True)
+        ]
         rows = [np.interp(x[on], line.x, line.y) for on, line in zip(columns, lines, strict=True)]
-        return cls(x, np.concatenate(columns), np.concatenate(rows), np.cumsum([0, *map(len, columns)]))
+        lengths = [len(on) for on in columns]
+        units = np.repeat([line.x_height / ROWS for line in lines], lengths)
+        return cls(x, np.concatenate(columns), np.concatenate(rows), units, np.cumsum([0, *lengths]))
 
-    def gaps(self, nearest: float) -> tuple[Rows, Rows]:
-        """(n,), (n,): the rows to the next line above, and below, that is more than `nearest` away; inf without one."""
-        height = float(np.ptp(self.row)) + 2 * nearest + 1
-        key = self.column * height + (self.row - self.row.min() + nearest)  # sorts by column, then by row
+    def gaps(self) -> tuple[Rows, Rows]:
+        """(n,), (n,): the rows to the next line above, and below, that is more than NEXT_LINE away; inf without one."""
+        nearest = NEXT_LINE * ROWS * self.unit
+        height = float(np.ptp(self.row) + 2 * nearest.max() + 1)
+        key = self.column * height + (self.row - self.row.min() + nearest.max())  # sorts by column, then by row
         order = np.argsort(key)
         ends = np.array([-1])  # stands for no line
         around = np.concatenate((ends, order, ends))
@@ -64,48 +74,36 @@ class _GridPoints:
 
     def _distance(self, other: NDArray[np.int64]) -> Rows:
         known = (other >= 0) & (self.column[other] == self.column)
-        distance: Rows = np.where(known, np.abs(self.row[other] - self.row), np.inf)
+        distance: Rows = np.where(known, np.abs(self.row[other] - self.row) / self.unit, np.inf)
         return distance
 
 
-def find_outlines(ink: Ink, lines: list[Baseline], x_height: float) -> list[Rows]:
+def find_outlines(ink: Ink, lines: list[Baseline]) -> list[Rows]:
     """The polygon (N, 2) of each line."""
-    margin = round(MARGIN * x_height)
-    points = _GridPoints.of(lines, ink.shape[1], margin)
-    above, below = points.gaps(NEXT_LINE * x_height)
-    upper = _seams(
-        ink, points, _scaled(UPPER_SEAM, x_height), UPPER_SHARE, above, WIDEST_UPPER_GAP * x_height,
-        -above + OFF_UPPER_LINE * x_height,
-    )  # fmt: skip
-    lower = _seams(
-        ink, points, _scaled(LOWER_SEAM, x_height), LOWER_SHARE, below, WIDEST_LOWER_GAP * x_height,
-        below - OFF_LOWER_LINE * x_height,
-    )  # fmt: skip
+    points = _GridPoints.of(lines, ink.shape[1])
+    above, below = points.gaps()
+    upper = _seams(ink, points, UPPER_SEAM, UPPER_SHARE, above, WIDEST_UPPER_GAP, -above + OFF_UPPER_LINE * ROWS)
+    lower = _seams(ink, points, LOWER_SEAM, LOWER_SHARE, below, WIDEST_LOWER_GAP, below - OFF_LOWER_LINE * ROWS)
     parts = [slice(first, last) for first, last in itertools.pairwise(points.begin.tolist())]
     return [
-        _polygon(ink, points.x[points.column[part]], points.row[part], upper[part], lower[part], x_height, margin)
-        for part in parts
+        _polygon(ink, points.x[points.column[part]], points.row[part], upper[part], lower[part], line.x_height)
+        for part, line in zip(parts, lines, strict=True)
     ]
 
 
-def _scaled(pair: tuple[float, float], factor: float) -> tuple[float, float]:
-    return pair[0] * factor, pair[1] * factor
-
-
-def _polygon(
-    ink: Ink, x: NDArray[np.int64], baseline: Rows, top: Rows, bottom: Rows, x_height: float, margin: int
-) -> Rows:
+def _polygon(ink: Ink, x: NDArray[np.int64], baseline: Rows, top: Rows, bottom: Rows, x_height: float) -> Rows:
     """The outline (N, 2) around the ink of a line between its seams, `top` and `bottom` rows from the baseline."""
-    highest, lowest = UPPER_SEAM[0] * x_height, LOWER_SEAM[1] * x_height
-    v = np.arange(round(highest), round(lowest) + 1)[:, None]
-    mask = sample_ink(ink, baseline + v, x) > INK
+    unit = x_height / ROWS
+    v = np.arange(round(UPPER_SEAM[0] * ROWS), round(LOWER_SEAM[1] * ROWS) + 1)[:, None]
+    mask = sample_ink(ink, baseline + v * unit, x) > INK
     mask &= (v >= top) & (v <= bottom)
-    high = np.where(mask, v, UPPER_SEAM[1] * x_height).min(axis=0)
-    low = np.where(mask, v, LOWER_SEAM[0] * x_height).max(axis=0)
-    high = np.maximum(-_largest_nearby(-high, margin // GRID_STEP) - INK_MARGIN * x_height, top)
-    low = np.minimum(_largest_nearby(low, margin // GRID_STEP) + INK_MARGIN * x_height, bottom)
+    high = np.where(mask, v, UPPER_SEAM[1] * ROWS).min(axis=0)
+    low = np.where(mask, v, LOWER_SEAM[0] * ROWS).max(axis=0)
+    radius = round(MARGIN * x_height) // GRID_STEP
+    high = np.maximum(-_largest_nearby(-high, radius) - INK_MARGIN * ROWS, top)
+    low = np.minimum(_largest_nearby(low, radius) + INK_MARGIN * ROWS, bottom)
     few = np.r_[0 : len(x) - 1 : 3, len(x) - 1]  # every third column is enough
-    above, under = (np.column_stack((x, baseline + edge))[few] for edge in (high, low))
+    above, under = (np.column_stack((x, baseline + edge * unit))[few] for edge in (high, low))
     return np.concatenate((above, under[::-1]))
 
 
@@ -125,9 +123,10 @@ def _seams(
     """The seam (n,) above or below each line, in rows from its baseline, that crosses the least ink `between` two rows.
 
     It keeps near a `share` of the `gap` (n,) to the next line, or of the `widest` gap, and on the line's own side of
-    the `limit` (n,).
+    the `limit` (n,). `between` and `widest` are in x-heights, `gap`, `limit` and the result in rows of a seam.
     """
-    v = np.arange(round(between[0]), round(between[1]) + 1)
+    v = np.arange(round(between[0] * ROWS), round(between[1] * ROWS) + 1)
+    widest *= ROWS
     wanted = share * gap.clip(0, widest)
     lengths, seams = np.diff(points.begin), np.zeros(len(points.row))
     left = points.column[points.begin[:-1]]  # (lines,): columns beside each line
@@ -138,7 +137,9 @@ def _seams(
         length = lengths[group]
         at = points.begin[group] + np.minimum(np.arange(length.max())[:, None], length - 1)  # (columns, lines)
         # (columns, lines, rows)
-        cost = sample_ink(ink, points.row[at][..., None] + v, points.x[points.column[at]][..., None])
+        cost = sample_ink(
+            ink, points.row[at][..., None] + v * points.unit[at][..., None], points.x[points.column[at]][..., None]
+        )
         cost = cost + COST_PER_ROW * np.abs(v - wanted[at][..., None])
         beyond = v < limit[at][..., None] if share < 0 else v > limit[at][..., None]
         cost = (cost + COST_BEYOND * beyond).astype(np.float32)

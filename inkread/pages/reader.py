@@ -24,6 +24,7 @@ from inkread.pages.layout import PageLayout, detect_layout
 from inkread.pages.orientation import turn_upright
 from inkread.pages.readable import Readable, name_of, open_pages
 from inkread.pages.regions import Cut, Region
+from inkread.pages.unread import describe_places
 
 LINES_AT_ONCE = 256  # single lines that are read together
 PIXELS_AT_ONCE = 200_000_000  # at most, in the images of single lines that are read together
@@ -200,6 +201,8 @@ def _log_layout(layout: PageLayout) -> None:
         count = len(layout.regions)
         found = "no handwriting found" if not count else "1 line found" if count == 1 else f"{count} lines found"
         turned = f"turned by {layout.rotation} degrees, " if layout.rotation else ""
+        if layout.unread:
+            found += f"; handwriting at {describe_places(layout.unread, layout.size)} was not read"
         log.info("%s: %s", one_line(place_of(layout)), turned + found)
 
 
@@ -227,7 +230,8 @@ def to_page(layout: PageLayout, readings: Sequence[Reading]) -> Page:
     found = _lines_of_image(layout, readings) if layout.cuts else _lines_of_ink(layout, readings)
     lines = zip(layout.paragraphs, found, strict=True)
     paragraphs = tuple(Paragraph(tuple(line for _, line in group)) for _, group in groupby(lines, key=itemgetter(0)))
-    return Page(layout.number, width, height, paragraphs).turned(-layout.rotation % 360)
+    page = Page(layout.number, width, height, paragraphs, unread=layout.unread)
+    return page.turned(-layout.rotation % 360)
 
 
 def _lines_of_image(layout: PageLayout, readings: Sequence[Reading]) -> list[Line]:

@@ -5,8 +5,8 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from inkread.pages.baselines import Baseline, BaselineTable
-from inkread.pages.ink_mask import Mask, Rows
+from inkread.pages.baselines import Baseline, BaselineTable, Rows
+from inkread.pages.ink_mask import Mask
 
 SHARED_PART = 3  # two lines follow one another if they share the shorter one's width divided by this
 SHORT_COLUMN = 2  # lines: so few beside a column that continues below them are part of it

@@ -1,71 +1,79 @@
-"""A page becomes its lines, in reading order. This needs no training.
+"""A page becomes its lines, in reading order.
 
-The ink of the page is turned level, and rules are removed (`ink_mask`). Where lines end below, the ink forms ridges,
-which are followed (`ridges`); they become baselines, without print and scraps (`baselines`). Between two of them a seam
-that crosses as little ink as possible separates the lines (`outlines`). All this is done on a copy of the page in which
-letters without ascender, such as `n`, are about ten pixels high, whatever the resolution of the scan.
+The page network shows where baselines, the ends of lines and the x-height are (`page_maps`). Its ridges are followed
+(`trace`). The ink of the page is turned level, and rules are removed (`ink_mask`); between two lines a seam that
+crosses as little ink as possible separates them (`outlines`).
 """
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
+from inkread.config import PAGE_MODEL
 from inkread.document.elements import Points
-from inkread.pages.baselines import Baseline, find_baselines, line_distance
-from inkread.pages.ink_mask import Grey, Ink, Rows, estimate_x_height, level_ink, without_blobs
+from inkread.pages.baselines import Baseline, Rows, line_distance
+from inkread.pages.ink_mask import Grey, level_ink
 from inkread.pages.outlines import find_outlines
+from inkread.pages.page_maps import find_traces, usual_slope, usual_x_height
 from inkread.pages.reading_order import order_lines
 from inkread.pages.regions import Region
+from inkread.pages.trace import TracedLine
+from inkread.pages.unread import find_unread
 
 SMALLEST_PAGE = 16  # pixels, in width and height: there are no lines on a smaller page
-FIRST_COPY_PIXELS, FIRST_COPY_WIDTH = 600_000, 800  # at most; A4 at 80 dpi
-X_HEIGHT = 10.0  # pixels in the final copy
-GOOD_X_HEIGHTS = (7.0, 13.0)  # with these the first copy is the final one,
-LEAST_CHANGE = 0.1  # ... and also if the final one would hardly have another size
-PIXELS_PER_LINE = 4000  # of the page, on average: no readable word takes less, so more lines are not writing
-FEW_LINES = 100  # so many lines may be on a page of any size
+X_HEIGHT = 7.0  # pixels of the usual letters in the level copy
+LARGEST_COPY = 2_500_000  # pixels of the level copy at most
 POINT_DISTANCE = 2  # x-heights between the points of a baseline in the result
 
 Paragraph = list[Region]
 
 
-def find_lines(page: Grey) -> list[Paragraph]:
-    """The lines of a page (H, W) uint8, 0 = black: paragraphs in reading order, each a list of regions from its top.
+@dataclass(frozen=True)
+class PageLines:
+    """The lines of a page, and what may be handwriting too."""
+
+    paragraphs: list[Paragraph]  # in reading order, each with its lines from the top
+    unread: tuple[Points, ...] = ()  # outlines in pixels of the page
+
+
+def find_lines(page: Grey, model: str = PAGE_MODEL) -> PageLines:
+    """The lines of a page (H, W) uint8, 0 = black.
 
     Polygons and baselines are in pixels of the page. The page may be turned by up to 15 degrees, or seen at an angle.
-    Ruled and squared lines, frames and print are left out. The result is [] where nothing is written.
+    Ruled and squared lines, frames, print and pictures are left out.
+    `model` is the name or path of a page model. Raises BadModel if it is missing or damaged.
     """
     if min(page.shape) < SMALLEST_PAGE:
-        return []
-    ink, x_height, to_page = _scaled_ink(page)
-    ink = without_blobs(ink, x_height)
-    lines, x_height = find_baselines(ink, x_height)
-    if not lines or len(lines) > max(FEW_LINES, page.size / PIXELS_PER_LINE):
-        return []
-    outlines = dict(zip(map(id, lines), find_outlines(ink, lines, x_height), strict=True))
-    return [
-        [
-            Region(_on_page(outlines[id(line)], to_page), _on_page(_points(line, x_height), to_page))
-            for line in paragraph
-        ]
-        for paragraph in order_lines(lines, line_distance(lines, x_height))
+        return PageLines([])
+    found = find_traces(page, model)
+    traces, unread = found.lines, find_unread(found.doubtful, found.lines)
+    if not traces:
+        return PageLines([], unread)
+    factor = max(1.0, usual_x_height(traces) / X_HEIGHT, math.sqrt(page.size / LARGEST_COPY))
+    ink, to_page = level_ink(page, factor, usual_slope(traces))
+    lines = [_on_level_copy(trace, to_page, ink.shape[1]) for trace in traces]
+    outlines = dict(zip(map(id, lines), find_outlines(ink, lines), strict=True))
+    paragraphs = [
+        [Region(_on_page(outlines[id(line)], to_page), _on_page(_points(line), to_page)) for line in paragraph]
+        for paragraph in order_lines(lines, line_distance(lines))
     ]
+    return PageLines(paragraphs, unread)
 
 
-def _scaled_ink(page: Grey) -> tuple[Ink, float, Rows]:
-    """The level ink on a copy with letters of the right size, the x-height there, and the way back to the page."""
-    factor = max(1.0, float(np.sqrt(page.size / FIRST_COPY_PIXELS)), page.shape[1] / FIRST_COPY_WIDTH)
-    ink, to_page = level_ink(page, factor)
-    x_height = estimate_x_height(ink)
-    wanted = max(1.0, factor * x_height / X_HEIGHT)
-    is_good = GOOD_X_HEIGHTS[0] <= x_height <= GOOD_X_HEIGHTS[1]
-    if not is_good and not 1 - LEAST_CHANGE < wanted / factor < 1 + LEAST_CHANGE:
-        ink, to_page = level_ink(page, wanted)
-        x_height = estimate_x_height(ink)
-    return ink, x_height, to_page
+def _on_level_copy(trace: TracedLine, to_page: Rows, width: int) -> Baseline:
+    """A traced line, in pixels of the page, as a baseline in pixels of the level copy."""
+    linear, shift = to_page[:, :2], to_page[:, 2]
+    points = (trace.points - shift) @ np.linalg.inv(linear).T
+    first = int(np.clip(np.ceil(points[0, 0]), 0, width - 2))
+    x = np.arange(first, int(np.clip(points[-1, 0], first + 1, width - 1)) + 1)
+    scale = float(np.sqrt(abs(np.linalg.det(linear))))
+    return Baseline(x, np.interp(x, points[:, 0], points[:, 1]), trace.x_height / scale)
 
 
-def _points(line: Baseline, x_height: float) -> Rows:
+def _points(line: Baseline) -> Rows:
     """The baseline as few points (N, 2)."""
-    count = max(2, round(len(line.x) / (POINT_DISTANCE * x_height)) + 1)
+    count = max(2, round(len(line.x) / (POINT_DISTANCE * line.x_height)) + 1)
     x = np.linspace(line.x[0], line.x[-1] + 1, count)
     return np.column_stack((x, np.interp(x, line.x, line.y)))
 

@@ -1,9 +1,10 @@
-"""From the maps of the page network to baselines: its ridges are followed from left to right, and divided at line ends.
+"""From the maps of the page network to baselines: ridges are followed from left to right, divided at line ends, joined.
 
 A cell of the maps is STRIDE pixels of the page copy that the network saw; places are in cells until the end.
 """
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,16 +17,19 @@ Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
 SEEN = 0.3  # probability from which on a cell may be on a baseline
-SURE = 0.5  # ... which most cells of a line exceed
-SURE_PART = 0.4  # ... which a part exceeds that is joined with others
+SURE = 0.4  # ... which a line, and a part that is joined with others, exceeds on average
 FARTHEST_STEP = 3  # cells without a baseline that a ridge may cross
 STEEPEST = 0.6  # rows per column between a ridge's cells
 JUMP = 0.7  # rows more than that
-SLOPE_OVER = 8  # columns over which the direction of a ridge is measured
+SLOPE_OVER = 8  # columns over which the direction of a ridge is measured where it is followed,
+LAST_LETTERS = 5.0  # ... and x-heights, where it is joined
+STIFFNESS = 8.0  # cubed x-heights: a short ridge is taken as level rather than as steep
 SHORTEST = 1.0  # x-heights: a shorter line is a dot
 # Parts of a line, with no ends between them, are at most so far apart, in x-heights:
-LARGEST_GAP, OFFSET = 6.0, 0.6  # along the line, and across it
-END, MAYBE_END = 0.5, 0.25  # probabilities of an end: from END on lines are divided, from the other parts not joined
+LARGEST_GAP, LARGEST_OVERLAP, OFFSET = 6.0, 1.5, 0.6  # along the line, if negative, and across it
+# A line is a double of a better one if it has so much of its columns, and is so few x-heights away:
+DOUBLE_PART, DOUBLE_DISTANCE = 0.6, 0.8
+END, MAYBE_END = 0.92, 0.6  # probabilities of an end: from END on lines are divided, from the other parts not joined
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,12 @@ class TracedLine:
     points: Floats
     x_height: float
     probability: float  # the mean over its columns
+
+    @property
+    def slope(self) -> float:
+        """In rows per column, from one end to the other."""
+        across, down = self.points[-1] - self.points[0]
+        return float(down / across)
 
 
 class _Cell(NamedTuple):
@@ -57,6 +67,14 @@ class _Ridge(list[_Cell]):
         slope = (last.y - before.y) / run if run >= 3 else 0.0
         return last.y + max(-STEEPEST, min(slope, STEEPEST)) * (column - last.x)
 
+    def row_beyond(self, end: int, column: float) -> float:
+        """The row in a column near an end, 0 or -1, on the straight line through the last letters there."""
+        near = [cell for cell in self if abs(cell.x - self[end].x) <= LAST_LETTERS * self.x_height]
+        x, y = np.array([cell.x for cell in near], float), np.array([cell.y for cell in near])
+        along = x - x.mean()
+        slope = along @ (y - y.mean()) / (along @ along + STIFFNESS * self.x_height**3)
+        return float(y.mean() + slope * (column - x.mean()))
+
     @property
     def x_height(self) -> float:
         """The median, in cells."""
@@ -74,7 +92,7 @@ class _Ridge(list[_Cell]):
 def trace_lines(baseline: Map, end: Map, x_height: Map) -> list[TracedLine]:
     """The lines that maps (h, w) show: probabilities of baseline and line end, and the x-height in cells."""
     parts = [part for ridge in _follow(baseline, end, x_height) for part in _divided(ridge)]
-    ridges = _joined([part for part in parts if part.probability > SURE_PART])
+    ridges = _joined([part for part in parts if part.probability > SURE])
     return [
         _finished(ridge)
         for ridge in ridges
@@ -140,18 +158,26 @@ def _joined(ridges: list[_Ridge]) -> list[_Ridge]:
     """Ridges that continue one another, though the map fades between them, and no line ends there."""
     joined: list[_Ridge] = []
     for ridge in sorted(ridges, key=lambda ridge: ridge[0].x):
-        first, x_height = ridge[0], ridge.x_height
-        best, nearest = None, LARGEST_GAP * x_height
-        for other in joined:
-            gap = first.x - other[-1].x
-            in_line = 0 < gap < nearest and abs(other.expected(first.x) - first.y) < OFFSET * x_height
-            if in_line and max(cell.end for cell in (*other[-3:], *ridge[:3])) < MAYBE_END:
-                best, nearest = other, gap
-        if best is None:
+        x_height = ridge.x_height
+        gaps = [(_gap(other, ridge, x_height), number) for number, other in enumerate(joined)]
+        gap, best = min(gaps, default=(math.inf, 0))
+        if gap == math.inf:
             joined.append(ridge)
         else:
-            best.extend(ridge)
+            joined[best].extend([cell for cell in ridge if cell.x > joined[best][-1].x])
     return joined
+
+
+def _gap(first: _Ridge, second: _Ridge, x_height: float) -> float:
+    """The columns between two ridges, or in both, if the second continues the first; else inf."""
+    gap = second[0].x - first[-1].x
+    if not -LARGEST_OVERLAP * x_height < gap < LARGEST_GAP * x_height or 2 * -gap > min(first.length, second.length):
+        return math.inf
+    if min(max(cell.end for cell in part) for part in (first[-3:], second[:3])) >= MAYBE_END:
+        return math.inf
+    middle = (first[-1].x + second[0].x) / 2
+    apart = abs(first.row_beyond(-1, middle) - second.row_beyond(0, middle))
+    return abs(gap) if apart < OFFSET * x_height else math.inf
 
 
 def _finished(ridge: _Ridge) -> TracedLine:
@@ -160,3 +186,19 @@ def _finished(ridge: _Ridge) -> TracedLine:
     points[0, 0] -= 0.5
     points[-1, 0] += 0.5
     return TracedLine(points * STRIDE + (STRIDE - 1) / 2, ridge.x_height * STRIDE, ridge.probability)
+
+
+def without_doubles(lines: list[TracedLine]) -> list[TracedLine]:
+    """The lines, without those that run inside the letters of a longer and surer one."""
+    kept: list[TracedLine] = []
+    for line in sorted(lines, key=lambda line: -line.probability * np.ptp(line.points[:, 0])):
+        if not any(_is_double(line.points, better) for better in kept):
+            kept.append(line)
+    return kept
+
+
+def _is_double(points: Floats, better: TracedLine) -> bool:
+    x, y = points.T
+    first, last = better.points[[0, -1], 0]
+    apart = np.abs(y - np.interp(x, *better.points.T)) < DOUBLE_DISTANCE * better.x_height
+    return bool((apart & (x >= first) & (x <= last)).mean() > DOUBLE_PART)

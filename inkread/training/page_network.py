@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from inkread.model.page_model import CHANNELS, DEPTHS, KERNELS, OUTPUTS
+from inkread.model.page_model import CHANNELS, DEPTHS, FEATURES, KERNELS, OUTPUTS, SHAPE_FEATURES
 
 
 class Block(nn.Sequential):
@@ -27,6 +27,9 @@ class PageNetwork(nn.Module):
         self.narrow = nn.ModuleList(Block(CHANNELS[i], CHANNELS[i - 1], size=1) for i in (4, 3, 2))
         self.merge = nn.ModuleList(Block(CHANNELS[i - 1], CHANNELS[i - 1]) for i in (4, 3, 2))
         self.head = nn.Conv2d(CHANNELS[1], OUTPUTS, 1)
+        self.line = nn.Linear(FEATURES + SHAPE_FEATURES, 1)  # `line_filter` finds its weights; until then it keeps all
+        nn.init.zeros_(self.line.weight)
+        nn.init.ones_(self.line.bias)
 
     def forward(self, page: Tensor) -> Tensor:
         x = page - 0.5
