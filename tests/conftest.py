@@ -87,10 +87,11 @@ def model(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shelf(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of models, with `model` as the default."""
+    """A folder of models, with `model` as the default, and the one that finds the lines of pages."""
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     shutil.copy(model, shelf / "latin.safetensors")
+    shutil.copy(Path(__file__).parents[1] / "models" / "lines.page.safetensors", shelf)
     monkeypatch.setattr(_model_files, "FOLDERS", (shelf,))
     return shelf
 
