@@ -6,8 +6,9 @@
 The pages are those of the writers in the split dev, as `benchmarks/pages.py --split dev` has them. Each is read and
 written as a PDF. `pdftotext -bbox` of poppler-utils then lists the words of the PDF with their boxes, and those that
 are read as they were written are compared with the truth. The ALTO files have the place and the text of each line, not
-of its words: these are estimated by the widths of printed letters, without the recogniser. A word of two letters may
-then be estimated beside where it is, so the share is also given with a tolerance of 2 % of the width of the page.
+of its words: these are estimated by the widths of printed letters and the gaps in the ink, without the recogniser. A
+word of two letters may then be estimated beside where it is, so the share is also given with a tolerance of 2 % of the
+width of the page.
 
 Time is that of the processor, on one core: writing the PDF, with loading the libraries for it once, compared with
 reading the page. Size is that of the PDFs compared with the files of the images.
@@ -19,6 +20,7 @@ import re
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,10 @@ from inkread.inputs import Images, open_input
 from inkread.pages.regions import Grey, cut_out
 
 INK_CONTRAST = 40  # levels of grey by which ink is darker than the paper
-SPACE = 60  # width of a space between handwritten words, beside letters of 100 units per em
+LETTER = 100  # units per em, of letters in print
+SPACE = 60  # width of a space between handwritten words beside them
+LETTER_SPREAD = 0.35  # standard deviation of the width of a handwritten letter, compared with half an em
+ON_INK = 8.0  # a space that is full of ink is as unlikely as a width four standard deviations from the mean: 4^2 / 2
 TOLERANCE = 0.02  # of the width of the page: so far the true place may be wrong
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
@@ -104,16 +109,34 @@ def true_words(samples: list[Sample], page: Grey) -> list[tuple[str, Box]]:
 def word_columns(line: Grey, texts: list[str]) -> list[tuple[float, float]]:
     """The first and last column of each word in the image of a line (h, w).
 
-    The words and spaces share the line, from its first to its last ink, as they do in print.
+    The most likely division, if words are as wide as in print, up to a normal distribution, and spaces have little ink.
     """
-    ink = np.flatnonzero((line < np.median(line) - INK_CONTRAST).any(axis=0))
-    start, end = (float(ink[0]), float(ink[-1])) if len(ink) else (0.0, float(line.shape[1]))
-    font = load_font(100)
-    widths = [font.getlength(text) for text in texts]
-    scale = (end - start) / (sum(widths) + SPACE * (len(texts) - 1))
-    lefts = start + scale * np.cumsum([0.0, *(width + SPACE for width in widths[:-1])])
-    rights = lefts + scale * np.array(widths)
-    return list(zip(lefts.tolist(), rights.tolist(), strict=True))
+    dark = (line < np.median(line) - INK_CONTRAST).sum(axis=0)  # (w,)
+    ruled, usual = np.percentile(dark, (10, 75))  # ruled lines are in the spaces, too
+    ink = np.clip((dark - ruled) / max(usual - ruled, 1), 0, 1)  # (w,)
+    inked = np.flatnonzero(ink)
+    start, end = (float(inked[0]), float(inked[-1])) if len(inked) else (0.0, float(len(ink)))
+    font = load_font(LETTER)
+    widths = np.array([font.getlength(text) + SPACE for text in texts])  # (n,), with a space
+    scale = (end - start + 1) / (widths.sum() - SPACE)
+    half = scale * SPACE / 2
+    expected, spread = scale * widths, scale * LETTER_SPREAD * np.sqrt(LETTER / 2 * widths)
+    places = np.arange(start - half, end + half + 1, max(1.0, half / 4))  # (places,): of the middles of spaces
+    sums = np.cumsum(np.concatenate([[0.0], ink]))
+    left, right = (np.clip(places + side * half, 0, len(ink)).astype(int) for side in (-1, 1))
+    on_ink = ON_INK * (sums[right] - sums[left]) / np.maximum(right - left, 1)  # (places,): a cost, as the next
+    distances = places[None, :] - places[:, None]  # (from, to)
+    costs = np.where(np.arange(len(places)) == 0, 0.0, np.inf)
+    came_from = []
+    for width, deviation in zip(expected, spread, strict=True):
+        all_costs = costs[:, None] + np.where(distances > 0, ((distances - width) / deviation) ** 2 / 2, np.inf)
+        came_from.append(all_costs.argmin(axis=0))
+        costs = all_costs.min(axis=0) + on_ink
+    at = [len(places) - 1]
+    for previous in reversed(came_from):
+        at.append(int(previous[at[-1]]))
+    middles = places[at[::-1]]
+    return [(float(begin + half), float(stop - half)) for begin, stop in pairwise(middles)]
 
 
 def pdf_words(file: Path, width: int) -> list[tuple[str, Box]]:

@@ -123,6 +123,14 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("x.metadata", "{}")
     assert "not a notebook" in refused(file.getvalue())
+    content = tmp_path / "many.content"
+    content.write_text(json.dumps({"fileType": "notebook", "pages": ["a"] * 10_001}))
+    assert "10,001 pages, at most 10,000" in refused(content)
+
+
+def test_a_page_of_countless_empty_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkread.inputs.remarkable.MAX_BLOCKS", 50)
+    assert "more than 50 strokes and other parts" in refused(page(PEN)[:43] + b"\0" * 1000)
 
 
 @needs_real

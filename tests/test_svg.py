@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inkread.errors import BadInput
 from inkread.inputs import Inks, open_input
@@ -105,9 +106,38 @@ def test_text_is_kept() -> None:
     )
 
 
-def test_filled_outlines_are_no_paths_of_a_pen() -> None:
-    assert "only filled outlines" in refused(svg('<path d="M0 0L9 9L9 0z"/>'))
+def outline(stroke: NDArray[np.float64], widths: NDArray[np.float64]) -> str:
+    """The path along both sides of a stroke (N, 2) of these widths (N,), as programs export a pen of varying width."""
+    along = np.gradient(stroke, axis=0)
+    across = np.column_stack([-along[:, 1], along[:, 0]]) / np.hypot(*along.T)[:, None] * widths[:, None] / 2
+    points = np.concatenate([stroke + across, (stroke - across)[::-1]])
+    return f'<path fill="#1e1e1e" stroke="none" d="M{"L".join(f"{x:.2f} {y:.2f}" for x, y in points)}Z"/>'
+
+
+def test_filled_outlines_are_read_along_their_middle() -> None:
+    """A line of loops, such as "eee", which cross themselves; a dot; and shapes that no pen has drawn."""
+    t = np.linspace(0, 6 * np.pi, 400)
+    loops = np.column_stack([50 + 5 * t + 12 * np.sin(t), 80 - 15 * np.cos(t)])
+    widths = 2 + np.sin(t / 2)
+    dot = np.column_stack([200 + np.cos(t[:130]), 40 + np.sin(t[:130])])
+    circle = f'<path d="M{"L".join(f"{x:.2f} {y:.2f}" for x, y in dot)}Z"/>'
+    letter = '<path d="M0 0L9 0L9 9L0 9zM3 3L6 3L6 6L3 6z"/>'  # of a font, with a hole
+    paper = '<path fill="#FFFFFF" d="M0 0L500 0L500 500L0 500z"/>'
+    blob = '<path d="M300 300L340 300L340 340L300 340z"/>'
+    first, second = ink_of(svg(paper + outline(loops, widths) + circle + letter + blob)).strokes
+    distances = np.hypot(*(first[:, None] / SCALE - loops).T)  # (points of the stroke, points found)
+    assert distances.min(axis=0).max() < 0.7 and distances.min(axis=1).max() < 1.2  # the pen is 1 to 3 wide
+    assert distances[0, 0] < 0.5 and distances[-1, -1] < 0.5  # in the direction of the pen
+    assert np.abs(second / SCALE - [200, 40]).max() < 0.1 and len(second) == 1
+
+
+def test_what_is_no_stroke_is_refused_or_counted(caplog: pytest.LogCaptureFixture) -> None:
+    letter = '<path d="M0 0L9 0L9 9L0 9zM3 3L6 3L6 6L3 6z"/>'
+    assert "no pen strokes in it, only filled shapes" in refused(svg(letter))
     assert "no pen strokes" in refused(svg("<rect/>"))
+    with caplog.at_level("INFO", "inkread"):
+        assert len(strokes(letter + '<path stroke="red" d="M0 0L9 9"/>')) == 1
+    assert "1 filled shape not read" in caplog.text
 
 
 @pytest.mark.parametrize(

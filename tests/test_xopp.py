@@ -116,6 +116,16 @@ def test_little_files_that_unpack_to_much_are_refused(monkeypatch: pytest.Monkey
     assert "more than 1 MB when it is unpacked" in refused(file.getvalue())
 
 
+def test_pages_that_would_take_hours_are_refused() -> None:
+    white = '<stroke tool="eraser" width="20000" color="white">{}</stroke>'
+    assert "too much whiteout" in refused(notes(layer(PEN.format("1 1 2 2"), white.format("1 1 300 700 " * 2000))))
+    (ink,) = pages_of(notes(layer(PEN.format("1 1 2 2"), white.format("nan nan 1 1"))))
+    assert len(ink.strokes) == 0  # hidden
+    text = '<text x="1" y="1" size="9">{}</text>'
+    assert "lines or 100,000 characters of typed text" in refused(notes(layer(text.format("a\n" * 2001))))
+    assert "lines or 100,000 characters of typed text" in refused(notes(layer(text.format("a" * 100_001))))
+
+
 @needs_real
 def test_real_files() -> None:
     counts = {

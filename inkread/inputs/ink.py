@@ -13,6 +13,8 @@ LineInput = NDArray[np.uint8] | Sequence[Stroke]  # a line to read: its image (H
 
 # Points of one ink: 40 minutes of a pen that reports 200 points per second. More is a mistake, or an attack.
 MAX_POINTS = 500_000
+# Lines and characters of typed text on one page: more than a newspaper has. More is a mistake, or an attack.
+MAX_TYPED_LINES, MAX_TYPED_CHARACTERS = 2000, 100_000
 # Units of a coordinate. Larger numbers are damaged data, and their products would lose all precision.
 MAX_COORDINATE = 1e12
 # Pixels per inch of a page of known size, as of the pages of a PDF that are drawn.
@@ -59,12 +61,16 @@ class Ink:
 
 
 def check_inks(name: str, inks: Sequence[Ink]) -> None:
-    """Raise BadInput if the inks of a file have no points, too many points, or points that no pen makes.
+    """Raise BadInput if the inks of a file have no points, too many points or typed text, or points that no pen makes.
 
     A page of a notebook may be empty.
     """
     if not inks:
         raise BadInput("no pen strokes in it", path=name, hint="save the ink again")
+    for ink in inks:
+        if len(ink.typed) > MAX_TYPED_LINES or sum(len(line.text) for line in ink.typed) > MAX_TYPED_CHARACTERS:
+            limits = f"{MAX_TYPED_LINES:,} lines or {MAX_TYPED_CHARACTERS:,} characters"
+            raise BadInput(f"more than {limits} of typed text on a page", path=name, hint="divide the page")
     for number, ink in enumerate(inks, 1):
         if ink.strokes or not (ink.size or ink.typed):
             _check_points(name, "" if len(inks) == 1 else f"ink {number}: ", ink.strokes)

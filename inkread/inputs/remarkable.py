@@ -11,11 +11,13 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from inkread.errors import BadInput
+from inkread.inputs.images import MAX_PAGES
 from inkread.inputs.ink import MAX_POINTS, PAGE_DPI, Ink, Pen, Stroke, TypedText
 from inkread.inputs.source import MAX_UNPACKED, Source, is_zip, members, open_source, text_start, unzipped
 
@@ -28,6 +30,7 @@ VERSION = b"6"  # of the software 3 and later
 DPI = 226  # pixels per inch of a reMarkable 2
 SCALE = PAGE_DPI / DPI
 PAGE_SIZE = (1404, 1872)  # pixels of a reMarkable 2; x is counted from the middle of the page
+MAX_BLOCKS = 100_000  # strokes and other parts of a page: a full one has some thousand
 MAX_BYTES = 24 * MAX_POINTS  # of a page: a point takes 14 bytes, or 24 in older files
 
 # Where typed text stands, measured by others: github.com/ricklupton/rmc, MIT. Strokes beside a paragraph are stored
@@ -134,6 +137,8 @@ def _page_names(name: str, content: bytes) -> list[str]:
     # A name is a UUID: it must not lead out of the folder.
     if not pages or not all(isinstance(page, str) and page.replace("-", "").isalnum() for page in pages):
         raise bad
+    if len(pages) > MAX_PAGES:
+        raise BadInput(f"{len(pages):,} pages, at most {MAX_PAGES:,}", path=name, hint="divide the notebook")
     return list(pages)
 
 
@@ -153,9 +158,9 @@ def _page(name: str, data: bytes) -> Ink:
         hint = "install it: pip install 'inkread[remarkable]'"
         raise BadInput("a page of a reMarkable, which needs one more library", path=name, hint=hint) from error
     try:
-        blocks = list(rmscene.read_blocks(io.BytesIO(data)))
+        blocks = list(islice(rmscene.read_blocks(io.BytesIO(data)), MAX_BLOCKS + 1))
         tree: Any = SceneTree()  # type: ignore[no-untyped-call]
-        rmscene.build_tree(tree, blocks)
+        rmscene.build_tree(tree, blocks[:MAX_BLOCKS])
         anchors, typed = _text(tree.root_text)
         drawn = list(_strokes(tree.root, 0.0, 0.0, anchors))
     except RecursionError:
@@ -163,6 +168,8 @@ def _page(name: str, data: bytes) -> Ink:
     except Exception as error:  # rmscene raises many kinds of errors for damaged files
         hint = "copy or export it again"
         raise BadInput("damaged, or of a newer version than is known", path=name, hint=hint) from error
+    if len(blocks) > MAX_BLOCKS:
+        raise BadInput(f"more than {MAX_BLOCKS:,} strokes and other parts on a page", path=name, hint="divide the page")
     unknown = sum(isinstance(block, rmscene.UnreadableBlock) for block in blocks)
     if unknown:
         log.info("%s: %d part%s of unknown kinds left out", name, unknown, "s" * (unknown != 1))

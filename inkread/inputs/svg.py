@@ -1,7 +1,8 @@
 """SVG: the paths that a pen has drawn, as many programs for notes export them.
 
-Paths, lines and polylines with a stroke are read along the path. Filled outlines, rectangles and ellipses are not paths
-of a pen. Nothing that an SVG refers to, such as pictures and fonts, is opened.
+Paths, lines and polylines with a stroke are read along the path, and filled outlines of the strokes of a pen along
+their middle. Rectangles and ellipses are not paths of a pen. Nothing that an SVG refers to, such as pictures and fonts,
+is opened.
 """
 
 import logging
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread.errors import BadInput
+from inkread.inputs._outline import center_line, width_of
 from inkread.inputs._xml import line_of, parse, root_name, tag
 from inkread.inputs.ink import HIGHLIGHTER_OPACITY, MAX_POINTS, PAGE_DPI, Ink, Stroke, TypedText, join_touching
 from inkread.inputs.source import Source
@@ -28,10 +30,12 @@ UNITS = {"": 1.0, "px": 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4, "pt":
 LARGEST_PAGE = 100_000.0  # user units: 26 metres
 MAX_CHARACTERS = 20 * MAX_POINTS  # of all paths: a point takes 10 to 20
 CURVE_STEP, MOST_STEPS = 2.0, 64  # user units between points on a curve, and points at most
+WIDEST = 5.0  # times the usual width of the filled outlines in a file: wider ones are shapes, not strokes
 FONT_SIZE, CHARACTER_WIDTH = 16.0, 0.5  # that of browsers; and of most fonts, in their size
 
 _NOT_DRAWN = {"defs", "symbol", "clipPath", "mask", "pattern", "marker", "style", "script", "title", "desc", "metadata"}
-_INHERITED = ("stroke", "fill", "stroke-opacity", "visibility", "font-size")
+_INHERITED = ("stroke", "fill", "stroke-opacity", "fill-opacity", "visibility", "font-size")
+_NO_PEN = ("none", "transparent", "white", "#fff", "#ffffff")  # colours of a filled shape that is paper, or nothing
 _LENGTH = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-z]*)\s*")
 _CLASS_RULE = re.compile(r"\.([\w-]{1,100})\s{0,100}\{([^{}]{0,10000})\}")
 
@@ -45,7 +49,7 @@ def recognizes(start: bytes) -> bool:
 
 
 def read(source: Source, whole: bool) -> list[Ink]:
-    """The one ink of a file. Raises BadInput for invalid paths, and for a file with filled outlines alone."""
+    """The one ink of a file. Raises BadInput for invalid paths, and for a file without any stroke or text."""
     try:
         import svgelements  # type: ignore[import-untyped]  # noqa: F401
     except ImportError as error:
@@ -53,16 +57,15 @@ def read(source: Source, whole: bool) -> list[Ink]:
         raise BadInput("an SVG, which needs one more library", path=source.name, hint=hint) from error
     root = parse(source)
     drawing = _Drawing(source.name, _classes(root))
-    size, matrix = _page(root)
     with np.errstate(over="ignore", invalid="ignore"):  # coordinates that are not finite are refused later
+        size, matrix = _page(root)
         drawing.add(root, {}, matrix, 1.0)
+    drawing.leave_out_shapes()
     if not drawing.strokes and not drawing.typed:
-        if drawing.outlines:
-            problem = "only filled outlines, not the path of a pen"
-            raise BadInput(problem, path=source.name, hint="export it as PNG or PDF instead")
-        raise BadInput("no pen strokes in it", path=source.name, hint="export it as PNG or PDF instead")
-    if drawing.outlines:
-        log.info("%s: %d filled shapes are not read", source.name, drawing.outlines)
+        problem = "no pen strokes in it, only filled shapes" if drawing.shapes else "no pen strokes in it"
+        raise BadInput(problem, path=source.name, hint="export it as PNG or PDF instead")
+    if drawing.shapes:
+        log.info("%s: %d filled shape%s not read", source.name, drawing.shapes, "s" * (drawing.shapes != 1))
     return [Ink(tuple(join_touching(drawing.strokes)), size=size, typed=tuple(drawing.typed))]
 
 
@@ -115,7 +118,8 @@ class _Drawing:
     classes: dict[str, dict[str, str]]
     strokes: list[Stroke] = field(default_factory=list)
     typed: list[TypedText] = field(default_factory=list)
-    outlines: int = 0  # filled shapes
+    widths: dict[int, float] = field(default_factory=dict)  # of the strokes that were filled outlines, by their number
+    shapes: int = 0  # filled shapes that are not strokes
     characters: int = 0  # of all paths
 
     def add(self, element: Element, inherited: dict[str, str], matrix: Matrix, opacity: float) -> None:
@@ -147,10 +151,10 @@ class _Drawing:
     def add_path(self, element: Element, kind: str, style: dict[str, str], matrix: Matrix, opacity: float) -> None:
         if style.get("visibility") in ("hidden", "collapse"):
             return
-        if style.get("stroke", "none") in ("none", "transparent"):
-            self.outlines += kind == "path" and style.get("fill") != "none"
+        filled = style.get("stroke", "none") in ("none", "transparent")
+        if filled and (kind != "path" or style.get("fill", "black").lower() in _NO_PEN):
             return
-        if opacity * _share(style.get("stroke-opacity", "1")) <= HIGHLIGHTER_OPACITY:
+        if opacity * _share(style.get("fill-opacity" if filled else "stroke-opacity", "1")) <= HIGHLIGHTER_OPACITY:
             return
         data = element.get("d") or element.get("points") or ""
         self.characters += len(data)
@@ -163,7 +167,21 @@ class _Drawing:
             paths = [np.array(numbers[: len(numbers) // 2 * 2]).reshape(-1, 2)]
         else:
             paths = [np.array([[_length(element.get(f"{axis}{end}", "0")) or 0.0 for axis in "xy"] for end in "12"])]
-        self.strokes += [path @ matrix[:2, :2].T + matrix[:2, 2] for path in paths if len(path)]
+        placed = [path @ matrix[:2, :2].T + matrix[:2, 2] for path in paths if len(path)]
+        if not filled:
+            self.strokes += placed
+        elif len(placed) == 1 and np.isfinite(placed[0]).all():
+            self.widths[len(self.strokes)] = width_of(placed[0])
+            self.strokes.append(center_line(placed[0]))
+        else:  # letters of a font, which have holes
+            self.shapes += bool(placed)
+
+    def leave_out_shapes(self) -> None:
+        """Remove filled outlines that are too wide for strokes of a pen."""
+        widest = WIDEST * float(np.median(list(self.widths.values()))) if self.widths else 0.0
+        wide = {number for number, width in self.widths.items() if width > widest}
+        self.strokes = [stroke for number, stroke in enumerate(self.strokes) if number not in wide]
+        self.shapes += len(wide)
 
     def add_text(self, element: Element, style: dict[str, str], matrix: Matrix) -> None:
         """A text at its place: the parts of one <text> are one line."""

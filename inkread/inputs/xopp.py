@@ -34,6 +34,7 @@ COLORS = {
     "white": "#ffffff",
 }  # fmt: skip
 MASK_SIDE = 3000  # pixels: the resolution with which whiteout hides strokes is 0.3 points on A4
+MAX_WHITE = 5_000_000_000  # pixels that whiteout covers, each as often as it is covered: some seconds of drawing
 
 
 def recognizes(start: bytes) -> bool:
@@ -77,7 +78,7 @@ def _page(name: str, page: Element) -> Ink:
                     strokes.append(points)
                     pens.append(_pen(item))
     if white:
-        visible = list(_without_hidden(strokes, white, width, height))
+        visible = list(_without_hidden(name, strokes, white, width, height))
         strokes, pens = [part for _, part in visible], [pens[number] for number, _ in visible]
     scaled = tuple(stroke * SCALE for stroke in strokes)
     return Ink(scaled, size=(width * SCALE, height * SCALE), typed=tuple(typed), pens=tuple(pens))
@@ -151,14 +152,19 @@ def _typed(name: str, box: Element) -> Iterator[TypedText]:
 
 
 def _without_hidden(
-    strokes: Sequence[Stroke], white: Sequence[tuple[int, Stroke, float]], width: float, height: float
+    name: str, strokes: Sequence[Stroke], white: Sequence[tuple[int, Stroke, float]], width: float, height: float
 ) -> Iterator[tuple[int, Stroke]]:
     """The parts of strokes that no whiteout hides which was made after them, each with the number of its stroke."""
     scale = MASK_SIDE / max(width, height)
     mask = Image.new("I", (math.ceil(width * scale) + 1, math.ceil(height * scale) + 1), 0)
     brush = ImageDraw.Draw(mask)
+    covered = 0.0
     for before, path, thickness in white:  # in the order of time, so that the last one at a place counts
-        flat, radius = (path * scale).clip(-MASK_SIDE, 2 * MASK_SIDE), thickness * scale / 2
+        flat = np.nan_to_num(path * scale).clip(-MASK_SIDE, 2 * MASK_SIDE)
+        radius = min(thickness * scale / 2, 2 * MASK_SIDE)
+        covered += 2 * radius * (float(np.hypot(*np.diff(flat, axis=0).T).sum()) + 2 * radius * len(flat))
+        if not covered < MAX_WHITE:
+            raise BadInput("too much whiteout on a page", path=name, hint="delete some of it with Xournal++")
         brush.line(flat.ravel().tolist(), fill=before, width=max(1, round(2 * radius)), joint="curve")
         for x, y in flat[[0, -1]].tolist() if len(flat) else ():
             brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=before)
