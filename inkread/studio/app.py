@@ -226,7 +226,7 @@ async def learning(request: Request) -> Response:
         ids = asked.get("documents")
         if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
             raise BadInput("no list of documents", hint="reload the page")
-        library.learn(_text(asked, "name"), ids, asked.get("everywhere") is True)
+        await library.learn(_text(asked, "name"), ids, asked.get("everywhere") is True)
     return JSONResponse({"learning": library.learning.state and vars(library.learning.state)})
 
 

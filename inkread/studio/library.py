@@ -401,14 +401,14 @@ class Library:
         self._outdated.update(again)
         self.read_later(again)
 
-    def learn(self, name: str, ids: Sequence[str], everywhere: bool) -> None:
+    async def learn(self, name: str, ids: Sequence[str], everywhere: bool) -> None:
         """Fine-tune a model on the corrected lines of documents. Raises BadConfig and KeyError.
 
         If it is better, it is chosen for these documents; `everywhere`, also for those that have no model of the user.
         """
         check_torch()
         full_name, file = new_personal_model(name)
-        items = [item for item in map(self.items.__getitem__, ids) if not _of_strokes(item)]
+        items = [item for item in [await self.get(id) for id in ids] if not _of_strokes(item)]
         models = {self.model_of(item) for item in items}
         (start,) = models if len(models) == 1 else (None,)
         if file.exists() and start != full_name:
