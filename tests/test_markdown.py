@@ -10,10 +10,11 @@ import pytest
 from documents import HEIGHT, WIDTH, letter, line, of_lines, pen_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from inkread.document import markdown
 from inkread.document.elements import Document, Line, Page, Paragraph
+
+MarkdownIt = pytest.importorskip("markdown_it").MarkdownIt
 
 TO_HTML = MarkdownIt("commonmark").enable("strikethrough").enable("table")
 
