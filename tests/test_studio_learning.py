@@ -62,9 +62,11 @@ def write_page(path: Path, files: list[Path], corrected: bool) -> None:
 @pytest.fixture
 def studio(tmp_path: Path, model: Path, personal: Path) -> Iterator[TestClient]:
     write_pages(tmp_path)
+    for file in personal.glob("*"):  # what other tests have learnt
+        file.unlink()
     with client(Settings(tmp_path, options={"model": str(model)})) as opened:
         yield opened
-    for file in personal.iterdir():
+    for file in personal.glob("*"):
         file.unlink()
 
 
