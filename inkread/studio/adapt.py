@@ -6,7 +6,6 @@ mean of their weights (model soups: Wortsman et al. 2022), so it has learnt from
 """
 
 import io
-import multiprocessing
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from inkread.errors import BadDataset, InkreadError, explain_failure
 from inkread.evaluation.lines import Evaluation, ScoredLine, evaluate
 from inkread.model.checkpoint import Model, load_model, save_model
 from inkread.model.recognizer import Recognizer
+from inkread.studio.jobs import start_process
 from inkread.studio.learning import Order
 from inkread.studio.tasks import export_lines
 
@@ -55,8 +55,10 @@ class Part:
 
 
 def serve(connection: Connection, order: Order) -> None:
-    """Fine-tune, and send ("progress", stage, share) now and then, at last ("done", result) or ("failed", the arguments
-    of an InkreadError). Anything that is received means to stop."""
+    """Fine-tune, and send ("progress", stage, share) now and then, at last ("done", result) or ("failed", an error).
+
+    Anything that is received means to stop.
+    """
     with suppress(AttributeError, OSError):
         os.nice(POLITENESS)
     _answer(connection, lambda: adapt(order, _sender(connection)))
@@ -77,8 +79,7 @@ def _answer(connection: Connection, work: Callable[[], Any]) -> None:
     except (Stopped, EOFError, BrokenPipeError):
         return
     except Exception as error:
-        wrong = error if isinstance(error, InkreadError) else explain_failure(error, "learning")
-        answer = "failed", (type(wrong), wrong.problem, wrong.path, wrong.line, wrong.hint)
+        answer = "failed", error if isinstance(error, InkreadError) else explain_failure(error, "learning")
     with suppress(OSError):
         connection.send(answer)
 
@@ -168,24 +169,20 @@ def _in_processes(parts: Sequence[Part], report: Report) -> list[ScoredLine]:
 
     One process for each model shares the cores better than several for one, which wait for each other at every step.
     """
-    context = multiprocessing.get_context("spawn")
     shares, scored = dict.fromkeys(range(len(parts)), 0.0), list[ScoredLine]()
     connections: dict[Connection, int] = {}
     processes = []
     try:
         for number, part in enumerate(parts):
-            ours, theirs = context.Pipe()
-            processes.append(context.Process(target=_train_part, args=(theirs, part), daemon=True))
-            processes[-1].start()
-            theirs.close()
-            connections[ours] = number
+            process, connection = start_process(_train_part, part)
+            processes.append(process)
+            connections[connection] = number
         while connections:
             for ready in wait(list(connections), timeout=1.0):
                 connection = cast(Connection, ready)
                 kind, *answer = connection.recv()
                 if kind == "failed":
-                    error_class, problem, path, line, hint = answer[0]
-                    raise error_class(problem, path=path, line=line, hint=hint)
+                    raise answer[0]
                 if kind == "done":
                     scored += answer[0]
                     shares[connections.pop(connection)] = 1.0

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from inkread.errors import BadInput, InkreadError
@@ -55,18 +56,13 @@ class Worker:
             problem = "reading it needs too much memory, or the file is damaged"
             raise BadInput(problem, path=place, hint="scale it down, or export it again") from error
         if kind == "failed":
-            error_class, problem, path, line, hint = answer
-            raise error_class(problem, path=path, line=line, hint=hint)
+            raise answer
         return answer
 
     def _start(self) -> None:
         if self._process is not None and self._process.is_alive():
             return
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_main, args=(theirs, self.options), daemon=True)
-        self._process.start()
-        theirs.close()
+        self._process, self._connection = start_process(_main, self.options)
 
     def _kill(self) -> None:
         if self._process is not None:
@@ -82,6 +78,19 @@ class Worker:
             self._process.kill()
         self._thread.shutdown(cancel_futures=True)
         self._kill()
+
+
+def start_process(target: Callable[..., None], *arguments: Any, daemon: bool = True) -> tuple[SpawnProcess, Connection]:
+    """Start a process that calls `target(connection, *arguments)`; what it is, and the other end of its connection.
+
+    Unless it is a `daemon`, which ends with this process, it may start others.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs, *arguments), daemon=daemon)
+    process.start()
+    theirs.close()
+    return process, ours
 
 
 def _main(connection: Connection, options: dict[str, Any] | None) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.util
-import multiprocessing
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from inkread.errors import BadConfig, InkreadError
+from inkread.studio.jobs import start_process
 
 LISTEN_SECONDS = 0.5  # between looks whether the user wants to stop
 GRACE_SECONDS = 5.0  # for the process to end by itself, between two steps of the training
@@ -88,11 +88,7 @@ class Learning:
 
     def _follow(self, order: Order, state: State) -> dict[str, Any] | None:
         """Start the process, and follow it until it has ended. None if it was stopped."""
-        context = multiprocessing.get_context("spawn")
-        connection, theirs = context.Pipe()
-        process = context.Process(target=_main, args=(theirs, order))  # it starts others
-        process.start()
-        theirs.close()
+        process, connection = start_process(_main, order, daemon=False)
         began: float | None = None
         try:
             while not self._stopping:
@@ -103,8 +99,7 @@ class Learning:
                     result: dict[str, Any] = answer[0]
                     return result
                 if kind == "failed":
-                    error_class, problem, path, line, hint = answer[0]
-                    raise error_class(problem, path=path, line=line, hint=hint)
+                    raise answer[0]
                 state.stage, state.share = answer
                 if began is None and state.share:
                     began = time.monotonic() - 1  # about the first step

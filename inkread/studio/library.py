@@ -331,8 +331,7 @@ class Library:
         try:
             await self._saved(item, number, lambda file: self.store.edit(file, number, version, replace_texts))
         except Changed:  # corrected meanwhile: once more, with what stands there now
-            self._outdated.add((item.id, number))
-            self.read_later([(item.id, number)])
+            self._read_lines_later([(item.id, number)])
 
     async def alternatives(self, item: Item, number: int, line: str, place: int) -> list[str]:
         """Other readings of the word at a place of a line. Raises BadInput."""
@@ -397,9 +396,12 @@ class Library:
         await asyncio.to_thread(self.choices.set, [item.name for item in changed], model)
         for item in changed:
             item.revision = self._next()
-        again = [(item.id, number) for item in changed for number in item.pages]
-        self._outdated.update(again)
-        self.read_later(again)
+        self._read_lines_later([(item.id, number) for item in changed for number in item.pages])
+
+    def _read_lines_later(self, pages: list[tuple[str, int]]) -> None:
+        """Read the lines of pages again in the background, but those that are corrected."""
+        self._outdated.update(pages)
+        self.read_later(pages)
 
     async def learn(self, name: str, ids: Sequence[str], everywhere: bool) -> None:
         """Fine-tune a model on the corrected lines of documents. Raises BadConfig and KeyError.
@@ -435,9 +437,9 @@ class Library:
         name = result["name"]
         # Documents that were read with an earlier version of it are read again, too.
         await self.choose_model([item for item in chosen if self.choices.get(item.name) != name], name)
-        again = [(item.id, n) for item in self.items.values() if self.model_of(item) == name for n in item.pages]
-        self._outdated.update(again)
-        self.read_later(again)
+        self._read_lines_later(
+            [(item.id, n) for item in self.items.values() if self.model_of(item) == name for n in item.pages]
+        )
 
     # ---- adding and exporting
 

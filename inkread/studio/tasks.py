@@ -4,7 +4,6 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,6 +33,7 @@ from inkread.pages.regions import Region, cut_line, cut_out
 from inkread.studio import iink, pad
 from inkread.studio.store import Store
 from inkread.studio.strokes import StrokeReader, parse_lines, parse_strokes, to_dict
+from inkread.studio.transcript import with_scaled_words
 
 ALTERNATIVES = 6  # to a word, at most
 MODELS_KEPT = 3  # in memory, with their language models of 10 MB each
@@ -48,7 +48,7 @@ _options: dict[str, Any] = {}  # of `load_reader`, in a worker process
 def serve(connection: Connection, options: dict[str, Any]) -> None:
     """Do the tasks that come over the connection, until it is closed: names of functions here, and arguments.
 
-    The answer is ("done", result) or ("failed", the arguments of an InkreadError).
+    The answer is ("done", result) or ("failed", an InkreadError).
     """
     _options.update(options)
     while True:
@@ -59,8 +59,7 @@ def serve(connection: Connection, options: dict[str, Any]) -> None:
         try:
             answer = "done", globals()[name](*arguments)
         except Exception as error:
-            wrong = explain_failure(error, place)
-            answer = "failed", (type(wrong), wrong.problem, wrong.path, wrong.line, wrong.hint)
+            answer = "failed", explain_failure(error, place)
         try:
             connection.send(answer)
         except OSError:  # the server has ended
@@ -166,7 +165,7 @@ def read_regions(
     )  # fmt: skip
     ((_, readings),) = read_layouts(_recognizers(model), [layout])
     across, down = (1.0, 1.0) if not all(size) else (size[0] / width, size[1] / height)
-    return [_scaled(line, across, down) for line in to_page(layout, readings).lines]
+    return [with_scaled_words(line, across, down) for line in to_page(layout, readings).lines]
 
 
 def read_alternatives(
@@ -177,12 +176,6 @@ def read_alternatives(
     line = cut_line(page, Region(*shape, _known(size)))
     reading, others = _recognizers(model).read_with_alternatives(line, ALTERNATIVES)
     return list(zip(reading.text.split(), others, strict=True))
-
-
-def _scaled(line: Line, across: float, down: float) -> Line:
-    """The line with the places of its words in other units."""
-    words = [replace(word, polygon=tuple((x * across, y * down) for x, y in word.polygon)) for word in line.words]
-    return replace(line, words=tuple(words))
 
 
 def _known(size: tuple[int, int]) -> tuple[int, int] | None:

@@ -209,8 +209,7 @@ class Transcript:
         for line in page.lines:
             polygon, baseline = (_scaled(points, across, down) for points in (line.polygon, line.baseline))
             if not any(is_inside(polygon, area) or is_inside(area, polygon) for area in kept):
-                words = [replace(word, polygon=_scaled(word.polygon, across, down)) for word in line.words]
-                self.reread(self.add(polygon, baseline), replace(line, words=tuple(words)))
+                self.reread(self.add(polygon, baseline), with_scaled_words(line, across, down))
 
     def add(self, polygon: Points, baseline: Points = ()) -> str:
         """A new line with this outline: in the region of the line above it, behind that one. Returns its id."""
@@ -650,6 +649,12 @@ def _rectangle(points: Sequence[tuple[float, float]]) -> Points:
         return ()
     x, y = zip(*points, strict=True)
     return ((min(x), min(y)), (max(x), min(y)), (max(x), max(y)), (min(x), max(y)))
+
+
+def with_scaled_words(line: Line, across: float, down: float) -> Line:
+    """The line with the places of its words in other units."""
+    words = [replace(word, polygon=_scaled(word.polygon, across, down)) for word in line.words]
+    return replace(line, words=tuple(words))
 
 
 def _scaled(points: Points, across: float, down: float) -> Points:
