@@ -240,7 +240,7 @@ class Waiter:
 
 
 def read_slowly(some: Path, out: Path, log: Path, elsewhere: bool) -> None:
-    """What a process that may be killed runs. It notes also what it reads in vain, as it is killed before it writes."""
+    """What a process that may be killed runs. It notes each page that it has read, even if it dies before it writes."""
     queue.LEASE, queue.POLL, queue.HEARTBEAT = 3.0, 0.1, 0.3
     if elsewhere:  # as if each process ran on a machine of its own
         queue._is_dead = lambda owner: False

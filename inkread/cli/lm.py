@@ -61,7 +61,7 @@ lm_argument = click.option(
     "--words",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Words of the language that the texts may lack, one per line; for n-grams.",
+    help="More words of the language, one per line; for n-grams.",
 )
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the network, e.g. cell=lstm."

@@ -41,7 +41,8 @@ def find_lines(page: Grey, model: str = PAGE_MODEL) -> PageLines:
     """The lines of a page (H, W) uint8, 0 = black.
 
     Polygons and baselines are in pixels of the page. The page may be turned by up to 15 degrees, or seen at an angle.
-    Ruled and squared lines, frames, print and pictures are left out.
+    Rules, frames, pictures and print are left out as far as the network knows them; of a page of print alone, many
+    lines are not.
     `model` is the name or path of a page model. Raises BadModel if it is missing or damaged.
     """
     if min(page.shape) < SMALLEST_PAGE:
