@@ -155,7 +155,7 @@ def test_a_page_on_its_side_is_shown_upright(tmp_path: Path, rotation: int, befo
     source, document = images(tmp_path / "letter.png"), Document("letter.png", (turned,))
     if before:
         with pikepdf.open(BytesIO(pdf.write(Document("a", ()), source))) as plain:
-            (width, height) = (float(side) for side in plain.pages[0].MediaBox[2:])
+            (width, height) = (float(side) for side in list(plain.pages[0].MediaBox)[2:])
             plain.pages[0].MediaBox = [0, 0, height, width]  # which is shown as width x height
             plain.pages[0].Rotate = before
             plain.save(tmp_path / "letter.pdf")

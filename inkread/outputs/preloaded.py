@@ -16,8 +16,9 @@ from inkread.model.recognizer import Recognizer, Recognizers
 settings = ""  # of the Recognizers with which the models were loaded, as JSON
 loaded: dict[str, Recognizer] = {}  # by the name of the model
 
-if (_file := os.environ.pop("INKREAD_PRELOAD", "")) and not loaded:
-    settings, _names = json.loads(Path(_file).read_text("utf-8"))
+# The file is there while the fork server starts. If that could not import this module, each worker loads the models.
+if (_file := Path(os.environ.pop("INKREAD_PRELOAD", ""))).is_file() and not loaded:
+    settings, _names = json.loads(_file.read_text("utf-8"))
     for _name in _names:
         with suppress(InkreadError):  # reported by the first worker that needs the model
             loaded[_name] = Recognizers(**json.loads(settings)).load(_name)
