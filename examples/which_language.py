@@ -45,8 +45,8 @@ class Classifier(nn.Module):
 def make_lines(language: str, count: int, random: np.random.Generator) -> list[str]:
     """Lines of words of a language, drawn at random with the frequencies of its language model."""
     model = load_language_model(language)
-    frequencies = np.array(model.word_counts) / sum(model.word_counts)
-    drawn = random.choice(np.array(model.words), (count, WORDS[1]), p=frequencies)
+    frequencies = model.word_counts / model.word_counts.sum()
+    drawn = random.choice(np.array(model.words.split("\n")), (count, WORDS[1]), p=frequencies)
     return [" ".join(row[: random.integers(*WORDS)]) for row in drawn]
 
 

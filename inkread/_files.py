@@ -4,7 +4,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
@@ -59,7 +58,7 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
 def _replaced(path: Path) -> Iterator[BinaryIO]:
     """Yield a temporary file in the folder of `path`, which replaces `path` at the end."""
     # Not longer than names can be. Random, as processes on several machines may have the same number.
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
     try:
         with open(temporary, "w+b") as file:
             yield file

@@ -87,10 +87,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = {"onnxruntime"}
     monkeypatch.setattr(engines, "find_spec", lambda name: None if name in missing else importlib.util.find_spec(name))
     assert make_engine(untrained()).name.startswith("torch")
-    with pytest.raises(BadConfig, match="engine=int8 needs ONNX Runtime; run: pip install onnxruntime onnx"):
+    with pytest.raises(BadConfig, match="engine=int8 needs ONNX Runtime; run: pip install onnxruntime"):
         check_engine("int8", "auto")
     missing.add("torch")
-    with pytest.raises(BadConfig, match="the package that runs this model is not installed; run: pip install onnx"):
+    with pytest.raises(
+        BadConfig, match="the package that runs this model is not installed; run: pip install onnxruntime"
+    ):
         make_engine(untrained())
     with pytest.raises(BadConfig, match="device=cuda needs torch"):
         check_engine("auto", "cuda")

@@ -95,7 +95,7 @@ def test_n_grams_survive_writing_and_reading(tmp_path: Path) -> None:
     save_language_model(path, model)
     back = load_language_model(str(path))
     assert (back.weight, back.bonus, back.facts) == (0.7, 0.9, {"licence": "MIT"})
-    assert (back.words, back.word_counts) == (model.words, model.word_counts)
+    assert (back.words, back.word_counts.tolist()) == (model.words, model.word_counts.tolist())
     scores = [model.score(line) for line in LINES[:3]]
     assert [back.score(line) for line in LINES[:3]] == pytest.approx(scores, rel=0.02)
     np.testing.assert_allclose(back.log_p[2:], model.log_p[2:], atol=float(np.ptp(model.log_p[2:])) / 255)  # 8 bits

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
@@ -62,7 +63,7 @@ def test_it_gives_the_numbers_of_torch(settings: dict[str, str], bidirectional: 
     with torch.inference_mode():
         expected, expected_steps = model.network().eval()(torch.from_numpy(columns), torch.tensor(LENGTHS))
 
-    session = onnxruntime.InferenceSession(convert(model).SerializeToString())
+    session = onnxruntime.InferenceSession(convert(model))
     log_probs, steps = session.run(None, {"columns": columns, "lengths": np.array(LENGTHS)})
 
     assert steps.tolist() == expected_steps.tolist()
@@ -70,7 +71,7 @@ def test_it_gives_the_numbers_of_torch(settings: dict[str, str], bidirectional: 
     for index, count in enumerate(steps.tolist()):
         np.testing.assert_allclose(log_probs[:count, index], expected[:count, index].numpy(), atol=1e-4)
 
-    alone = onnxruntime.InferenceSession(convert(model, one_line=True).SerializeToString())
+    alone = onnxruntime.InferenceSession(convert(model, one_line=True))
     for index, (length, count) in enumerate(zip(LENGTHS, steps.tolist(), strict=True)):
         (of_line,) = alone.run(None, {"columns": columns[index : index + 1, :length]})
         np.testing.assert_allclose(of_line[:, 0], expected[:count, index].numpy(), atol=1e-4)
@@ -130,7 +131,7 @@ def test_eight_bits_give_nearly_the_same_probabilities(settings: dict[str, str])
     columns = np.random.default_rng(0).random((1, 400, feature_size(config)), np.float32)
     model = Model(config, Alphabet("abcdef"), weights_of(network))
     exact, rounded = (
-        onnxruntime.InferenceSession(convert(model, one_line=True, quantized=quantized).SerializeToString()).run(
+        onnxruntime.InferenceSession(convert(model, one_line=True, quantized=quantized)).run(
             None, {"columns": columns}
         )[0]
         for quantized in (False, True)
@@ -138,14 +139,18 @@ def test_eight_bits_give_nearly_the_same_probabilities(settings: dict[str, str])
     assert 1e-6 < np.abs(rounded - exact).max() < 0.02
 
 
+def operators_of(content: bytes) -> list[str]:
+    return [node.op_type for node in onnx.load_from_string(content).graph.node]
+
+
 def test_the_eight_bit_graph_uses_integers() -> None:
     model = random_model(NetworkConfig(channels=(4, 6, 8), layers=1, hidden=9))
     for block in range(3):
         gain = model.weights[f"front.blocks.{block}.norm.weight"]
         np.abs(gain, out=gain)
-    operators = [node.op_type for node in convert(model, one_line=True, quantized=True).graph.node]
+    operators = operators_of(convert(model, one_line=True, quantized=True))
     assert operators.count("QLinearConv") == 3 and operators.count("DynamicQuantizeLSTM") == 1
     assert not {"Conv", "LSTM"} & {*operators}
     model.weights["front.blocks.1.norm.weight"][2] = -1.0  # the maximum comes first, so it cannot be folded
-    operators = [node.op_type for node in convert(model, one_line=True, quantized=True).graph.node]
+    operators = operators_of(convert(model, one_line=True, quantized=True))
     assert operators.count("Conv") == 3 and "QLinearConv" not in operators

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -36,7 +37,7 @@ from inkread.studio.app import Settings, make_app
 from inkread.studio.jobs import Worker
 from inkread.studio.library import safe_name
 from inkread.studio.security import HEADERS, MAX_BODY, Access
-from inkread.studio.server import LOCK, make_access
+from inkread.studio.server import LOCK, _listen, make_access
 from inkread.studio.store import version_of
 
 KEYS = strategies.sampled_from(["strokes", "strokeGroups", "x", "y", "t", "p", "text", "lines", "xDPI"])
@@ -563,3 +564,11 @@ def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'inkread[studio]'" in refused("studio", SAMPLE, code=2)
+
+
+def test_answers_do_not_wait_for_one_another() -> None:
+    """Without TCP_NODELAY, the second part of an answer waits 40 ms until the client has acknowledged the first."""
+    with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

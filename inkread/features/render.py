@@ -1,6 +1,7 @@
 """Pen strokes are drawn as a grey image: black ink on white paper."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,9 @@ from PIL import Image, ImageDraw
 from inkread.features.image import GreyImage
 from inkread.features.ink_lines import typical_x_height
 from inkread.inputs.ink import Stroke
+
+if TYPE_CHECKING:
+    from numpy.random import Generator  # not needed to read images, and slow to import
 
 X_HEIGHT = 22  # pixels of the x-height in a drawing: about that of a page scanned or drawn at 200 dpi
 PEN_WIDTH = 3.0  # pixels: that of a usual pen at this scale
@@ -36,7 +40,7 @@ def drawing_scale_and_left(strokes: Sequence[Stroke]) -> tuple[float, float]:
     return scale, min(float(stroke[:, 0].min()) for stroke in strokes) - (BORDER + PEN_WIDTH) / scale
 
 
-def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.random.Generator) -> GreyImage:
+def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: "Generator") -> GreyImage:
     """Strokes as a grey image that is just large enough: `scale` pixels per unit, lines about `pen` pixels wide."""
     margin = BORDER + pen
     points = np.concatenate(strokes)
@@ -49,7 +53,7 @@ def draw_strokes(strokes: Sequence[Stroke], scale: float, pen: float, rng: np.ra
     return np.asarray(canvas.reduce(SUPERSAMPLING))
 
 
-def _draw_stroke(brush: ImageDraw.ImageDraw, stroke: Stroke, pen: float, rng: np.random.Generator) -> None:
+def _draw_stroke(brush: ImageDraw.ImageDraw, stroke: Stroke, pen: float, rng: "Generator") -> None:
     """Draw a stroke, in pixels, with a pen of a slowly varying width in pixels."""
     path = thin_out(stroke, POINT_DISTANCE * pen)
     width = pen

@@ -109,14 +109,15 @@ def _all_backoffs(children: NDArray[Any], backoff: NDArray[Any]) -> NDArray[Any]
     return of_all
 
 
-def _word_counts(words: NDArray[Any], counts: NDArray[Any]) -> tuple[list[str], list[int]]:
-    """The words of the training text, one per line in UTF-8, and how often each occurs; both are compressed."""
+def _word_counts(words: NDArray[Any], counts: NDArray[Any]) -> tuple[str, NDArray[np.uint32]]:
+    """The words of the training text, one per line, and how often each occurs; both are compressed."""
     if words.dtype != np.uint8 or counts.dtype != np.uint8:
         raise ValueError("its words or their counts are of the wrong type")
-    found, numbers = _decompress(words).decode().splitlines(), np.frombuffer(_decompress(counts), "<u4")
-    if len(found) != len(numbers) or not all(found) or not numbers.all():
+    found, numbers = _decompress(words).decode(), np.frombuffer(_decompress(counts), "<u4")
+    count = found.count("\n") + 1 if found else 0
+    if len(numbers) != count or (found and "\n\n" in f"\n{found}\n") or not numbers.all():
         raise ValueError("a word is empty, or has no count")
-    return found, numbers.tolist()
+    return found, numbers
 
 
 def _compress(data: bytes) -> NDArray[np.uint8]:
@@ -154,6 +155,6 @@ def save_language_model(path: Path, model: NgramModel) -> None:
     log_p[:2] = 0  # of the root and of START, which is never predicted: they would make the steps of the grid larger
     arrays["log_p"], description["log_p"] = _to_bytes(log_p)
     arrays["backoff"], description["backoff"] = _to_bytes(model.backoff[model.children > 0])  # the others are 0
-    arrays["words"] = _compress("\n".join(model.words).encode())
-    arrays["counts"] = _compress(np.array(model.word_counts, "<u4").tobytes())
+    arrays["words"] = _compress(model.words.encode())
+    arrays["counts"] = _compress(model.word_counts.astype("<u4").tobytes())
     write_arrays(path, arrays, description)

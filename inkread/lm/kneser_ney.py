@@ -216,6 +216,6 @@ def _as_model(tokens: Sequence[str], levels: list[_Level], bits: int, words: Map
         smallest_type(np.concatenate(children)),
         np.concatenate([[0.0], *(level.log_p for level in levels)]).astype(np.float32),
         np.concatenate([[0.0], *(level.backoff for level in levels)]).astype(np.float32),
-        words=[*words],
-        word_counts=[*words.values()],
+        words="\n".join(words),
+        word_counts=np.array([*words.values()], np.uint32),
     )

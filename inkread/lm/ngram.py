@@ -49,8 +49,8 @@ class NgramModel:
         weight: float = DEFAULT_WEIGHT,
         bonus: float = DEFAULT_BONUS,
         facts: dict[str, Any] | None = None,  # what its model card says
-        words: Sequence[str] = (),  # those of its training text, sorted; for the lexicon
-        word_counts: Sequence[int] = (),  # how often each of them occurs
+        words: str = "",  # those of its training text, one per line, sorted; for the lexicon
+        word_counts: NDArray[np.uint32] | None = None,  # how often each of them occurs
     ) -> None:
         check_tokens(tokens)
         _check_arrays(len(tokens), token, children, log_p, backoff)
@@ -63,7 +63,8 @@ class NgramModel:
         self.tokens, self.order = tuple(tokens), order
         self.token, self.children, self.log_p, self.backoff = token, children, log_p, backoff
         self.weight, self.bonus = weight, bonus
-        self.facts, self.words, self.word_counts = facts or {}, words, word_counts
+        self.facts, self.words = facts or {}, words
+        self.word_counts = np.zeros(0, np.uint32) if word_counts is None else word_counts
         self.start = 1  # the state at the start of a line: the node of START
         self.first_child = first
         self._code = {character: code for code, character in enumerate(self.tokens)}

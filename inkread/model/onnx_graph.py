@@ -12,20 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from inkread.config import NetworkConfig
 from inkread.errors import BadModel
 from inkread.features import PREPROCESSING
 from inkread.features.extract import feature_size
 from inkread.model.checkpoint import Model
+from inkread.model.onnx_file import FLOAT, INT32, INT64, MICROSOFT, Graph, Weights
 from inkread.model.shapes import NORM, pools
 
-Weights = Mapping[str, NDArray[Any]]
-
-OPSET = 17  # of the ONNX operators; ONNX Runtime has read it since 1.12
-IR_VERSION = 8  # of the ONNX file format, the one that belongs to this opset
-MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 EPSILON = np.float32(1e-5)  # torch's constant in a batch normalisation
 
 # Weights have 7 bits: products with 8 bits would overflow the 16-bit sums of processors with AVX2 alone.
@@ -54,14 +49,13 @@ def export(model: Model) -> bytes:
         "preprocessing": str(PREPROCESSING),
         "facts": json.dumps(model.facts, ensure_ascii=False),
     }
-    content: bytes = convert(model, metadata).SerializeToString()
-    return content
+    return convert(model, metadata)
 
 
 def convert(
     model: Model, metadata: Mapping[str, str] | None = None, *, one_line: bool = False, quantized: bool = False
-) -> ModelProto:
-    """The network of a model as an ONNX graph.
+) -> bytes:
+    """The network of a model as the content of an ONNX file.
 
     one_line: the graph takes one line at a time, `columns` (1, T0, F), and gives only `log_probs` (T, 1, C). It needs
     neither lengths nor masks, which makes it faster. quantized: the convolutions and LSTMs of such a graph compute in
@@ -78,63 +72,21 @@ def convert(
     x = graph.add("MatMul", x, graph.floats(graph.weights["output.weight"].T))
     x = graph.add("Add", x, graph.floats(graph.weights["output.bias"]))  # (T, B, C)
     graph.add("LogSoftmax", x, axis=2, output="log_probs")
+    lines = 1 if one_line else "B"
+    graph.input("columns", FLOAT, [lines, "T0", feature_size(config)])
+    graph.output("log_probs", FLOAT, ["T", lines, model.alphabet.size])
     if not one_line:
         graph.add("Identity", steps, output="steps")
-    lines = 1 if one_line else "B"
-    inputs = [helper.make_tensor_value_info("columns", TensorProto.FLOAT, [lines, "T0", feature_size(config)])]
-    outputs = [helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["T", lines, model.alphabet.size])]
-    if not one_line:
-        inputs.append(helper.make_tensor_value_info("lengths", TensorProto.INT64, ["B"]))
-        outputs.append(helper.make_tensor_value_info("steps", TensorProto.INT64, ["B"]))
-    return graph.model(inputs, outputs, metadata or {})
+        graph.input("lengths", INT64, ["B"])
+        graph.output("steps", INT64, ["B"])
+    return graph.to_bytes(metadata or {})
 
 
-class Graph:
-    """The nodes and constants of an ONNX graph, each value with a name of its own."""
-
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def floats(self, values: NDArray[Any] | float) -> str:
-        return self.constant(np.ascontiguousarray(values, np.float32))
-
-    def integers(self, *values: int) -> str:
-        """A vector, or a scalar if there is one value."""
-        return self.constant(np.array(values if len(values) > 1 else values[0], np.int64))
-
-    def axes(self, *values: int) -> str:
-        return self.constant(np.array(values, np.int64))
-
-    def constant(self, values: NDArray[Any]) -> str:
-        name = f"constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node and return the name of its output."""
-        output = output or f"value{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def scale_and_shift(self, norm: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The batch normalisation of that name as y = scale * x + shift, for each channel."""
-        gain, bias, mean, variance = (self.weights[f"{norm}.{part}"] for part in NORM)
-        scale = np.asarray(gain / np.sqrt(variance + EPSILON), np.float32)
-        return scale, bias - mean * scale
-
-    def model(
-        self, inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto], metadata: Mapping[str, str]
-    ) -> ModelProto:
-        """The model with these nodes; its inputs and outputs are values of the graph by their names."""
-        graph = helper.make_graph(self.nodes, "inkread", inputs, outputs, self.constants)
-        opsets = [helper.make_opsetid("", OPSET)]
-        if any(node.domain == MICROSOFT for node in self.nodes):
-            opsets.append(helper.make_opsetid(MICROSOFT, 1))
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="inkread")
-        helper.set_model_props(model, dict(metadata))
-        return model
+def scale_and_shift(weights: Weights, norm: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The batch normalisation of that name as y = scale * x + shift, for each channel."""
+    gain, bias, mean, variance = (weights[f"{norm}.{part}"] for part in NORM)
+    scale = np.asarray(gain / np.sqrt(variance + EPSILON), np.float32)
+    return scale, bias - mean * scale
 
 
 # ---- the front: learned features of each step
@@ -171,7 +123,7 @@ def _mask(graph: Graph, x: str, axis: int, lengths: str) -> str:
     width = graph.add("Gather", graph.add("Shape", x), graph.integers(axis))
     columns = graph.add("Range", graph.integers(0), width, graph.integers(1))
     inside = graph.add("Less", columns, graph.add("Unsqueeze", lengths, graph.axes(1)))
-    return graph.add("Cast", inside, to=TensorProto.FLOAT)
+    return graph.add("Cast", inside, to=FLOAT)
 
 
 @dataclass(frozen=True)
@@ -201,7 +153,7 @@ class _Block:
 def _folded(graph: Graph, index: int, pool: tuple[int, int]) -> _Block:
     name = f"front.blocks.{index}"
     kernel = graph.weights[f"{name}.convolution.weight"]
-    scale, shift = graph.scale_and_shift(f"{name}.norm")
+    scale, shift = scale_and_shift(graph.weights, f"{name}.norm")
     folds = pool == (1, 1) or bool((scale > 0).all())
     if folds:
         kernel = kernel * scale[:, None, None, None]
@@ -265,7 +217,7 @@ def _recurrent_layer(graph: Graph, config: NetworkConfig, layer: int, x: str, st
         attributes["linear_before_reset"] = 1  # as torch has it
     if config.cell == "elman":
         attributes |= _activations(graph, config, [f"rnn.layers.{layer}.{direction}" for direction in directions])
-    lengths = steps and graph.add("Cast", steps, to=TensorProto.INT32)
+    lengths = steps and graph.add("Cast", steps, to=INT32)
     if quantized and config.cell == "lstm":
         x = _quantized_lstm(graph, x, inputs, recurrent, bias, lengths, attributes)
     else:
@@ -323,7 +275,7 @@ def _quantized_convolutions(graph: Graph, blocks: Sequence[_Block], x: str) -> s
         x = graph.add("QLinearConv", x, one, zero, *weights, one, zero, bias, **block.shape)
         if block.pool != (1, 1):
             x = graph.add("MaxPool", x, kernel_shape=list(block.pool), strides=list(block.pool))
-    return graph.add("Mul", graph.add("Cast", x, to=TensorProto.FLOAT), graph.floats(scale[:, None, None]))
+    return graph.add("Mul", graph.add("Cast", x, to=FLOAT), graph.floats(scale[:, None, None]))
 
 
 def _quantized_lstm(

@@ -9,21 +9,20 @@ shape of the line, tell handwriting from print, rules and flourishes, by the wei
 `inkread/training/page_network.py` has the same network in torch.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
 from inkread._model_files import COPY_AGAIN, check_facts, find_page_model, read_arrays, write_arrays
 from inkread.errors import BadModel, shown
-from inkread.model.onnx_graph import Graph
+from inkread.model.checkpoint import check_weights
+from inkread.model.onnx_file import FLOAT, Graph, Weights
+from inkread.model.onnx_graph import scale_and_shift
 from inkread.model.shapes import NORM
 
 Floats = NDArray[np.float32]
-Weights = Mapping[str, Floats]
 
 FORMAT = "inkread page model 1"
 CHANNELS = (16, 32, 48, 80, 128)  # of the copies of the page reduced by 2, 4, 8, 16 and 32
@@ -65,7 +64,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def load_page_model(name: str) -> dict[str, Floats]:
+def load_page_model(name: str) -> Weights:
     """The weights of a page model, by name or path. Raises BadModel if it is missing, damaged or another kind."""
     path = find_page_model(name)
     description, arrays = read_arrays(path)
@@ -73,17 +72,10 @@ def load_page_model(name: str) -> dict[str, Floats]:
         what = shown(description.get("format"))
         raise BadModel(f"not a page model of this version of inkread, but {what}", path=path, hint=COPY_AGAIN)
     check_facts(path, description)
-    expected = weight_shapes()
-    for part in (*expected, *arrays):
-        found, wanted = (of.get(part, "missing") for of in ({k: v.shape for k, v in arrays.items()}, expected))
-        if found != wanted:
-            raise BadModel(f"damaged: {shown(part)} is {found}, expected {wanted}", path=path, hint=COPY_AGAIN)
-        if arrays[part].dtype.kind != "f" or not np.isfinite(arrays[part]).all():
-            raise BadModel(f"damaged: {part} has values that are no finite numbers", path=path, hint=COPY_AGAIN)
-    return {part: array.astype(np.float32) for part, array in arrays.items()}
+    return check_weights(arrays, weight_shapes(), str(path))
 
 
-def save_page_model(path: Path, weights: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> None:
+def save_page_model(path: Path, weights: Weights, facts: dict[str, Any]) -> None:
     """Write a page model, completely or not at all, with its weights as float16. Raises CannotWrite."""
     arrays = {name: np.ascontiguousarray(weights[name], np.float16) for name in weight_shapes()}
     write_arrays(path, arrays, {"format": FORMAT, "facts": facts})
@@ -111,13 +103,10 @@ def to_onnx(weights: Weights) -> bytes:
     maps = _convolution(graph, x, weights["head.weight"], weights["head.bias"])
     graph.add("Identity", maps, output="maps")
 
-    page = helper.make_tensor_value_info("page", TensorProto.FLOAT, [1, 1, "H", "W"])
-    outputs = [
-        helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, OUTPUTS, "h", "w"]),
-        helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, FEATURES, "h2", "w2"]),
-    ]
-    content: bytes = graph.model([page], outputs, {}).SerializeToString()
-    return content
+    graph.input("page", FLOAT, [1, 1, "H", "W"])
+    graph.output("maps", FLOAT, [1, OUTPUTS, "h", "w"])
+    graph.output("features", FLOAT, [1, FEATURES, "h2", "w2"])
+    return graph.to_bytes({})
 
 
 def _convolution(graph: Graph, x: str, kernel: Floats, bias: Floats, stride: int = 1) -> str:
@@ -127,6 +116,6 @@ def _convolution(graph: Graph, x: str, kernel: Floats, bias: Floats, stride: int
 
 
 def _block(graph: Graph, x: str, name: str, stride: int = 1) -> str:
-    scale, shift = graph.scale_and_shift(f"{name}.1")
+    scale, shift = scale_and_shift(graph.weights, f"{name}.1")
     kernel = graph.weights[f"{name}.0.weight"] * scale[:, None, None, None]
     return graph.add("Relu", _convolution(graph, x, kernel, shift, stride))

@@ -71,13 +71,16 @@ def _alone_in(folder: Path | None) -> Iterator[None]:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise BadConfig(
                 f"--port {port} is used by another program", hint="give another one, or 0 for any"
             ) from error
         raise BadConfig(f"cannot listen on {host}, port {port} ({error.strerror})", hint="check both") from error
+    # Connections inherit it. asyncio sets it for sockets of its own only, and each answer would wait for 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _address(access: Access, port: int) -> str:

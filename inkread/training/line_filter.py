@@ -35,7 +35,7 @@ def fit_filter(folders: Sequence[Path], model: Path) -> None:
     pages = [(page, folder) for folder in folders for page in read_pages(folder, "train")]
     features, labels = zip(*(labelled_lines(page, folder, str(model)) for page, folder in pages), strict=True)
     weight, bias = logistic_regression(np.concatenate(features), np.concatenate(labels))
-    arrays = load_page_model(str(model)) | {"line.weight": weight[None], "line.bias": np.array([bias])}
+    arrays = {**load_page_model(str(model)), "line.weight": weight[None], "line.bias": np.array([bias])}
     save_page_model(model, arrays, read_arrays(find_page_model(str(model)))[0]["facts"])
 
 
