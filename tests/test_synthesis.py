@@ -222,7 +222,7 @@ def test_training_lowers_the_loss_and_resumes(tmp_path: Path) -> None:
     lines = [WrittenLine("nab", to_offsets([zigzag(9 + number % 3)])) for number in range(120)]
     out = tmp_path / "m.synth.safetensors"
     reports: list[Progress] = []
-    brief = SynthesisTraining(minutes=0.05, points=200, bfloat16=False, evaluate=5, learning_rate=0.02)
+    brief = SynthesisTraining(minutes=0.05, points=200, evaluate=5, learning_rate=0.02)
     train(lines, TINY, brief, out, torch.device("cpu"), reports.append)
     assert reports[-1].held_out < reports[0].held_out - 1 and reports[-1].share == 1
     steps = reports[-1].step

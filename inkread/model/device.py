@@ -27,14 +27,14 @@ def prefers_bfloat16(device: torch.device, config: NetworkConfig) -> bool:
 
     On a CPU, Elman and GRU cells without convolutions gain nothing from it (experiments/LOG.md).
     """
+    return supports_bfloat16(device) and (device.type == "cuda" or config.features == "conv" or config.cell == "lstm")
+
+
+def supports_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16. Without them, a CPU is slower in it or has no LSTM for it."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    return supports_bfloat16() and (config.features == "conv" or config.cell == "lstm")
-
-
-def supports_bfloat16() -> bool:
-    """Whether the CPU has instructions for bfloat16."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -26,7 +26,7 @@ class TorchEngine:
         on_cpu = self.device.type == "cpu"
         self.batch = BATCH_ON_CPU if on_cpu else BATCH_ON_GPU
         # On a CPU that has instructions for bfloat16, an LSTM behind convolutions is twice as fast.
-        self.bfloat16 = on_cpu and model.config.cell == "lstm" and supports_bfloat16()
+        self.bfloat16 = on_cpu and model.config.cell == "lstm" and supports_bfloat16(self.device)
         where = "CPU" if on_cpu else str(self.device)
         self.name = f"torch {torch.__version__}, {'bfloat16' if self.bfloat16 else 'float32'}, {where}"
 

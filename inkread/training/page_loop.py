@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from inkread._threads import available_cpus
 from inkread.data.page_truth import TruePage, read_pages
+from inkread.model.device import supports_bfloat16
 from inkread.model.page_model import load_page_model, save_page_model
 from inkread.training.page_crops import StoredPage, load_page, random_crop
 from inkread.training.page_network import PageNetwork
@@ -97,6 +98,7 @@ def train(
     if start:
         weights = {name: torch.from_numpy(weight) for name, weight in load_page_model(start).items()}
         network.load_state_dict(weights, strict=False)  # a file has no counters of batches
+    bfloat16 = supports_bfloat16(torch.device("cpu"))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = torch.optim.swa_utils.get_ema_multi_avg_fn(EMA)  # type: ignore[no-untyped-call]
     average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=averaged, use_buffers=True)
@@ -108,7 +110,7 @@ def train(
         rate = LEARNING_RATE * min(1.0, step / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             output = network(pictures.to(memory_format=torch.channels_last))
         loss, parts = loss_of(output, truth)
         optimizer.zero_grad()

@@ -19,6 +19,7 @@ from inkread.config import Settings, TrainingConfig
 from inkread.data import Sample
 from inkread.data.samples import read_strokes
 from inkread.errors import BadConfig, BadInput, BadModel, TrainingFailed
+from inkread.model.device import supports_bfloat16
 from inkread.synth.offsets import Offsets, to_offsets
 from inkread.synth.synthesis_network import SynthesisNetwork, split_outputs
 from inkread.synth.synthesizer import CHARACTERS, SynthesisConfig, Synthesizer, encode, inputs_of
@@ -40,7 +41,6 @@ class SynthesisTraining(Settings):
     points: int = 6400  # points per step, in all lines together, with padding
     learning_rate: float = 3e-3  # the highest rate: reached after the warm-up, then a cosine down to 0
     clip: float = 1.0  # τ: a gradient with a larger norm is scaled to this norm (Pascanu 2013)
-    bfloat16: bool = True  # compute in bfloat16 where it is faster
     evaluate: int = 200  # steps from one evaluation, with a checkpoint, to the next
     seed: int = 0
 
@@ -94,9 +94,10 @@ class Batch:
             torch.from_numpy(array).to(device, non_blocking=True) for array in (points, targets, text, mask)
         )
 
-    def loss(self, network: SynthesisNetwork, bfloat16: bool) -> Tensor:
+    def loss(self, network: SynthesisNetwork) -> Tensor:
         """-log p per point."""
-        with torch.autocast(self.points.device.type, torch.bfloat16, enabled=bfloat16):
+        device = self.points.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=supports_bfloat16(device)):
             outputs, _ = network(self.points, self.text)
         nats = split_outputs(outputs).negative_log_density(self.targets)  # (T, B)
         return (nats * self.mask).sum() / self.mask.sum()
@@ -209,7 +210,7 @@ def _step(
     batch: Batch, network: SynthesisNetwork, optimizer: torch.optim.Optimizer, training: SynthesisTraining
 ) -> tuple[float, float]:
     """One step of the training: the loss, and the norm of the gradient before clipping. Raises TrainingFailed."""
-    loss = batch.loss(network, training.bfloat16)
+    loss = batch.loss(network)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     norm = float(scale_gradient(list(network.parameters()), training.clip))
@@ -233,7 +234,7 @@ def mean_loss(
         for batch_lines in batches_of(lines, training.points, np.random.default_rng(0)):
             batch = Batch(batch_lines, characters, device)
             count = float(batch.mask.sum())
-            total += count * float(batch.loss(network, training.bfloat16))
+            total += count * float(batch.loss(network))
             points += count
     return total / points
 
