@@ -21,9 +21,10 @@ from inkread.evaluation.metrics import edit_distance
 from inkread.inputs.ink import Stroke
 from inkread.lm.text import lines_of, read_text
 from inkread.model.recognizer import Recognizer
-from inkread.synth.sheets import LINES, break_lines, to_png, write_sheets
+from inkread.synth.sheets import break_lines, on_sheets, to_png, write_lines
 from inkread.synth.synthesizer import Synthesizer, load_synthesizer
 
+SHOWN = 50  # lines
 READERS = (("strokes", "none"), ("strokes", None), ("latin", "none"), ("latin", None))
 
 
@@ -61,14 +62,14 @@ def choose(path: Path, characters: str, width: int, count: int) -> list[str]:
 def written(
     synthesizer: Synthesizer, texts: list[str], neatness: float, like: str | None, folder: Path | None
 ) -> list[list[Stroke]]:
-    """The strokes of each line; the images of the pages are written to the folder, if there is one."""
+    """The strokes of each line, each in a hand of its own; the folder, if there is one, gets images of some."""
     primer = synthesizer.primers[like] if like else None
-    sheets = write_sheets(texts, synthesizer, 0, neatness, primer)
+    inks = [write_lines([text], synthesizer, seed, neatness, primer)[0] for seed, text in enumerate(texts)]
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, sheet in enumerate(sheets[: -(-50 // LINES)], 1):
+        for number, sheet in enumerate(on_sheets(inks[:SHOWN]), 1):
             (folder / f"neatness-{neatness:g}-page-{number}.png").write_bytes(to_png(sheet))
-    return [list(line.strokes) for sheet in sheets for line in sheet.lines]
+    return [list(ink.strokes) for ink in inks]
 
 
 def error_rate(recognizer: Recognizer, lines: list[list[Stroke]], texts: list[str]) -> float:

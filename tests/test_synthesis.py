@@ -16,9 +16,11 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 from inkread._model_files import read_arrays, write_arrays
 from inkread.data import open_dataset
 from inkread.errors import BadConfig, BadInput, BadModel
+from inkread.features.render import X_HEIGHT
 from inkread.inputs import read_inks
+from inkread.inputs.ink import Ink
 from inkread.synth.offsets import ENDS, GOES_ON, LIFTS, curve, simplify, to_offsets, to_strokes
-from inkread.synth.sheets import LINES, PAGE, break_lines, write_sheets
+from inkread.synth.sheets import LINES, MARGIN, PAGE, break_lines, on_sheets, write_lines
 from inkread.synth.synthesis_network import SynthesisNetwork, split_outputs
 from inkread.synth.synthesizer import (
     INPUTS,
@@ -338,12 +340,29 @@ def test_text_is_broken_into_lines() -> None:
 
 
 def test_long_text_gets_pages() -> None:
-    sheets = write_sheets(["ban", "", *["nab"] * LINES], synthesizer(), seed=0)
+    sheets = on_sheets(write_lines(["ban", "", *["nab"] * LINES], synthesizer(), seed=0))
     assert [len(sheet.lines) for sheet in sheets] == [LINES - 1, 2] and all(sheet.size == PAGE for sheet in sheets)
     starts = [min(float(stroke[:, 0].min()) for stroke in line.strokes) for line in sheets[0].lines]
     assert max(starts) - min(starts) < 1e-6
-    alone = write_sheets(["ban", "nab"], synthesizer(), seed=0)
-    assert np.allclose(alone[0].lines[0].strokes[0], sheets[0].lines[0].strokes[0])
+
+
+def test_lines_that_are_too_wide_for_the_page_make_all_smaller() -> None:
+    narrow, wide = (Ink((np.array([[0.0, -20], [width, 10]]),), "a") for width in (100, 2 * PAGE[0]))
+    (sheet,) = on_sheets([narrow, wide])
+    ends = [line.strokes[0].max(axis=0) for line in sheet.lines]
+    assert ends[1][0] == pytest.approx(PAGE[0] - MARGIN)
+    assert ends[0][0] - MARGIN == pytest.approx(100 * (PAGE[0] - 2 * MARGIN) / (2 * PAGE[0]))
+    (sheet,) = on_sheets([narrow, narrow])
+    assert sheet.lines[0].strokes[0][:, 0].tolist() == [MARGIN, MARGIN + 100]
+
+
+def test_all_lines_are_in_the_hand_of_the_first_words() -> None:
+    writer = synthesizer()
+    trial = Primer.of("ban a", writer.write("ban a", np.random.default_rng([3]), 1.0))
+    inks = write_lines(["", "ban a", "nab"], writer, 3, 1.0)
+    for number, ink in enumerate(inks):
+        same = writer.write(ink.text, np.random.default_rng([3, number]), 1.0, trial) if ink.text else []
+        assert [stroke.tolist() for stroke in ink.strokes] == [(X_HEIGHT * curve(stroke)).tolist() for stroke in same]
 
 
 def test_inkml_and_json_lines_can_be_read_again(model: Path, tmp_path: Path) -> None:

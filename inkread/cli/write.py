@@ -56,8 +56,9 @@ def command(
     """Write TEXT by hand, as pen strokes or as an image.
 
     TEXT is in English, or `-` for standard input. A recurrent network draws one point of the pen after another (Graves
-    2013). The same seed gives the same strokes. One line gets a small image; several lines are put on pages of A4, and
-    all pages but those of JSON into files of their own: letter-1.svg, letter-2.svg and so on.
+    2013). All lines are in one hand, and the same seed gives the same strokes. One line gets a small image; several
+    lines are put on pages of A4, and all pages but those of JSON into files of their own: letter-1.svg, letter-2.svg
+    and so on.
 
     With --like, the network first reads some words, and then goes on in their style. If the file does not say what they
     are, the recogniser reads them. Do not imitate the signature or the letters of others.
@@ -72,7 +73,7 @@ def command(
     if out.suffix.lower() not in FORMATS:
         raise click.UsageError(f"--out {out}: must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     from inkread._files import check_new, check_writable, write_atomic
-    from inkread.synth.sheets import break_lines, pages_of, to_inkml, to_jsonl, to_png, to_svg, write_sheets
+    from inkread.synth.sheets import break_lines, on_sheets, pages_of, to_inkml, to_jsonl, to_png, to_svg, write_lines
     from inkread.synth.synthesizer import load_synthesizer
 
     lines = break_lines(_text(text), width)
@@ -86,7 +87,7 @@ def command(
     synthesizer = load_synthesizer(model)
     primer = _primer(like, synthesizer) if like else None
     with progress_bar("writing", len(lines)) as tick:
-        sheets = write_sheets(lines, synthesizer, seed, neatness, primer, tick)
+        sheets = on_sheets(write_lines(lines, synthesizer, seed, neatness, primer, tick))
     if out.suffix.lower() in JSON_FORMATS:
         write_atomic(out, to_jsonl(sheets))
         return

@@ -15,12 +15,13 @@ from inkread.inputs.ink import PAGE_DPI, Ink, Stroke
 from inkread.inputs.inkml import points_as_text
 from inkread.inputs.json_ink import to_json_line
 from inkread.synth.offsets import curve
-from inkread.synth.synthesizer import Primer, Synthesizer
+from inkread.synth.synthesizer import MAX_PRIMER, Primer, Synthesizer
 
 PAGE = (round(8.27 * PAGE_DPI), round(11.69 * PAGE_DPI))  # A4
 MARGIN = 150  # pixels, 19 mm
 LINE_DISTANCE = 4 * X_HEIGHT  # pixels, 11 mm: that of paper with wide ruling
 LINES = (PAGE[1] - 2 * MARGIN) // LINE_DISTANCE  # on a page
+TRIAL = 22  # characters that are enough to show a hand
 BORDER = 20  # pixels around a line that has no page
 JSON_UNITS = 10  # per pixel, as coordinates are whole numbers there
 INK_COLOUR = "#16264c"
@@ -53,29 +54,47 @@ def pages_of(lines: Sequence[str]) -> int:
     return -(-len(lines) // LINES)
 
 
-def write_sheets(
+def write_lines(
     lines: Sequence[str],
     synthesizer: Synthesizer,
     seed: int,
     neatness: float = 0.0,
     primer: Primer | None = None,
     tick: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Sheet]:
-    """Write lines on as many sheets as they need. Raises BadInput for what cannot be written.
+) -> list[Ink]:
+    """Write lines in one hand: that of the primer, or else that in which the first words are written as a trial.
 
-    A line does not change with those after it, whatever they are.
+    The ink is in pixels, on the baseline y = 0; that of an empty line is empty. Raises BadInput for what cannot be
+    written.
     """
     for line in lines:
         if line:
             synthesizer.plain(line)  # so that the last line does not fail after all others are written
+    if primer is None and len(lines) > 1:
+        primer = _trial(next(filter(None, lines)), synthesizer, seed, neatness)
     inks = []
     for number, line in enumerate(lines):
         rng = np.random.default_rng([seed, number])
         strokes = synthesizer.write(line, rng, neatness, primer) if line else []
         inks.append(Ink(tuple(X_HEIGHT * curve(stroke) for stroke in strokes), line))
         tick(number + 1, len(lines))
+    return inks
+
+
+def _trial(line: str, synthesizer: Synthesizer, seed: int, neatness: float) -> Primer | None:
+    """The first words of a line, written once; None if the network got lost."""
+    text = textwrap.wrap(line, TRIAL)[0]
+    strokes = synthesizer.write(text, np.random.default_rng([seed]), neatness)
+    return Primer.of(text, strokes) if sum(map(len, strokes)) <= MAX_PRIMER else None
+
+
+def on_sheets(inks: Sequence[Ink]) -> list[Sheet]:
+    """Put lines on as many sheets as they need, all smaller if one is too wide; one alone gets a sheet of its size."""
     if len(inks) == 1:
         return [_alone(inks[0])]
+    widest = max(float(stroke[:, 0].max()) for ink in inks for stroke in ink.strokes)
+    scale = min((PAGE[0] - 2 * MARGIN) / max(widest, 1.0), 1.0)
+    inks = [Ink(tuple(scale * stroke for stroke in ink.strokes), ink.text) for ink in inks]
     return [_page(inks[start : start + LINES]) for start in range(0, len(inks), LINES)]
 
 
