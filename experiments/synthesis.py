@@ -107,7 +107,7 @@ def finish(path: Path, prepared: Path) -> None:
     best = list(by_text.values())[-WRITERS:]
     synthesizer.primers = {f"writer-{number}": primer for number, primer in enumerate(best, 1)}
     synthesizer.facts = {
-        "reads": "nothing: it writes lines in English as pen strokes",
+        "writes": "lines in English, as pen strokes",
         "licence": "MIT",
         "trained_on": ["UNIPEN train_r01_v07, training writers, CC BY 4.0, UNIPEN consortium"],
         "not_for": "imitating signatures or the letters of others",

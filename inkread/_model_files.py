@@ -39,7 +39,7 @@ PERSONAL_FOLDER = "INKREAD_MODELS"  # the variable of the environment that names
 LONGEST_NAME = 40  # characters of such a name
 DEVICES = re.compile("con|prn|aux|nul|(com|lpt)[0-9]")  # on Windows no file can be called so
 FOLDERS = (Path(__file__).parent / "pretrained", Path(__file__).parents[1] / "models")
-TEXTS = ("reads", "licence", "lm")  # the facts that must be strings
+TEXTS = ("reads", "finds", "writes", "licence", "lm")  # the facts that must be strings
 COPY_AGAIN = "copy the file again"
 
 
@@ -83,6 +83,16 @@ def shipped_language_models() -> dict[str, Path]:
     return _shipped(LANGUAGE_SUFFIX)
 
 
+def shipped_page_models() -> dict[str, Path]:
+    """The installed models that find the lines of pages, by name."""
+    return _shipped(PAGE_SUFFIX)
+
+
+def shipped_synthesis_models() -> dict[str, Path]:
+    """The installed models that write, by name."""
+    return _shipped(SYNTHESIS_SUFFIX)
+
+
 def _shipped(suffix: str) -> dict[str, Path]:
     found = [path for folder in FOLDERS for path in sorted(folder.glob(f"*{suffix}"))]
     return {path.name.removesuffix(suffix): path for path in found}
@@ -105,12 +115,12 @@ def find_detector() -> Path | None:
 
 def find_page_model(name: str) -> Path:
     """The file of a page model given by name or by path. Raises BadModel, which lists the installed models."""
-    return _find(name, "page model", _shipped(PAGE_SUFFIX))
+    return _find(name, "page model", shipped_page_models())
 
 
 def find_synthesis_model(name: str) -> Path:
     """The file of a model that writes, given by name or by path. Raises BadModel, which lists the installed models."""
-    return _find(name, "synthesis model", _shipped(SYNTHESIS_SUFFIX))
+    return _find(name, "synthesis model", shipped_synthesis_models())
 
 
 def _find(name: str, what: str, shipped: dict[str, Path]) -> Path:

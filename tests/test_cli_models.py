@@ -12,13 +12,17 @@ pytestmark = pytest.mark.usefixtures("one_process")
 
 
 def test_models(shelf: Path) -> None:
-    head, *facts = done("models").stdout.splitlines()
+    first, page = done("models").stdout.split("lines\n")
+    head, *facts = first.splitlines()
     assert head == "latin (default)" and [fact.split()[0] for fact in facts] == ["reads", "licence", "size"]
-    (row,) = map(json.loads, done("models", "--json").stdout.splitlines())
+    assert page.splitlines()[0] == "  finds     the lines of a page"
+    row, page_row = map(json.loads, done("models", "--json").stdout.splitlines())
     assert row["name"] == "latin" and row["file"] == str(shelf / "latin.safetensors")
+    assert (page_row["name"], page_row["kind"], page_row["licence"]) == ("lines", "page", "MIT")
     (shelf / "latin.safetensors").unlink()
     assert "no model is installed; train one with `inkread train`" in refused("models")
     assert "latin: no such model; installed: none" in refused("predict", LINE)
+    (shelf / "lines.page.safetensors").unlink()
     assert not done("models", "--json").output
 
 
@@ -49,7 +53,8 @@ def test_a_damaged_model_does_not_hide_the_others(shelf: Path) -> None:
 def test_models_tells_of_language_models(shelf: Path, letters: Path) -> None:
     done("lm", "train", letters, "--order", 3, "--out", shelf / "letters.lm.safetensors")
     rows = list(map(json.loads, done("models", "--json").stdout.splitlines()))
-    assert [(row["name"], row["kind"]) for row in rows] == [("latin", "lines"), ("letters", "language")]
+    kinds = [("latin", "lines"), ("letters", "language"), ("lines", "page")]
+    assert [(row["name"], row["kind"]) for row in rows] == kinds
     assert "letters (--lm letters)" in done("models").stdout
     (shelf / "letters.lm.safetensors").rename(shelf / "german.lm.safetensors")
     latin = load_model("latin")

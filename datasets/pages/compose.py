@@ -207,22 +207,25 @@ def blank_paper(width: int, height: int, rng: Rng) -> Grey:
 
 
 def rule_paper(sheet: Sheet) -> float:
-    """Ruled, squared, dotted or plain paper; the distance of its rules, 0 without any."""
+    """Ruled, squared, dotted or plain paper, or rules of dots; the distance of its rules, 0 without any."""
     rng, (width, height) = sheet.rng, sheet.size
-    kind = rng.choice(["plain", "ruled", "squared", "seyes", "dotted"], p=[0.4, 0.27, 0.18, 0.08, 0.07])
+    kinds = ["plain", "ruled", "squared", "seyes", "dotted", "leaders"]
+    kind = rng.choice(kinds, p=[0.36, 0.26, 0.17, 0.08, 0.07, 0.06])
     if kind == "plain":
         return 0.0
-    pitch = float(rng.uniform(38, 75) if kind == "ruled" else rng.uniform(16, 45))
+    pitch = float(rng.uniform(38, 75) if kind in ("ruled", "leaders") else rng.uniform(16, 45))
+    radius, leader_pitch = float(rng.uniform(0.7, 2.5)), float(rng.uniform(6, 14))
     dark, thick = rng.uniform(0.08, 0.5), int(rng.integers(1, 3))
     top = rng.uniform(0, 0.12) * height
 
     def paint(brush: ImageDraw.ImageDraw) -> None:
         downs = np.arange(top, height, pitch).tolist()
         acrosses = np.arange(rng.uniform(0, pitch), width, pitch).tolist()
-        if kind == "dotted":
+        if kind in ("dotted", "leaders"):
+            across = acrosses if kind == "dotted" else np.arange(0.05 * width, 0.95 * width, leader_pitch).tolist()
             for y in downs:
-                for x in acrosses:
-                    brush.ellipse((x - 1, y - 1, x + 1, y + 1), fill=255)
+                for x in across:
+                    brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
             return
         for number, y in enumerate(downs):
             strong = kind != "seyes" or number % 4 == 0
@@ -501,7 +504,8 @@ def make_sheet(width: int, height: int, writing: Handwriting, fonts: Sequence[Pa
         show_through(sheet, writing)
     rule_paper(sheet)
     x_height = float(np.exp(rng.uniform(math.log(8), math.log(30))))
-    kind = rng.choice(["page", "columns", "table", "sparse", "empty", "form"], p=[0.36, 0.14, 0.17, 0.16, 0.05, 0.12])
+    kinds = ["page", "columns", "table", "sparse", "empty", "form", "print"]
+    kind = rng.choice(kinds, p=[0.33, 0.13, 0.16, 0.14, 0.05, 0.11, 0.08])
     margin = rng.uniform(0.03, 0.15)
     top, bottom = rng.uniform(0.02, 0.15) * height, rng.uniform(0.7, 0.98) * height
     if rng.random() < 0.3:  # a letterhead
@@ -525,6 +529,11 @@ def make_sheet(width: int, height: int, writing: Handwriting, fonts: Sequence[Pa
             write_block(sheet, writing, (a, top, b - 0.03 * width, bottom * rng.uniform(0.7, 1)), min(x_height, 18))
     elif kind == "table":
         draw_table(sheet, writing, fonts, (left, top, 0.96 * width, bottom * rng.uniform(0.5, 1)))
+    elif kind == "print":
+        sides = np.linspace(left, 0.97 * width, int(rng.integers(1, 4)) + 1)
+        size = int(rng.integers(12, 40))
+        for a, b in pairwise(sides):
+            print_text(sheet, fonts, (a, top, b - 0.03 * width, bottom * rng.uniform(0.6, 1)), size)
     elif kind == "form":
         y = top
         size = int(rng.integers(12, 24))

@@ -12,29 +12,36 @@ from inkread.cli.options import json_option
 from inkread.config import DEFAULT_MODEL
 from inkread.errors import BadInput, BadModel
 
+DOES = {"lines": "reads", "language": "reads", "page": "finds", "synthesis": "writes"}  # kinds of models, and the facts
+
 
 @click.command("models")
 @json_option
 def command(as_json: bool) -> None:
     """List the installed models, and your own.
 
-    For each model this shows what it reads, its licence, its size, and its error rates on writers that it was not
-    trained on. Models called my/NAME have learnt your handwriting in `inkread studio`; their error rates are those of
-    corrected lines that they were not trained on.
+    For each model this shows what it reads, finds or writes, its licence, its size, and its error rates on writers that
+    it was not trained on. Models called my/NAME have learnt your handwriting in `inkread studio`; their error rates are
+    those of corrected lines that they were not trained on.
 
     \b
     Examples:
       inkread models
       inkread models --json
     """
-    from inkread._model_files import describe_model, personal_models, shipped_language_models, shipped_models
+    from inkread import _model_files as files
 
     rows, damaged = [], False
-    lines = {**shipped_models(), **personal_models()}
-    for kind, shipped in (("lines", lines), ("language", shipped_language_models())):
+    kinds = {
+        "lines": {**files.shipped_models(), **files.personal_models()},
+        "language": files.shipped_language_models(),
+        "page": files.shipped_page_models(),
+        "synthesis": files.shipped_synthesis_models(),
+    }
+    for kind, shipped in kinds.items():
         for name, path in shipped.items():
             try:
-                facts = describe_model(path).get("facts", {})
+                facts = files.describe_model(path).get("facts", {})
             except BadModel as error:
                 damaged = True
                 click.echo(f"Error: {error}", err=True)
@@ -42,7 +49,7 @@ def command(as_json: bool) -> None:
             size = round(path.stat().st_size / 1e6, 1)
             own = {"name": name, "kind": kind, "file": str(path), "megabytes": size}
             rows.append({**own, **facts, **own})  # own comes first, and no fact replaces it
-    if not rows and not damaged and not as_json:
+    if not kinds["lines"] and not damaged and not as_json:
         hint = "train one with `inkread train`, and give its file with --model"
         raise BadInput("no model is installed", hint=hint)
     for row in rows:
@@ -61,7 +68,8 @@ def _print_model(row: dict[str, Any]) -> None:
         code = CODES.get(row["name"])
         note = f" (--lm {row['name']}{f' or {code}' if code else ''})"
     print_line(f"{row['name']}{note}")
-    print_line(f"  reads     {row.get('reads', 'not stated')}")
+    does = DOES[row["kind"]]
+    print_line(f"  {does:9} {row.get(does, 'not stated')}")
     if "lm" in row:
         detected = CODES.keys() >= {*row["lm"].split(",")}
         named = "of the detected languages" if detected else row["lm"].replace(",", ", ")

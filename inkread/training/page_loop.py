@@ -28,7 +28,7 @@ WARM_UP = 50  # steps
 EMA = 0.998
 END_WEIGHT, HEIGHT_WEIGHT = 0.5, 0.5  # in the loss; the baseline has 1
 POSITIVE, END_POSITIVE = 3.0, 10.0  # weights of cells on a baseline and on an end; of 200 cells one is on an end
-FACTS = {"licence": "MIT", "data": "see models/lines.page.md"}
+FACTS = {"finds": "the lines of a page", "licence": "MIT", "data": "see models/lines.page.md"}
 SAVED_EVERY = 200  # steps
 # How often the pages of each set come up, relative to one another; 1 for a set that is not named.
 SHARES = {
