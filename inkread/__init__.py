@@ -6,10 +6,11 @@
 >>> print(document.text)
 
 Wrong arguments and unreadable files raise an InkreadError. What the command line prints as notes is logged, at level
-INFO, by `logging.getLogger("inkread")`. Importing this package is fast: numpy and torch are imported when a function
-first needs them.
+INFO or WARNING, by `logging.getLogger("inkread")`. Importing this package is fast: numpy and torch are imported when a
+function first needs them.
 """
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from inkread.training.loop import Progress
 
 __version__ = "0.1.0"
+
+logging.getLogger("inkread").addHandler(logging.NullHandler())  # Python would print warnings that nobody asked for
 
 __all__ = [
     "BadConfig",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from commands import LINE, SAMPLE, done
+from PIL import Image
 
 from inkread.errors import BadConfig, BadModel
 from inkread.inputs.collect import Input, collect
@@ -111,15 +112,32 @@ def test_the_command_with_two_processes(model: Path, scans: Path) -> None:
     assert "6 finished before" in done("predict", scans, *options, "--jobs", 2).stderr
 
 
+def test_what_may_need_a_look_is_reported_by_one_process_and_by_several(model: Path, scans: Path) -> None:
+    """Pages where all is as usual are not listed, unless there is one document."""
+    Image.new("L", (900, 1200), 240).save(scans / "blank.png")
+    text = '<text font="Sans" size="12" x="9" y="9" color="black">typed</text>'
+    notes = f'<xournal><page width="300" height="200"><layer>{text}</layer></page></xournal>'
+    (scans / "typed.xopp").write_text(notes, "utf-8")
+    for processes in (1, 2):
+        command = ("predict", scans, "--model", model, "--out", f"out{processes}", "--jobs", processes)
+        summary = f"8 documents read (8 pages), 8 files written to out{processes}"
+        assert done(*command).stderr.splitlines() == ["scans/blank.png: no handwriting found", summary]
+        alone = done("predict", scans / "typed.xopp", *command[2:], "--force").stderr
+        assert alone.startswith("scans/typed.xopp: 1 line found\n")
+
+
 @pytest.mark.skipif(not find_spec("ray"), reason="Ray is not installed")
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-@pytest.mark.usefixtures("scans")
-def test_ray_writes_the_same_though_a_worker_dies(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_writes_the_same_though_a_worker_dies(
+    model: Path, scans: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Image.new("L", (900, 1200), 240).save(scans / "blank.png")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the tests, too, for `die_once`
     results(model, "one", lambda work, documents: open_workers(work, documents, 1, None))
     found = results(model, "ray", lambda work, documents: read_on_ray(work, 2, "local"), die_once)
     assert not any(result.error for result in found) and Path("died").exists()
-    assert contents("one") == contents("ray") and len(contents("one")) == 12
+    assert contents("one") == contents("ray") and len(contents("one")) == 14
+    assert caplog.messages == ["scans/blank.png: no handwriting found"] * 2
 
 
 def test_ray_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:

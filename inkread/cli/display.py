@@ -89,6 +89,13 @@ def log_to_stderr() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def log_warnings_only() -> None:
+    """From now on, leave out what is usual, such as the number of lines on a page, unless the user wants --verbose."""
+    logger = logging.getLogger("inkread")
+    if logger.level == logging.INFO:
+        logger.setLevel(logging.WARNING)
+
+
 class _NoteHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         note(record.getMessage())

@@ -17,6 +17,7 @@ from inkread._signals import signals_as_exceptions
 from inkread.cli import exit_codes
 from inkread.cli.display import (
     counted,
+    log_warnings_only,
     note,
     open_report,
     print_bytes,
@@ -196,6 +197,8 @@ def command(
         _check_report(report, force)
     if overlay:
         _check_overlay(overlay, inputs[0].path, force)
+    if len(inputs) > 1:
+        log_warnings_only()
     from inkread.pages.reader import Reader
 
     expected = LINES_PER_DOCUMENT * len(inputs)

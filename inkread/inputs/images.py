@@ -162,7 +162,8 @@ def decoding(name: str) -> Iterator[None]:
         problem = f"the image is too large ({str(error).split(',')[0]})"
         raise BadInput(problem, path=name, hint="scale it down") from error
     except UnidentifiedImageError as error:
-        raise BadInput("not an image that inkread reads", path=name, hint=f"give {NAME}") from error
+        problem = "an image that is damaged, cut short, or of a kind that is rarely used"
+        raise BadInput(problem, path=name, hint="copy it again, or save it as PNG") from error
     except Exception as error:
         problem = f"damaged or cut short ({' '.join(str(error).split())})"
         raise BadInput(problem, path=name, hint="scan, copy or download it again") from error
@@ -232,7 +233,7 @@ def _decode(name: str, file: BinaryIO, frame: int, mode: str) -> np.ndarray:
     with libtiff_errors() as errors:
         page = to_array(image, mode)
     if errors:  # and yet it was decoded: the rows of a fax that are damaged are filled from those above
-        log.info("%s: damaged in places, which may cost words (%s)", one_line(name), ", ".join(sorted(set(errors))))
+        log.warning("%s: damaged in places, which may cost words (%s)", one_line(name), ", ".join(sorted(set(errors))))
     return page
 
 

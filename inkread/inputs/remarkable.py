@@ -172,7 +172,7 @@ def _page(name: str, data: bytes) -> Ink:
         raise BadInput(f"more than {MAX_BLOCKS:,} strokes and other parts on a page", path=name, hint="divide the page")
     unknown = sum(isinstance(block, rmscene.UnreadableBlock) for block in blocks)
     if unknown:
-        log.info("%s: %d part%s of unknown kinds left out", name, unknown, "s" * (unknown != 1))
+        log.warning("%s: %d part%s of unknown kinds left out", name, unknown, "s" * (unknown != 1))
     width, height = (tree.scene_info and tree.scene_info.paper_size) or PAGE_SIZE
     return replace(
         _on_page(tuple(stroke for stroke, _ in drawn), typed, float(width), float(height)),

@@ -65,7 +65,7 @@ def read(source: Source, whole: bool) -> list[Ink]:
         problem = "no pen strokes in it, only filled shapes" if drawing.shapes else "no pen strokes in it"
         raise BadInput(problem, path=source.name, hint="export it as PNG or PDF instead")
     if drawing.shapes:
-        log.info("%s: %d filled shape%s not read", source.name, drawing.shapes, "s" * (drawing.shapes != 1))
+        log.warning("%s: %d filled shape%s not read", source.name, drawing.shapes, "s" * (drawing.shapes != 1))
     return [Ink(tuple(join_touching(drawing.strokes)), size=size, typed=tuple(drawing.typed))]
 
 

@@ -46,6 +46,7 @@ class Result:
     error: InkreadError | None = None
     seconds: float = 0.0  # since the result before it
     skipped: bool = False  # the files had been written before
+    notes: tuple[tuple[int, str], ...] = ()  # what another process has logged: levels of `logging`, and messages
 
     def to_json(self) -> str:
         """A row of a report, without a line end."""

@@ -33,6 +33,8 @@ from inkread.outputs.queue import Claim, Read
 from inkread.pages.layout import PageLayout
 from inkread.pages.reader import Check, Reader
 
+log = logging.getLogger("inkread")
+
 THREADS = "OMP_NUM_THREADS"  # see inkread/_threads.py
 PRELOAD = "INKREAD_PRELOAD"  # names the file that says what inkread/outputs/preloaded.py loads
 ATTEMPTS = 2  # at a document on Ray, where a machine may be lost through no fault of the document
@@ -179,6 +181,7 @@ class _Pool:
         if isinstance(received, BaseException):
             raise received
         assert isinstance(received, Result)
+        _log_notes(received)
         return replace(received, seconds=time.monotonic() - worker.began)
 
 
@@ -197,7 +200,7 @@ def _serve(connection: Connection, work: Work) -> None:
 
 def _read_one(work: Work, claim: Claim) -> Result | Exception:
     """The result of one document, or an error that concerns all of them. Ends the process if a page takes too long."""
-    with _page_limit(work.page_seconds) as restart:
+    with _page_limit(work.page_seconds) as restart, _logged() as notes:
 
         def on_page(layout: PageLayout, page: Page) -> None:
             restart()
@@ -208,7 +211,28 @@ def _read_one(work: Work, claim: Claim) -> Result | Exception:
             (result,) = replace(work, on_page=on_page).read(iter([claim]))
         except Exception as error:
             return error
-    return result
+    return replace(result, notes=tuple(notes))
+
+
+@contextmanager
+def _logged() -> Iterator[list[tuple[int, str]]]:
+    """A list of what is logged within the context, as a process without a terminal cannot show it."""
+    notes: list[tuple[int, str]] = []
+    handler, level = logging.Handler(), log.level
+    handler.emit = lambda record: notes.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield notes
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+def _log_notes(result: Result) -> None:
+    """Log here what another process has logged."""
+    for level, text in result.notes:
+        log.log(level, "%s", text)
 
 
 @contextmanager
@@ -348,6 +372,7 @@ class _Actors:
                 raise received
             if claim:
                 attempts.pop(claim.document)
+                _log_notes(received)
                 yield received
 
     def _start(self) -> None:

@@ -16,6 +16,7 @@ from inkread.config import DEFAULT_MODEL, STROKE_MODEL
 from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
 from inkread.errors import BadConfig, BadInput, BadModel, InkreadError, explain_failure
 from inkread.features.extract import Writing
+from inkread.inputs import Inks
 from inkread.inputs.collect import Input
 from inkread.inputs.ink import LineInput
 from inkread.model.engines import EngineName
@@ -99,7 +100,7 @@ class Reader:
         """The name of the model that reads a page, or "" where the recognizer has none."""
         if not isinstance(self.recognizer, Recognizers):
             return ""
-        is_ink = layout.size == (0, 0) or bool(layout.strokes)
+        is_ink = isinstance(layout.file, Inks) or layout.size == (0, 0) or bool(layout.strokes)
         return self.recognizer.strokes if is_ink else self.recognizer.images
 
     def _layouts(
@@ -203,7 +204,9 @@ def _log_layout(layout: PageLayout) -> None:
         turned = f"turned by {layout.rotation} degrees, " if layout.rotation else ""
         if layout.unread:
             found += f"; handwriting at {describe_places(layout.unread, layout.size)} was not read"
-        log.info("%s: %s", one_line(place_of(layout)), turned + found)
+        to_look_at = not count or turned or layout.unread
+        level = logging.WARNING if to_look_at else logging.INFO
+        log.log(level, "%s: %s", one_line(place_of(layout)), turned + found)
 
 
 def place_of(layout: PageLayout) -> str:
