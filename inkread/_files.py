@@ -51,6 +51,8 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
     problem = f"cannot be written ({error.strerror})"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(problem, path=path, hint="free some space")
+    if error.errno == errno.ENAMETOOLONG:
+        return CannotWrite(problem, path=path, hint="give what is read a shorter name")
     return CannotWrite(problem, path=path, hint="check the folder and its permissions")
 
 

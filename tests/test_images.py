@@ -297,6 +297,12 @@ def test_a_file_may_have_many_large_pages_but_not_any_number_of_them(monkeypatch
     assert refused(empty_tiff([(9, 9)] * 101)) == "the file is too large (more than 100 pages)"
 
 
+def test_a_file_without_its_end_is_called_damaged() -> None:
+    """The directory of a TIFF may be at its end, so nothing but the first bytes says what it is."""
+    assert "cut short" in refused(encoded(STRIPES, "TIFF", compression="tiff_lzw")[:100])
+    assert "cut short" in refused(encoded(STRIPES, "AVIF")[:100])
+
+
 # ---- what libtiff prints
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from inkread.errors import BadConfig, BadInput, CannotWrite
 from inkread.inputs import open_images
 from inkread.inputs.collect import Input, collect
+from inkread.model.recognizer import Recognizers
 from inkread.outputs.batch import Result, write_documents
 from inkread.outputs.files import NAMES, Outputs
 from inkread.pages.reader import Reader
@@ -154,6 +155,30 @@ def test_a_batch_ends_with_a_summary(model: Path) -> None:
     assert result.stderr.splitlines()[-1] == "4 documents read (5 pages), 8 files written to out; 1 of 5 failed"
     result = done("predict", "scans/a.png", "--model", model, "--beside")
     assert result.stderr == "1 document read (1 page), 1 file written next to what was read\n"
+
+
+def test_the_model_of_a_notebook_is_that_of_strokes_though_its_last_page_is_empty(model: Path, tmp_path: Path) -> None:
+    page = '<page width="300" height="200"><layer>{}</layer></page>'
+    text = page.format('<text font="Sans" size="12" x="9" y="9">typed</text>')
+    (tmp_path / "a.xopp").write_text(f"<xournal>{text}{page.format('')}</xournal>", "utf-8")
+    reader = Reader(Recognizers(str(model), "strokes"))
+    (result,) = write_documents(reader, collect([str(tmp_path)]).inputs, Outputs(("md",), tmp_path / "out"))
+    assert 'model: "strokes"' in result.files[0].read_text("utf-8")
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(CannotWrite) as caught:
+        Outputs(("text",), tmp_path).check([])
+    assert str(caught.value).startswith(f"{tmp_path}: no permission to write into this folder")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the whole path is limited")
+def test_a_name_that_is_too_long_for_its_outputs(tree: Path, model: Path) -> None:
+    name = "a" * 250 + ".png"
+    shutil.copy(LINE, tree / name)
+    line = refused("predict", tree / name, "--model", model, "--out", "out", code=4)
+    assert line.endswith("(File name too long); give what is read a shorter name")
 
 
 @pytest.mark.usefixtures("tree")

@@ -84,6 +84,17 @@ def test_typed_text_is_kept_line_by_line() -> None:
     assert ink.typed[1].text == "t<o" and ink.typed[1].top == pytest.approx(320) and len(ink.typed) == 2
 
 
+def test_typed_text_is_wrapped_in_its_box() -> None:
+    """A box of 90 points has room for ten letters of 18 points; a longer word stays whole."""
+    box = '<text font="Sans" size="18" x="36" y="72" wrap="90">{}</text>'
+    (ink,) = pages_of(notes(layer(box.format("one two three\nimpossibility of"))))
+    assert [line.text for line in ink.typed] == ["one two", "three", "impossibility", "of"]
+    tops = [line.top for line in ink.typed]
+    np.testing.assert_allclose(np.diff(tops), 60, err_msg="1.2 times 18 points at 200 dpi")
+    (ink,) = pages_of(notes(layer(box.format("one two three").replace('"90"', '"-1"'))))
+    assert [line.text for line in ink.typed] == ["one two three"]
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -137,7 +148,7 @@ def test_real_files() -> None:
         "xpp-stroke-new.xopp": [(1, 0)],
         "xpp-strokes.xopp": [(9, 0)],
         "xpp-suite.xopp": [(5, 1)],
-        "xpp-text.xopp": [(0, 10)],
+        "xpp-text.xopp": [(0, 54)],
     }
 
 

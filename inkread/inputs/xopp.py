@@ -6,6 +6,7 @@ read. Xournal++ keeps no erased strokes, but its whiteout is a white stroke over
 
 import math
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from xml.etree.ElementTree import Element
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from inkread.errors import BadInput
 from inkread.inputs._xml import line_of, parse, root_name, tag
-from inkread.inputs.ink import MAX_POINTS, PAGE_DPI, Ink, Pen, Stroke, TypedText
+from inkread.inputs.ink import MAX_POINTS, MAX_TYPED_CHARACTERS, PAGE_DPI, Ink, Pen, Stroke, TypedText
 from inkread.inputs.source import Source, is_zip, unzipped
 
 NAME = "Xournal++"
@@ -139,16 +140,26 @@ def _pen(stroke: Element) -> Pen:
 
 
 def _typed(name: str, box: Element) -> Iterator[TypedText]:
-    """The lines of a text box. The file has no width, so that of a line is estimated."""
+    """The lines of a text box. The file does not say how wide a line is, or where one is wrapped: it is estimated."""
     left, top, size = (_number(name, box, key) for key in ("x", "y", "size"))
     if not max(map(abs, (left, top, size))) <= LARGEST_PAGE:
         raise BadInput("a text outside of its page", path=name, line=line_of(box), hint="move it")
-    for number, line in enumerate((box.text or "").split("\n")):
-        text = " ".join(line.split())
+    width = _number(name, box, "wrap") if box.get("wrap") else 0.0  # of a box whose lines are wrapped
+    most = int(width / max(CHARACTER_WIDTH * size, 1e-9)) if width > 0 else 0  # characters in a line
+    rows = (row for line in (box.text or "").split("\n") for row in _wrapped(line, most))
+    for number, row in enumerate(rows):
+        text = " ".join(row.split())
         if text:
             y = top + number * LINE_HEIGHT * size
             corners = (left, y, left + CHARACTER_WIDTH * size * len(text), y + LINE_HEIGHT * size)
             yield TypedText(text, *(SCALE * each for each in corners))
+
+
+def _wrapped(line: str, most: int) -> list[str]:
+    """The parts of a line with at most so many characters each, unless a word is longer; 0 is no limit."""
+    if not most or len(line) > MAX_TYPED_CHARACTERS:  # which is refused later
+        return [line]
+    return textwrap.wrap(line, most, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _without_hidden(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from inkread._files import check_new, check_writable
+from inkread._files import check_new
 from inkread.document import FORMATS
 from inkread.errors import BadConfig, CannotWrite
 
@@ -63,7 +63,9 @@ class Outputs:
         self._check_collisions(documents)
         if self.folder is not None:
             make_folder(self.folder)
-            check_writable(self.folder / "file")
+            if not os.access(self.folder, os.W_OK):
+                hint = "change its permissions, or name another folder with --out"
+                raise CannotWrite("no permission to write into this folder", path=self.folder, hint=hint)
 
     def _check_collisions(self, documents: Sequence["Input"]) -> None:
         inputs = {os.path.abspath(document.path) for document in documents}
@@ -96,4 +98,4 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         problem = f"the folder cannot be made ({error.strerror})"
-        raise CannotWrite(problem, path=folder, hint="name another --out") from error
+        raise CannotWrite(problem, path=folder, hint="name another folder with --out") from error
