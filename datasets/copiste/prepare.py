@@ -1,6 +1,9 @@
 """Cut the pages of Copiste d'un jour into line images.
 
 python datasets/copiste/prepare.py RAW OUT [--alto FOLDER]      (RAW holds jpg/ and alto.tar.xz; a minute on two cores)
+
+With --found, lines are cut out as inkread finds them on the page, as those of users are: with other outlines and
+baselines than those of the truth. Lines that it does not find, or not whole, are left out.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import tarfile
 import tempfile
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
@@ -22,8 +26,11 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.data.manifest import Row, write_manifest
 from inkread.data.prepare import parser_of, report, save_image, split_of
+from inkread.evaluation.pages import match_lines
 from inkread.pages.regions import Region, cut_line
+from inkread.pages.segment import find_lines
 
+SAME = 0.95  # of the width of a line
 EXPECTED = {"train": 4275, "dev": 506}  # lines
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
 # These write in block capitals. The transcription has the small letters of the text that they copied, so their lines
@@ -49,19 +56,39 @@ def points(text: str | None) -> tuple[tuple[float, float], ...]:
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def cut_page(alto: Path, images: Path, out: Path) -> list[Row]:
-    """Write the line images of one page below `out`. Returns their rows for lines.tsv."""
-    page = alto.stem
-    grey = np.asarray(Image.open(images / f"{page}.jpg").convert("L"))
-    rows = []
+def lines_of(alto: Path) -> Iterator[tuple[int, str, Region]]:
+    """The number, text and place of each line of a page that can be used."""
     for number, line in enumerate(ElementTree.parse(alto).iter(f"{ALTO}TextLine")):
         text = clean(" ".join(string.get("CONTENT", "") for string in line.iter(f"{ALTO}String")))
         outline = line.find(f"{ALTO}Shape/{ALTO}Polygon")
         if not text or outline is None or TEXT_NUMBER.search(text) or re.search("[<>]", text):
             continue  # > ... < is crossed out
-        cut = cut_line(grey, Region(points(outline.get("POINTS")), points(line.get("BASELINE"))))
-        name, writer = f"{page}/{number:02}.png", writer_of(page)
-        save_image(out / name, cut)
+        yield number, text, Region(points(outline.get("POINTS")), points(line.get("BASELINE")))
+
+
+def as_found(grey: np.ndarray, lines: list[tuple[int, str, Region]]) -> list[tuple[int, str, Region]]:
+    """The lines that inkread finds whole on a page, each with the number and text of the true line that it matches."""
+    found = [region for paragraph in find_lines(grey).paragraphs for region in paragraph]
+    matches = sorted(match_lines([region for _, _, region in lines], found))
+    return [(*lines[i][:2], found[j]) for i, j in matches if same_ends(lines[i][2], found[j])]
+
+
+def same_ends(first: Region, second: Region) -> bool:
+    """Whether two outlines begin and end at nearly the same places."""
+    (left, right), (other_left, other_right) = (
+        (min(x for x, _ in region.polygon), max(x for x, _ in region.polygon)) for region in (first, second)
+    )
+    return min(right, other_right) - max(left, other_left) > SAME * (max(right, other_right) - min(left, other_left))
+
+
+def cut_page(alto: Path, images: Path, out: Path, found: bool) -> list[Row]:
+    """Write the line images of one page below `out`. Returns their rows for lines.tsv."""
+    page, writer = alto.stem, writer_of(alto.stem)
+    grey = np.asarray(Image.open(images / f"{page}.jpg").convert("L"))
+    lines, rows = list(lines_of(alto)), []
+    for number, text, region in as_found(grey, lines) if found else lines:
+        name = f"{page}/{number:02}.png"
+        save_image(out / name, cut_line(grey, region))
         text = text.upper() if writer in IN_CAPITALS else text
         rows.append((name.removesuffix(".png"), name, writer, split_of("copiste", writer), text))
     return rows
@@ -70,6 +97,7 @@ def cut_page(alto: Path, images: Path, out: Path) -> list[Row]:
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--alto", type=Path, help="the unpacked alto.tar.xz")
+    parser.add_argument("--found", action="store_true", help="cut lines out as inkread finds them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.alto is None:
@@ -77,11 +105,15 @@ def main() -> None:
                 archive.extractall(folder, filter="data")
         pages = sorted((options.alto or Path(folder)).rglob("*.xml"))
         with Pool() as pool:
-            cut = partial(cut_page, images=options.raw / "jpg", out=options.out)
+            cut = partial(cut_page, images=options.raw / "jpg", out=options.out, found=options.found)
             rows = [row for rows in pool.imap(cut, pages) for row in rows]
     write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)
-    report(f"{len(pages)} pages, {len({row[2] for row in rows})} writers, lines", counts, EXPECTED)
+    report(
+        f"{len(pages)} pages, {len({row[2] for row in rows})} writers, lines",
+        counts,
+        None if options.found else EXPECTED,
+    )
 
 
 if __name__ == "__main__":
