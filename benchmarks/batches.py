@@ -127,10 +127,15 @@ def predict(*arguments: object, cores: set[int] | None = None) -> tuple[float, f
     if start(*arguments, cores=cores).wait():
         raise SystemExit(f"failed: inkread predict {' '.join(map(str, arguments))}")
     seconds = time.perf_counter() - began
-    with suppress(ChildProcessError):  # a process whose parent has ended becomes ours; none is left
+    wait_for_others()
+    return seconds, cpu_seconds() - used
+
+
+def wait_for_others() -> None:
+    """Wait for processes whose parent has ended: they have become ours."""
+    with suppress(ChildProcessError):  # none is left
         while True:
             os.wait()
-    return seconds, cpu_seconds() - used
 
 
 def cpu_seconds() -> float:
@@ -174,7 +179,7 @@ def measure_speed(folder: Path, share: float) -> None:
 def measure_memory(folder: Path, share: float) -> None:
     """The memory of all processes of --jobs 2 after few pages and after many."""
     count, report = max(2 * FEW, round(MANY * share)), folder / "run.jsonl"
-    some = scans(folder / "pages", smallest_page(folder / "page.png"), count)
+    some, used = scans(folder / "pages", smallest_page(folder / "page.png"), count), cpu_seconds()
     process = start(some, "--out", folder / "out", "--jobs", 2, "--report", report)
     steps = [FEW, *range(count // 5, count, count // 5), count - 10]  # a little before the processes end
     measured = []
@@ -186,6 +191,8 @@ def measure_memory(folder: Path, share: float) -> None:
         measured.append(sum(map(megabytes, started_here())))
         print(f"{step:8} pages {measured[-1]:8.1f} MB", flush=True)
     process.wait()
+    wait_for_others()
+    print(f"CPU seconds per page: {(cpu_seconds() - used) / count:.4f}")
     show(f"memory after {steps[-1]} pages compared with after {FEW}", measured[-1] / measured[0], "at most 1.05")
 
 
