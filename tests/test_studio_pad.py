@@ -1,4 +1,4 @@
-"""The pad: what is written with the mouse becomes text, in a real browser, and is kept, corrected, saved and learnt."""
+"""The pad: what is written with the mouse becomes text, in a real browser, and is kept, corrected and saved."""
 
 import json
 from collections.abc import Iterator
@@ -11,9 +11,6 @@ from commands import SAMPLE
 from test_studio_app import client
 from test_studio_browser import CHROMIUM, browser, expect, served  # noqa: F401
 
-from inkread import open_dataset
-from inkread.data.samples import read_strokes
-from inkread.errors import BadInput
 from inkread.inputs import read_inks
 from inkread.inputs.ink import Ink, Stroke
 from inkread.studio import pad
@@ -41,28 +38,10 @@ def test_lines_become_inkml_that_is_read_again() -> None:
     assert ink.text == r"a < b\x00"
 
 
-def test_lines_are_added_to_a_dataset_once(tmp_path: Path) -> None:
-    folder = tmp_path / "pad-lines"
-    first, second = Ink(tuple(line(40)), TEXT), Ink(tuple(line(140)), "another")
-    assert pad.add_lines(folder, [first]) == (1, 1)
-    corrected = Ink(first.strokes, "the pen tells")
-    assert pad.add_lines(folder, [corrected, second, Ink(first.strokes[:1], " ")]) == (1, 2)
-    samples = open_dataset(str(folder)).samples
-    assert [sample.text for sample in samples] == ["the pen tells", "another"]
-    assert np.allclose(np.concatenate(read_strokes(samples[0])), 10 * np.concatenate(line(40)), atol=0.51)
-
-
-def test_a_damaged_dataset_is_reported_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "lines.jsonl").write_text('{"id": "a"}\nhello\n', "utf-8")
-    with pytest.raises(BadInput, match=r"lines\.jsonl, line 2: not a JSON object"):
-        pad.add_lines(tmp_path, [Ink(tuple(line(0)), TEXT)])
-    assert (tmp_path / "lines.jsonl").read_text("utf-8") == '{"id": "a"}\nhello\n'
-
-
 def test_hostile_lines_are_refused(tmp_path: Path) -> None:
     with client(Settings(tmp_path)) as studio:
-        for path in ("/pad/export/inkml", "/pad/documents?name=a.inkml", "/pad/training"):
-            for body in (b"", b"[" * 100_000, b'{"strokes": []}', b'{"strokes": [[[0, NaN]]]}'):
+        for path in ("/pad/export/inkml", "/pad/documents?name=a.inkml", "/pad/strokes"):
+            for body in (b"", b"[" * 100_000, b'{"strokes": 1}', b'{"strokes": [[[0, NaN]]]}'):
                 assert studio.post(path, content=body).status_code == 422
             assert studio.post(path, content=b"[]", headers={"X-CSRF-Token": "x"}).status_code == 403
         assert studio.post("/pad/export/exe", content=b"[[[0, 0], [1, 1]]]").status_code == 404
@@ -224,12 +203,9 @@ def test_another_tab_shows_the_same(tab: Any) -> None:
 
 
 @needs_browser
-def test_a_line_is_corrected_saved_and_used_for_training(tab: Any, notes: Path) -> None:
+def test_a_line_is_corrected_saved_and_added_to_the_library(tab: Any, notes: Path) -> None:
     have(tab, line(40), line(140))
     expect_texts(tab, TEXT, TEXT)
-    tab.click("#pad-save summary")
-    tab.click("#pad-train")
-    expect(tab.locator(".toast.wrong")).to_contain_text("Confirm or correct lines first")
     fields(tab).nth(0).focus()
     expect(tab.locator("#sheet .marked")).to_have_count(len(line(0)))
     tab.keyboard.press("Home")
@@ -245,11 +221,6 @@ def test_a_line_is_corrected_saved_and_used_for_training(tab: Any, notes: Path) 
     tab.reload()
     expect_texts(tab, "The pen tells", TEXT)
 
-    tab.click("#pad-save summary")
-    tab.click("#pad-train")
-    expect(tab.locator(".toast")).to_contain_text("1 new line, 1 in pad-lines. 1 not confirmed yet.")
-    assert [sample.text for sample in open_dataset(str(notes / "pad-lines")).samples] == ["The pen tells"]
-
     saved = []
     for id in ("#pad-inkml", "#pad-json"):
         tab.click("#pad-save summary")
@@ -261,10 +232,11 @@ def test_a_line_is_corrected_saved_and_used_for_training(tab: Any, notes: Path) 
 
     tab.click("#pad-save summary")
     tab.click("#pad-add")
-    expect(tab.locator(".toast").last).to_contain_text("was added to the library")
+    expect(tab.locator(".toast")).to_contain_text("was added to the library. Its 1 confirmed line can be learnt there.")
     (file,) = notes.glob("pad *.inkml.page.xml")
     page = Transcript(file.read_bytes(), "").to_dict()
     assert [each["text"] for each in page["lines"]] == ["The pen tells", TEXT]
+    assert [each["corrected"] for each in page["lines"]] == [True, False]
     tab.click("a[href='#/'] >> visible=true")
     tab.click(".card a")
     expect(tab.locator("#lines textarea").first).to_have_value("The pen tells")

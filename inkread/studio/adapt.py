@@ -23,13 +23,14 @@ from inkread._model_files import new_personal_model
 from inkread._threads import available_cpus, limit_threads
 from inkread.alphabet import Alphabet
 from inkread.data import Dataset, Sample, open_dataset
+from inkread.data.samples import is_ink, read_strokes
 from inkread.errors import BadDataset, InkreadError, explain_failure
 from inkread.evaluation.lines import Evaluation, ScoredLine, evaluate
 from inkread.model.checkpoint import Model, load_model, save_model
 from inkread.model.recognizer import Recognizer
 from inkread.studio.jobs import start_process
 from inkread.studio.learning import Order
-from inkread.studio.tasks import export_lines
+from inkread.studio.tasks import STROKES, export_lines
 
 PARTS = 2  # of the lines, see experiments/LOG.md
 FEWEST_LINES = 10  # half of fewer are too few to learn from, and an error rate of them says nothing
@@ -93,21 +94,19 @@ def adapt(order: Order, report: Report) -> dict[str, Any]:
     start = load_model(order.start)
     report("Collecting the lines", 0.0)
     with private_folder() as folder:
-        with zipfile.ZipFile(io.BytesIO(export_lines(order.documents))) as archive:
-            archive.extractall(folder)
-        samples = open_dataset(str(folder)).samples
+        samples = _samples(order, folder)
         known = set(start.facts.get("learnt", []))
-        fresh = [sample for sample in samples if fingerprint(sample) not in known]
+        fresh = [sample for line, sample in samples.items() if line not in known]
         if len(fresh) < FEWEST_LINES:
             kind = f"corrected lines that {order.start} has not learnt yet" if known else "corrected lines"
             problem = f"{len(fresh)} {kind}, at least {FEWEST_LINES} are needed"
             raise BadDataset(problem, hint="correct or confirm more")
-        alphabet = Alphabet.of((sample.text for sample in samples), start.alphabet.characters).characters
+        alphabet = Alphabet.of((sample.text for sample in samples.values()), start.alphabet.characters).characters
         held_out = [fresh[number::PARTS] for number in range(PARTS)]
         parts = [
             Part(
                 order,
-                [sample for sample in samples if sample not in part],
+                [sample for sample in samples.values() if sample not in part],
                 part,
                 alphabet,
                 folder / f"{number}.safetensors",
@@ -118,7 +117,7 @@ def adapt(order: Order, report: Report) -> dict[str, Any]:
         after = _evaluation(_in_processes(parts, report))
         if after.cer < before.cer:
             models = [load_model(str(part.out)) for part in parts]
-            learnt = sorted({*known, *map(fingerprint, fresh)})
+            learnt = sorted({*known, *samples})
             model = replace(mean(models), facts={**models[0].facts, **_facts(order, start, after), "learnt": learnt})
             file.parent.mkdir(parents=True, exist_ok=True)
             save_model(file, model)
@@ -126,9 +125,22 @@ def adapt(order: Order, report: Report) -> dict[str, Any]:
     return {"name": name, "kept": kept, "before": before.cer, "after": after.cer, "lines": len(fresh)}
 
 
+def _samples(order: Order, folder: Path) -> dict[str, Sample]:
+    """The corrected lines of the documents, written into a folder, by their fingerprints.
+
+    A line that is in two documents is there once: a page of the pad may have been added to the library twice. If each
+    half of the lines had it, the error rate would be that of lines that were learnt.
+    """
+    with zipfile.ZipFile(io.BytesIO(export_lines(order.documents))) as archive:
+        archive.extractall(folder)
+    table = folder / STROKES / "lines.jsonl" if order.strokes else folder / "lines.tsv"
+    return {fingerprint(sample): sample for sample in open_dataset(str(table)).samples} if table.exists() else {}
+
+
 def fingerprint(sample: Sample) -> str:
     """What a model file remembers of a line that it has learnt."""
-    return sha256(sample.path.read_bytes()).hexdigest()[:16]
+    line = b"".join(map(np.ndarray.tobytes, read_strokes(sample))) if is_ink(sample) else sample.path.read_bytes()
+    return sha256(line).hexdigest()[:16]
 
 
 def mean(models: Sequence[Model]) -> Model:

@@ -121,7 +121,7 @@ def _iink_error(code: str, message: str, status: int) -> Response:
     return JSONResponse({"code": f"inkread.{code}", "message": message}, status)
 
 
-async def _read_pen(request: Request, task: str, *arguments: str, place: str) -> str:
+async def _read_pen(request: Request, task: str, *arguments: str | None, place: str) -> str:
     """The result of a task with the body of a request, in the process that reads pen strokes."""
     async with _place(request, request.app.state.pen_slots):
         async with asyncio.timeout(UPLOAD_SECONDS):
@@ -292,15 +292,24 @@ async def export_pad(request: Request) -> Response:
 
 
 async def add_pad(request: Request) -> Response:
-    data, page = await request.app.state.pen.run("pad_document", await request.body(), place="the pad")
-    item = await _library(request).add(request.query_params.get("name", ""), data, page)
+    found = await request.app.state.pen.run("pad_document", await request.body(), place="the pad")
+    item = await _library(request).add(request.query_params.get("name", ""), *found)
     return JSONResponse({"id": item.id, "name": item.name}, 201)
 
 
-async def train_on_pad(request: Request) -> Response:
-    folder = str(_library(request).folder / pad.FOLDER)
-    added, lines = await request.app.state.pen.run("train_on_pad", await request.body(), folder, place="the pad")
-    return JSONResponse({"added": added, "lines": lines, "folder": pad.FOLDER})
+async def read_pad(request: Request) -> Response:
+    """The same as `read_strokes`, with the model that the user has chosen for the pad."""
+    text = await _read_pen(request, "read_strokes", "strokes", _library(request).pad_model, place="strokes")
+    return Response(text, media_type="application/json")
+
+
+async def pad_model(request: Request) -> Response:
+    library = _library(request)
+    if request.method == "PUT":
+        await library.choose_pad_model(_text(await _object(request), "model") or None)
+    else:
+        await library.scan()
+    return JSONResponse(library.pad())
 
 
 STUDIO = [
@@ -320,7 +329,8 @@ STUDIO = [
     Route("/library/documents/{id}/export/{format}", export),
     Route("/pad/export/{format}", export_pad, methods=["POST"]),
     Route("/pad/documents", add_pad, methods=["POST"]),
-    Route("/pad/training", train_on_pad, methods=["POST"]),
+    Route("/pad/strokes", read_pad, methods=["POST"]),
+    Route("/pad/model", pad_model, methods=["GET", "PUT"]),
     Mount("/static", StaticFiles(directory=STATIC)),
 ]
 

@@ -20,13 +20,15 @@ GRACE_SECONDS = 5.0  # for the process to end by itself, between two steps of th
 class Order:
     """What to learn: `documents` are those of `export_lines`, and `start` is the model to fine-tune.
 
-    `options` are those of `load_reader`: they say how lines are read to measure the error rate.
+    `strokes` says whether that one reads pen strokes, and not images. `options` are those of `load_reader`: they say
+    how lines are read to measure the error rate.
     """
 
     name: str
     documents: Sequence[tuple[str, str, dict[int, str]]]
     start: str
     options: dict[str, Any]
+    strokes: bool = False
 
 
 @dataclass

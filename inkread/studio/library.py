@@ -16,9 +16,9 @@ from statistics import fmean
 from typing import Any
 
 from inkread._files import write_atomic
-from inkread._model_files import new_personal_model, personal_models, reads_strokes
+from inkread._model_files import find_model, new_personal_model, personal_models, reads_strokes
 from inkread._names import one_line, printable
-from inkread.config import DEFAULT_MODEL
+from inkread.config import DEFAULT_MODEL, STROKE_MODEL
 from inkread.document.elements import Page
 from inkread.errors import BadConfig, BadInput, InkreadError
 from inkread.inputs import INK_SUFFIXES
@@ -37,6 +37,7 @@ THUMBNAIL, IMAGE = 400, 2600  # pixels of the longer side of what the browser sh
 IMAGES_KEPT = 50_000_000  # bytes
 HITS = 100  # that a search returns
 LONGEST_NAME = 120  # characters of the name of a new file; systems allow 255 bytes
+PAD = "/pad"  # among the names of documents, none of which begins with "/"
 
 log = logging.getLogger("inkread")
 
@@ -310,7 +311,9 @@ class Library:
 
         def add(transcript: Transcript) -> None:
             for outline, line in zip(outlines, lines, strict=True):
-                transcript.reread(transcript.add(outline), line)
+                added = transcript.add(outline)
+                if line:
+                    transcript.reread(added, line)
 
         return await self._saved(item, number, lambda file: self.store.edit(file, number, version, add))
 
@@ -326,7 +329,8 @@ class Library:
 
         def replace_texts(transcript: Transcript) -> None:
             for line, new in zip(lines, read, strict=True):
-                transcript.reread(line["id"], new)
+                if new:
+                    transcript.reread(line["id"], new)
 
         try:
             await self._saved(item, number, lambda file: self.store.edit(file, number, version, replace_texts))
@@ -368,7 +372,7 @@ class Library:
         return {
             "id": item.id, "name": item.name, "number": number, "pages": item.count or 1,
             "image": _version(item.path), **neighbours, "model": self.model_of(item),
-            "models": [name for name, strokes in self.models.items() if strokes == _of_strokes(item)],
+            "models": self._models_of(_of_strokes(item)),
         }  # fmt: skip
 
     # ---- models of the user
@@ -381,17 +385,47 @@ class Library:
                 found[name] = reads_strokes(path)
         self.models = found
 
+    def _models_of(self, strokes: bool) -> list[str]:
+        """The models of the user for pen strokes, or those for images."""
+        return [name for name, reads in self.models.items() if reads == strokes]
+
     def model_of(self, item: Item) -> str | None:
         """The model of the user that reads a document; None for the one that the server was started with."""
-        chosen = self.choices.get(item.name)
-        return chosen if chosen and self.models.get(chosen) == _of_strokes(item) else None
+        return self._chosen(item.name, _of_strokes(item))
+
+    def _chosen(self, name: str, strokes: bool) -> str | None:
+        chosen = self.choices.get(name)
+        return chosen if chosen in self._models_of(strokes) else None
+
+    def pad(self) -> dict[str, Any]:
+        """The model of the user that reads the pad, and those that can."""
+        return {"model": self.pad_model, "models": self._models_of(strokes=True)}
+
+    @property
+    def pad_model(self) -> str | None:
+        """The model of the user that reads the pad; None for the one that the server was started with."""
+        return self._chosen(PAD, strokes=True)
+
+    async def choose_pad_model(self, model: str | None) -> None:
+        """Read the pad with a model of the user, None for none of them. Raises BadConfig and CannotWrite."""
+        await asyncio.to_thread(self._find_models)
+        self._check_model(model, strokes=True)
+        await asyncio.to_thread(self.choices.set, [PAD], model)
+
+    def _check_model(self, model: str | None, strokes: bool) -> None:
+        """Raise BadConfig unless the user has this model, and it reads pen strokes or images, as it is to."""
+        if model is not None and model not in self.models:
+            raise BadConfig(f"{one_line(model)}: no such model of yours", hint="reload the page")
+        if model is not None and self.models[model] != strokes:
+            problem = f"{model} reads {_kind(not strokes)}, and not {_kind(strokes)}"
+            raise BadConfig(problem, hint=f"choose a model of {_kind(strokes)}")
 
     async def choose_model(self, items: Iterable[Item], model: str | None) -> None:
         """Read documents with a model of the user, None for none of them. Raises BadConfig and CannotWrite."""
         items = list(items)
-        self._find_models()
-        if model is not None and model not in self.models:
-            raise BadConfig(f"{one_line(model)}: no such model of yours", hint="reload the page")
+        await asyncio.to_thread(self._find_models)
+        for item in items:
+            self._check_model(model, _of_strokes(item))
         changed = [item for item in items if self.choices.get(item.name) != model]
         await asyncio.to_thread(self.choices.set, [item.name for item in changed], model)
         for item in changed:
@@ -404,15 +438,23 @@ class Library:
         self.read_later(pages)
 
     async def learn(self, name: str, ids: Sequence[str], everywhere: bool) -> None:
-        """Fine-tune a model on the corrected lines of documents. Raises BadConfig and KeyError.
+        """Fine-tune a model on the corrected lines of documents, all of images or all of pen strokes.
 
-        If it is better, it is chosen for these documents; `everywhere`, also for those that have no model of the user.
+        If it is better, it is chosen for these documents; `everywhere`, also for those that have no model of the user,
+        and of strokes for the pad. Raises BadConfig and KeyError.
         """
         check_torch()
         full_name, file = new_personal_model(name)
-        items = [item for item in [await self.get(id) for id in ids] if not _of_strokes(item)]
+        items = [await self.get(id) for id in ids]
+        strokes = any(map(_of_strokes, items))
+        if strokes and not all(map(_of_strokes, items)):
+            problem = "a model learns images or pen strokes, and these documents are both"
+            raise BadConfig(problem, hint="learn from one kind first, and from the other with another name")
         models = {self.model_of(item) for item in items}
         (start,) = models if len(models) == 1 else (None,)
+        self._find_models()
+        if self.models.get(full_name, strokes) != strokes:
+            raise BadConfig(f"there is a model {full_name} of {_kind(not strokes)}", hint="choose another name")
         if file.exists() and start != full_name:
             raise BadConfig(f"there is a model {full_name}", hint="choose it for these documents, or another name")
         documents = [
@@ -421,7 +463,7 @@ class Library:
         ]
         options = self.reader.options or {}
         self._for = set(ids), everywhere
-        self.learning.start(Order(full_name, documents, start or options.get("model") or DEFAULT_MODEL, options))
+        self.learning.start(Order(full_name, documents, start or _start(strokes, options), options, strokes))
 
     async def _learnt(self, result: dict[str, Any]) -> None:
         """Choose the new model for the documents that it is for, and read them again."""
@@ -429,12 +471,15 @@ class Library:
             return
         self._find_models()
         ids, everywhere = self._for
+        name = result["name"]
+        strokes = self.models.get(name)
         chosen = [
             item
             for item in self.items.values()
-            if item.id in ids or (everywhere and self.model_of(item) is None and not _of_strokes(item))
+            if item.id in ids or (everywhere and self.model_of(item) is None and _of_strokes(item) == strokes)
         ]
-        name = result["name"]
+        if strokes and everywhere and self.pad_model is None:
+            await self.choose_pad_model(name)
         # Documents that were read with an earlier version of it are read again, too.
         await self.choose_model([item for item in chosen if self.choices.get(item.name) != name], name)
         self._read_lines_later(
@@ -443,8 +488,10 @@ class Library:
 
     # ---- adding and exporting
 
-    async def add(self, name: str, data: bytes, page: Page | None = None) -> Item:
+    async def add(self, name: str, data: bytes, page: Page | None = None, confirmed: Sequence[bool] = ()) -> Item:
         """Save a new document in the folder, and read it, if its only page is not known already.
+
+        `confirmed` says which lines of this page the user has confirmed.
 
         Raises BadInput if it is none, and CannotWrite.
         """
@@ -455,7 +502,7 @@ class Library:
         path = _free(self.folder / name)
         await asyncio.to_thread(write_atomic, path, data)
         if page:
-            await asyncio.to_thread(self.store.create, new_file(path, 1, 1), str(path), page)
+            await asyncio.to_thread(self.store.create, new_file(path, 1, 1), str(path), page, confirmed)
         await self.scan(force=True)
         item = self.items[_id_of(path.relative_to(self.folder))]
         item.count = count
@@ -492,6 +539,16 @@ class Library:
 
 def _of_strokes(item: Item) -> bool:
     return item.path.suffix.lower() in INK_SUFFIXES
+
+
+def _kind(strokes: bool) -> str:
+    return "pen strokes" if strokes else "images"
+
+
+def _start(strokes: bool, options: dict[str, Any]) -> str:
+    """The model to fine-tune where the user has none: that of the server, if it is one for this. Raises BadModel."""
+    given = options.get("model")
+    return given if given and reads_strokes(find_model(given)) == strokes else (DEFAULT_MODEL, STROKE_MODEL)[strokes]
 
 
 def _update(item: Item) -> bool:

@@ -1,23 +1,18 @@
-"""What becomes of the lines of the pad: files, documents of the library, and lines to train on."""
+"""What becomes of the lines of the pad: files, and documents of the library."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from inkread._files import write_atomic
 from inkread.document.elements import Line, Page, Paragraph, Points
-from inkread.errors import BadInput
 from inkread.features.ink import baseline_and_x_height
 from inkread.inputs.ink import PAGE_DPI, Ink
 from inkread.inputs.inkml import to_inkml
 from inkread.inputs.json_ink import to_json_line
 
 FORMATS = {"inkml": ".inkml", "json": ".jsonl"}  # the endings of files
-FOLDER = "pad-lines"  # below the folder of the studio
-FILE = "lines.jsonl"
 CSS_DPI = 96  # pixels of a browser per inch
 JSON_UNITS = 10  # per pixel, as coordinates are whole numbers there
 
@@ -45,33 +40,13 @@ def _places(line: Ink) -> tuple[Points, Points]:
     return ((left, top), (right, top), (right, bottom), (left, bottom)), ((left, baseline), (right, baseline))
 
 
-def add_lines(folder: Path, lines: Sequence[Ink]) -> tuple[int, int]:
-    """Add lines to a dataset for `inkread train`, FILE in `folder`; the same strokes replace what was there.
-
-    Returns the number of new lines and of all. Raises BadInput for a damaged file, and CannotWrite.
-    """
-    path = folder / FILE
-    rows = _rows(path)
-    before = len(rows)
-    rows |= {_id(line): _row(line) for line in lines if line.text.strip()}
-    folder.mkdir(exist_ok=True)
-    write_atomic(path, "".join(f"{row}\n" for row in rows.values()).encode())
-    return len(rows) - before, len(rows)
-
-
-def _rows(path: Path) -> dict[str, str]:
-    """The rows of the dataset by their ids; those that were added by hand, too."""
-    if not path.exists():
-        return {}
-    rows = {}
-    for number, row in enumerate(path.read_text("utf-8").split("\n"), 1):
-        if row.strip():
-            try:
-                rows[str(json.loads(row).get("id", f"line {number}"))] = row
-            except (ValueError, AttributeError, RecursionError) as error:
-                hint = "delete the line"
-                raise BadInput(f"not a JSON object ({error})", path=path, line=number, hint=hint) from error
-    return rows
+def confirmed(data: bytes) -> list[bool]:
+    """Which lines of ink, in JSON Lines or alone, the user has confirmed: objects that say so."""
+    try:
+        rows = [json.loads(data)]
+    except ValueError:
+        rows = [json.loads(row) for row in data.split(b"\n") if row.strip()]
+    return [isinstance(row, dict) and row.get("confirmed") is True for row in rows]
 
 
 def _id(line: Ink) -> str:

@@ -45,12 +45,20 @@ class Store:
         data = _read(path)
         return Transcript(data, str(path), number), version_of(data)
 
-    def create(self, path: Path, document: str, page: Page) -> str:
-        """Save a page that was read to a new file. Raises Changed if there is one by now, and CannotWrite."""
+    def create(self, path: Path, document: str, page: Page, confirmed: Sequence[bool] = ()) -> str:
+        """Save a page that was read to a new file, and which of its lines the user has confirmed.
+
+        Raises Changed if there is a file by now, and CannotWrite.
+        """
         if not page.width:
             raise BadInput("pen strokes without a page", path=document, hint="use inkread predict")
         page = replace(page, number=1)
         data = page_xml.write(Document(document, (page,))).encode("utf-8", "backslashreplace")
+        if any(confirmed):
+            transcript = Transcript(data, str(path))
+            for line, is_right in zip(transcript.to_dict()["lines"], confirmed, strict=True):
+                transcript.confirm(line["id"], is_right)
+            data = transcript.to_bytes()
         with self._lock:
             if path.exists():
                 raise Changed("has been written meanwhile", path=path, hint="reload the page")

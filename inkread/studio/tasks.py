@@ -14,7 +14,7 @@ from PIL import Image
 
 from inkread._model_files import find_model, reads_strokes
 from inkread._names import one_line
-from inkread.data.manifest import to_table
+from inkread.data.manifest import Row, to_table
 from inkread.document import FORMATS, json_lines
 from inkread.document.elements import Document, Line, Page, Points
 from inkread.errors import BadInput, explain_failure
@@ -22,6 +22,7 @@ from inkread.features.image import dark_on_light
 from inkread.inputs import Images, Inks, is_ink, open_input
 from inkread.inputs.collect import Input
 from inkread.inputs.ink import Ink
+from inkread.inputs.json_ink import to_json_line
 from inkread.inputs.source import file_version
 from inkread.model.recognizer import Recognizers
 from inkread.outputs.batch import ReadDocument, to_bytes
@@ -31,6 +32,7 @@ from inkread.pages.readable import open_pages
 from inkread.pages.reader import find_layouts, load_reader, read_layouts, to_page
 from inkread.pages.regions import Region, cut_line, cut_out
 from inkread.studio import iink, pad
+from inkread.studio.ink_page import InkPage
 from inkread.studio.store import Store
 from inkread.studio.strokes import StrokeReader, parse_lines, parse_strokes, to_dict
 from inkread.studio.transcript import with_scaled_words
@@ -40,6 +42,8 @@ MODELS_KEPT = 3  # in memory, with their language models of 10 MB each
 MAX_PAGES = 50  # of a file that is sent to the API; a longer one would keep all others waiting
 MAX_PIXELS = 400_000_000  # on all pages of such a file: ten photos of 40 megapixels
 JPEG_QUALITY = 85  # of the images that the browser shows
+STROKES = "strokes"  # the folder in an exported dataset for lines of pen strokes
+LINE_UNITS = 1000  # the height of such a line there, where coordinates are whole numbers
 Shape = tuple[Points, Points]  # outline and baseline
 Grey = np.ndarray[Any, np.dtype[np.uint8]]
 _options: dict[str, Any] = {}  # of `load_reader`, in a worker process
@@ -110,21 +114,21 @@ def _layouts(pages: Images | Inks) -> Iterator[PageLayout]:
         yield detect_layout(pages.name, index + 1, len(pages), page)
 
 
-@lru_cache(maxsize=1)
-def _stroke_reader() -> StrokeReader:
-    return StrokeReader(_recognizers())
+@lru_cache(maxsize=2)
+def _stroke_reader(recognizers: Recognizers) -> StrokeReader:
+    return StrokeReader(recognizers)
 
 
-def read_strokes(data: bytes, name: str) -> str:
+def read_strokes(data: bytes, name: str, model: str | None = None) -> str:
     """The lines of strokes that are being written, as JSON. Without strokes, the model is loaded. Raises BadInput."""
-    reader = _stroke_reader()
+    reader = _stroke_reader(_recognizers(model))
     return json.dumps(to_dict(reader.read(name, parse_strokes(data, name))), ensure_ascii=False)
 
 
 def read_iink(data: bytes, kind: str) -> str:
     """The answer, of type JIIX or PLAIN, to a request in the form of MyScript's. Raises BadInput."""
     request = iink.parse(data)
-    lines = _stroke_reader().read(iink.PLACE, request.strokes)
+    lines = _stroke_reader(_recognizers()).read(iink.PLACE, request.strokes)
     return iink.to_text(lines) if kind == iink.PLAIN else json.dumps(iink.to_jiix(request, lines), ensure_ascii=False)
 
 
@@ -133,15 +137,10 @@ def export_pad(data: bytes, format_name: str) -> bytes:
     return pad.to_bytes(parse_lines(data, "the pad"), format_name)
 
 
-def pad_document(data: bytes) -> tuple[bytes, Page]:
-    """The lines of the pad as InkML, and the page that this is. Raises BadInput."""
+def pad_document(data: bytes) -> tuple[bytes, Page, list[bool]]:
+    """The lines of the pad as InkML, the page that this is, and which lines the user has confirmed. Raises BadInput."""
     lines = parse_lines(data, "the pad")
-    return pad.to_bytes(lines, "inkml"), pad.to_page(lines)
-
-
-def train_on_pad(data: bytes, folder: str) -> tuple[int, int]:
-    """Add lines of the pad to those in a folder, to train on. Returns how many are new, and how many there are."""
-    return pad.add_lines(Path(folder), parse_lines(data, "the pad"))
+    return pad.to_bytes(lines, "inkml"), pad.to_page(lines), pad.confirmed(data)
 
 
 def read_page(path: str, number: int, model: str | None = None) -> Page:
@@ -152,29 +151,44 @@ def read_page(path: str, number: int, model: str | None = None) -> Page:
 
 def read_regions(
     path: str, number: int, shapes: Sequence[Shape], size: tuple[int, int], model: str | None = None
-) -> list[Line]:
-    """The lines with these outlines and baselines, which may be empty, on a page. Their coordinates, and those of the
-    result, are for an image of that size; without a size, in pixels."""
-    page = dark_on_light(_grey(path, number))
+) -> list[Line | None]:
+    """The lines with these outlines and baselines, which may be empty, on a page; None where no pen has written.
+
+    Their coordinates, and those of the result, are for an image of that size; without a size, in pixels.
+    """
+    layout, is_there = _with_lines(path, number, [Region(*shape, _known(size)) for shape in shapes])
+    ((_, readings),) = read_layouts(_recognizers(model), [layout])
+    width, height = layout.size
+    across, down = (1.0, 1.0) if not all(size) else (size[0] / width, size[1] / height)
+    lines = iter(to_page(layout, readings).lines)
+    return [with_scaled_words(next(lines), across, down) if each else None for each in is_there]
+
+
+def _with_lines(path: str, number: int, regions: Sequence[Region]) -> tuple[PageLayout, list[bool]]:
+    """A page with these lines, to be read, and which of them it has: of pen strokes, those with anything in them."""
+    page = open_pages(path).load(number - 1)
+    if isinstance(page, Ink):
+        ink = InkPage.of(path, number, page)
+        return ink.with_lines([region.fitted(*ink.layout.size) for region in regions])
+    page = dark_on_light(page)
     height, width = page.shape
-    regions = [Region(polygon, baseline, _known(size)).fitted(width, height) for polygon, baseline in shapes]
+    regions = [region.fitted(width, height) for region in regions]
     cuts = [cut_out(page, region) for region in regions]
     layout = PageLayout(
         path, number, 1, (width, height), tuple(cut.image for cut in cuts), tuple(regions), tuple(cuts),
         tuple(1 for _ in cuts), is_page=True,
     )  # fmt: skip
-    ((_, readings),) = read_layouts(_recognizers(model), [layout])
-    across, down = (1.0, 1.0) if not all(size) else (size[0] / width, size[1] / height)
-    return [with_scaled_words(line, across, down) for line in to_page(layout, readings).lines]
+    return layout, [True for _ in cuts]
 
 
 def read_alternatives(
     path: str, number: int, shape: Shape, size: tuple[int, int], model: str | None = None
 ) -> list[tuple[str, list[str]]]:
     """The words that are read in a line, each with other readings, the likeliest first."""
-    page = dark_on_light(_grey(path, number))
-    line = cut_line(page, Region(*shape, _known(size)))
-    reading, others = _recognizers(model).read_with_alternatives(line, ALTERNATIVES)
+    layout, _ = _with_lines(path, number, [Region(*shape, _known(size))])
+    if not layout.line_inputs:
+        return []  # typed, or nowhere on the page
+    reading, others = _recognizers(model).read_with_alternatives(layout.line_inputs[0], ALTERNATIVES)
     return list(zip(reading.text.split(), others, strict=True))
 
 
@@ -251,32 +265,50 @@ def export(path: str, files: dict[int, str], format_name: str) -> tuple[bytes, s
 
 
 def export_lines(documents: Sequence[tuple[str, str, dict[int, str]]]) -> bytes:
-    """A zip file with the image of each corrected line and a table, a dataset for `inkread train`.
+    """A zip file with the corrected lines, a dataset for `inkread train`: the image of each and a table.
 
-    Each document is its path, its name in the table, and the XML file of each page.
+    Lines that were written with a pen are another dataset, in the folder STROKES. Each document is its path, its name
+    in the table, and the XML file of each page. Raises BadInput if there are no lines.
     """
     images: dict[str, bytes] = {}
-    rows = []
+    rows, inks = list[Row](), list[str]()
     for path, name, files in documents:
         for number, file in sorted(files.items()):
             transcript, _ = Store().load(Path(file), number)
             lines = [line for line in transcript.to_dict()["lines"] if line["corrected"] and line["text"]]
-            page = _grey(path, number) if lines else None
+            page = open_pages(path).load(number - 1) if lines else None
+            ink = InkPage.of(path, number, page) if isinstance(page, Ink) else None
             for line in lines:
-                assert page is not None
-                image = f"lines/{len(images) + 1:05}.png"
-                images[image] = _line_image(page, line, transcript.size)
                 id = one_line(f"{name}#{number}/{line['id']}")
-                rows.append((id, image, "", "", line["text"]))
-    if not rows:
+                region = Region(line["polygon"], line["baseline"], _known(transcript.size))
+                if ink:
+                    inks += _ink_row(id, ink, region, line["text"])
+                else:
+                    assert isinstance(page, np.ndarray)
+                    image = f"lines/{len(images) + 1:05}.png"
+                    images[image] = _png(cut_line(page, region))
+                    rows.append((id, image, "", "", line["text"]))
+    if not rows and not inks:
         raise BadInput("no corrected lines yet", hint="correct or confirm some first")
-    return _zip({"lines.tsv": to_table(rows).encode(), **images})
+    tables = {"lines.tsv": to_table(rows).encode()} if rows else {}
+    if inks:
+        tables[f"{STROKES}/lines.jsonl"] = "".join(f"{row}\n" for row in inks).encode()
+    return _zip({**tables, **images})
 
 
-def _line_image(page: Grey, line: dict[str, Any], size: tuple[int, int]) -> bytes:
-    region = Region(line["polygon"], line["baseline"], _known(size))
+def _ink_row(id: str, page: InkPage, region: Region, text: str) -> list[str]:
+    """A line of pen strokes as a row of a dataset; none if the pen has not written there."""
+    strokes = page.strokes_in(region.fitted(*page.layout.size))
+    if not strokes:
+        return []
+    width, height = np.ptp(np.concatenate(strokes), axis=0).tolist()
+    scale = LINE_UNITS / (max(height, width / 100) or 1.0)
+    return [to_json_line(id, Ink(tuple(scale * stroke for stroke in strokes), text))]
+
+
+def _png(image: Grey) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(cut_line(page, region)).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
 
 

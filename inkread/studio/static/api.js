@@ -52,8 +52,9 @@ export const alternatives = (id, number, line, word) =>
 export const add = (name, file) =>
   json(`/library/documents?name=${encodeURIComponent(name)}`, { method: "POST", body: file });
 
-export const readStrokes = (strokes) => json("/api/strokes", { method: "POST", body: JSON.stringify({ strokes }) });
-export const trainOnPad = (lines) => json("/pad/training", { method: "POST", body: lines });
+export const readPad = (strokes) => json("/pad/strokes", { method: "POST", body: JSON.stringify({ strokes }) });
+export const padModel = () => json("/pad/model");
+export const choosePadModel = (model) => json("/pad/model", put("PUT", { model }));
 export const addPad = (name, lines) => json(`/pad/documents?name=${encodeURIComponent(name)}`, { method: "POST", body: lines });
 
 /** A page with its lines; null if it still has the version that is known. */

@@ -15,6 +15,10 @@ export function make(tag, attributes = {}, ...children) {
 
 export const icon = (name) => make("svg", { class: "icon", "aria-hidden": "true" }, make("use", { href: `#i-${name}` }));
 
+/** What a document or the pad can be read by: the model that comes with inkread, and those of the user. */
+export const modelOptions = (model, models) => [make("option", { value: "" }, "included model"),
+  ...models.map((name) => make("option", { value: name, selected: name === model }, name))];
+
 export function toast(text, wrong = false) {
   const shown = make("p", { class: wrong ? "toast wrong" : "toast" }, text);
   $("toasts").append(shown);

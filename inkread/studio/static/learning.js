@@ -10,7 +10,7 @@ const percent = (rate) => `${(100 * rate).toFixed(1)} %`;
 
 /** Show what the library says. `all` are its documents. */
 export function render({ learning }, all) {
-  documents = all.filter((item) => item.corrected && !item.strokes);
+  documents = all.filter((item) => item.corrected);
   $("learn").hidden = !documents.length || Boolean(learning?.running);
   $("learning").hidden = !learning;
   if (!learning) return;
@@ -35,24 +35,39 @@ function words({ name, running, stage, share, seconds_left: left, result, error 
     : `${name} does not read better, and was not kept: ${rates}.`;
 }
 
+const kinds = () => [...$("learn-kinds").querySelectorAll("input")];
+const ofStrokes = () => kinds().find((kind) => kind.checked).value === "strokes";
+const linesIn = (items) => items.reduce((sum, item) => sum + item.corrected, 0);
+
 function open() {
-  const rows = documents.map((item) => {
+  const strokes = documents.filter((item) => item.strokes), images = documents.filter((item) => !item.strokes);
+  $("learn-kinds").hidden = !strokes.length || !images.length; // a model learns one of the two
+  for (const kind of kinds()) kind.checked = (kind.value === "strokes") === (linesIn(strokes) > linesIn(images));
+  showDocuments();
+  $("learn-dialog").showModal();
+}
+
+function showDocuments() {
+  const shown = documents.filter((item) => item.strokes === ofStrokes());
+  const rows = shown.map((item) => {
     const box = make("input", { type: "checkbox", value: item.id, checked: true });
     box.addEventListener("change", count);
     return make("li", {}, make("label", { class: "choice" }, box, ` ${item.name} `,
       make("span", { class: "quiet" }, counted(item.corrected, "line") + (item.model ? `, read by ${item.model}` : ""))));
   });
   $("learn-from").replaceChildren(...rows);
-  const models = new Set(documents.map((item) => item.model));
-  if (models.size === 1 && !$("learn-name").value) $("learn-name").value = ([...models][0] || "").replace("my/", "");
+  const models = new Set(shown.map((item) => item.model)), fits = models.size === 1 && [...models][0];
+  const ofOthers = documents.some((item) => item.model === `my/${$("learn-name").value}` && !shown.includes(item));
+  if (fits || ofOthers) $("learn-name").value = (fits || "").replace("my/", "");
+  $("learn-others").textContent = ofStrokes() ? "Then read other pen strokes and the pad with it, too"
+    : "Then read the other documents with it, too";
   count();
-  $("learn-dialog").showModal();
 }
 
 const chosen = () => [...$("learn-from").querySelectorAll(":checked")].map((box) => box.value);
 
 function count() {
-  const ids = chosen(), lines = documents.filter((item) => ids.includes(item.id)).reduce((sum, item) => sum + item.corrected, 0);
+  const ids = chosen(), lines = linesIn(documents.filter((item) => ids.includes(item.id)));
   $("learn-facts").textContent = lines < FEWEST ? `${counted(lines, "line")}: at least ${FEWEST} are needed.`
     : `${counted(lines, "line")}${lines < 30 ? "; with thirty it helps more" : ""}.`;
   $("learn-start").disabled = lines < FEWEST;
@@ -62,6 +77,7 @@ export function start(update) {
   changed = update;
   const fail = (error) => toast(error.message, true);
   $("learn").addEventListener("click", open);
+  for (const kind of kinds()) kind.addEventListener("change", showDocuments);
   $("learn-cancel").addEventListener("click", () => $("learn-dialog").close());
   $("learn-form").addEventListener("submit", () =>
     api.learn($("learn-name").value, chosen(), $("learn-everywhere").checked).then(changed, fail));

@@ -1,7 +1,7 @@
 // The pad: what is written on the paper becomes text, line by line. Strokes and corrections are kept in this browser.
 
 import * as api from "./api.js";
-import { $, counted, make, toast } from "./dom.js";
+import { $, counted, make, modelOptions, toast } from "./dom.js";
 import * as paper from "./paper.js";
 
 // corrections: of the strokes of a line, { text, read: the words that were read there, confirmed: whether by the user }
@@ -12,6 +12,17 @@ let lines = [], corrections = new Map(), rows = new Map(), undos = [], redos = [
 export function show() {
   document.title = "Pad – inkread studio";
   read(); // also without strokes, so that the model is loaded when the first one comes
+  api.padModel().then(showModels, () => {}); // that the server does not answer is said where it is read
+}
+
+/** The model that reads the pad, where the user has some to choose from. */
+function showModels({ model, models }) {
+  $("pad-reads").hidden = !models.length;
+  $("pad-model").replaceChildren(...modelOptions(model, models));
+}
+
+function chooseModel() {
+  api.choosePadModel($("pad-model").value).then(read, (error) => toast(error.message, true));
 }
 
 // ---- strokes
@@ -83,7 +94,7 @@ async function read() {
     stale = false;
     const sent = paper.all();
     try {
-      const { lines: found } = await api.readStrokes(sent.map((stroke) => stroke.points));
+      const { lines: found } = await api.readPad(sent.map((stroke) => stroke.points));
       lines = found.map((line) => ({ ...line, strokes: line.strokes.map((number) => sent[number].id) }));
       lines.forEach(inherit);
       if ($("pad-state").textContent.startsWith("Not read")) state("");
@@ -140,7 +151,7 @@ function render() {
   if (focused && rows.has(focused) && document.activeElement !== rows.get(focused).field) rows.get(focused).field.focus();
   const confirmed = lines.filter(isConfirmed).length;
   $("pad-progress").textContent = lines.length ? `${counted(lines.length, "line")}, ${confirmed} confirmed` : "What you write appears here.";
-  for (const id of ["pad-copy", "pad-inkml", "pad-json", "pad-add", "pad-train"]) $(id).disabled = !lines.length;
+  for (const id of ["pad-copy", "pad-inkml", "pad-json", "pad-add"]) $(id).disabled = !lines.length;
 }
 
 /** The words of a row as they stand, each with what was read there, if it is that still. */
@@ -235,9 +246,10 @@ const text = () => lines.map((line, place) =>
   (place && line.paragraph !== lines[place - 1].paragraph ? "\n" : "") + textOf(line)).join("\n");
 
 /** Lines with their strokes and texts, each as JSON on a line of its own. */
-function written(chosen = lines) {
+function written() {
   const strokes = new Map(paper.all().map((stroke) => [stroke.id, stroke.points]));
-  return chosen.map((line) => JSON.stringify({ text: textOf(line), strokes: line.strokes.map((id) => strokes.get(id)).filter(Boolean) })).join("\n");
+  return lines.map((line) => JSON.stringify({ text: textOf(line), confirmed: isConfirmed(line),
+    strokes: line.strokes.map((id) => strokes.get(id)).filter(Boolean) })).join("\n");
 }
 
 async function copy() {
@@ -253,17 +265,11 @@ async function copy() {
   toast("The text was copied.");
 }
 
-async function train() {
-  const chosen = lines.filter(isConfirmed);
-  if (!chosen.length) return toast("Confirm or correct lines first: Enter in a line confirms it.", true);
-  const { added, lines: total, folder } = await api.trainOnPad(written(chosen));
-  const rest = lines.length - chosen.length;
-  toast(`${counted(added, "new line")}, ${total} in ${folder}.` + (rest ? ` ${rest} not confirmed yet.` : ""));
-}
-
 async function addToLibrary() {
   const { name } = await api.addPad(`pad ${new Date().toLocaleString("sv").slice(0, 16).replace(":", ".")}.inkml`, written());
-  toast(`${name} was added to the library.`);
+  const confirmed = lines.filter(isConfirmed).length;
+  toast(`${name} was added to the library.`
+    + (confirmed ? ` Its ${counted(confirmed, "confirmed line")} can be learnt there.` : ""));
 }
 
 export function start() {
@@ -294,7 +300,7 @@ export function start() {
   clicked("pad-inkml", () => api.download("/pad/export/inkml", { method: "POST", body: written() }));
   clicked("pad-json", () => api.download("/pad/export/json", { method: "POST", body: written() }));
   clicked("pad-add", addToLibrary);
-  clicked("pad-train", train);
+  $("pad-model").addEventListener("change", chooseModel);
   addEventListener("click", (event) => $("pad-save").contains(event.target) || $("pad-save").removeAttribute("open"));
   $("pad-save").addEventListener("keydown", (event) => {
     if (event.key === "Escape") ($("pad-save").removeAttribute("open"), $("pad-save").firstElementChild.focus());

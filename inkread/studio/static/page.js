@@ -1,7 +1,7 @@
 // One page: the image on one side, the text on the other, and the saving between them.
 
 import * as api from "./api.js";
-import { $, make, toast } from "./dom.js";
+import { $, make, modelOptions, toast } from "./dom.js";
 import { Saver } from "./saver.js";
 import * as text from "./text.js";
 import * as view from "./view.js";
@@ -58,8 +58,7 @@ function head(page) {
 /** The model that reads this document, where the user has some to choose from. */
 function showModels({ model, models }) {
   $("reads").hidden = !models.length;
-  $("model").replaceChildren(make("option", { value: "" }, "included model"),
-    ...models.map((name) => make("option", { value: name, selected: name === model }, name)));
+  $("model").replaceChildren(...modelOptions(model, models));
 }
 
 function chooseModel() {
