@@ -1,5 +1,7 @@
 """A document as a Reader gives it, for the tests of output formats."""
 
+from dataclasses import replace
+
 from inkread.document.elements import Character, Document, Line, Page, Paragraph, Points, Word
 
 WIDTH, HEIGHT = 400, 300
@@ -37,6 +39,12 @@ def letter(name: str = "letter.png", pages: int = 1) -> Document:
 def of_lines(*lines: Line) -> Document:
     """A document with one page, which has these lines in one paragraph."""
     return Document("letter.png", (Page(1, WIDTH, HEIGHT, (Paragraph(lines),) if lines else ()),))
+
+
+def with_excluded(document: Document) -> Document:
+    """The document with two areas on each page that are not to be read; one reaches over the edge."""
+    areas = (((300.0, 10.0), (380.0, 15.4), (340.0, 60.0)), box(-5.0, HEIGHT - 20.0, 50.0))
+    return replace(document, pages=tuple(replace(page, excluded=areas) for page in document.pages))
 
 
 def pen_line(name: str = "notes.inkml") -> Document:

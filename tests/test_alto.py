@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from documents import letter, line, of_lines
+from documents import letter, line, of_lines, with_excluded
 from PIL import Image
 from schemas import check
 
@@ -21,16 +21,25 @@ CHILDREN = {
     "processingSoftware": "(softwareName )?(softwareVersion )?",
     "Layout": "(Page )+",
     "Page": "(PrintSpace )?",
-    "PrintSpace": "(TextBlock )*",
+    "PrintSpace": "(TextBlock |Illustration )*",
     "TextBlock": "(TextLine )*",
     "TextLine": "(Shape )?(String (SP )?)+",
     "Shape": "Polygon ",
 }
-REQUIRED = {"Page": {"ID", "PHYSICAL_IMG_NR"}, "TextBlock": {"ID"}, "String": {"CONTENT"}, "Polygon": {"POINTS"}}
+REQUIRED = {
+    "Page": {"ID", "PHYSICAL_IMG_NR"},
+    **{name: {"ID"} for name in ("TextBlock", "Illustration")},
+    "String": {"CONTENT"},
+    "Polygon": {"POINTS"},
+}
 NAMES = {"a": "http://www.loc.gov/standards/alto/ns-v4#"}
 
 
-@pytest.mark.parametrize("document", [letter(pages=2), of_lines(), of_lines(line("", 20))], ids=["text", "empty", "?"])
+@pytest.mark.parametrize(
+    "document",
+    [letter(pages=2), of_lines(), of_lines(line("", 20)), with_excluded(letter(pages=2))],
+    ids=["text", "empty", "?", "excluded"],
+)
 def test_the_schema_allows_it(document: Document) -> None:
     check(document.to_alto(), CHILDREN, REQUIRED)
 

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 import pytest
-from documents import letter, line, of_lines
+from documents import letter, line, of_lines, with_excluded
 from schemas import check
 
 from inkread.document.elements import Document
@@ -13,7 +13,8 @@ from inkread.errors import BadInput
 CHILDREN = {
     "PcGts": "Metadata Page ",
     "Metadata": "Creator Created LastChange ",
-    "Page": "(ReadingOrder )?(TextRegion )*",
+    "Page": "(ReadingOrder )?(TextRegion |ImageRegion )*",
+    "ImageRegion": "Coords ",
     "ReadingOrder": "OrderedGroup ",
     "OrderedGroup": "(RegionRefIndexed )+",
     "TextRegion": "Coords (TextLine )*",
@@ -23,13 +24,17 @@ CHILDREN = {
 }
 REQUIRED = {
     "Page": {"imageFilename", "imageWidth", "imageHeight"},
-    **{name: {"id"} for name in ("OrderedGroup", "TextRegion", "TextLine", "Word")},
+    **{name: {"id"} for name in ("OrderedGroup", "TextRegion", "ImageRegion", "TextLine", "Word")},
     **{name: {"points"} for name in ("Coords", "Baseline")},
 }
 NAMES = {"p": "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"}
 
 
-@pytest.mark.parametrize("document", [letter(), of_lines(), of_lines(line("", 20))], ids=["text", "empty", "?"])
+@pytest.mark.parametrize(
+    "document",
+    [letter(), of_lines(), of_lines(line("", 20)), with_excluded(letter())],
+    ids=["text", "empty", "?", "excluded"],
+)
 def test_the_schema_allows_it(document: Document) -> None:
     check(document.to_page_xml(), CHILDREN, REQUIRED)
 

@@ -2,9 +2,12 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from documents import letter, with_excluded
 
 pytest.importorskip("lxml", reason="the extra studio is not installed")
 
@@ -185,6 +188,20 @@ def test_an_area_is_excluded_and_stays_so(write: object, kind: str) -> None:
     assert texts(page) == ["One, two", "three four", "six", "seven"]
     with pytest.raises(BadInput, match="no longer excluded"):
         page.include(id)
+
+
+@pytest.mark.parametrize(("write", "kind"), [(page_xml.write, "page"), (alto.write, "alto")], ids=["page", "alto"])
+def test_excluded_areas_are_exported_and_read_back(write: Callable[[Document], str], kind: str) -> None:
+    exported = opened(write(with_excluded(letter())))
+    outlines = [area["polygon"] for area in exported.to_dict()["excluded"]]
+    triangle = [(300, 10), (380, 15), (340, 60)] if kind == "page" else [(300, 10), (380, 10), (380, 60), (300, 60)]
+    assert list(outlines[0]) == triangle and len(outlines) == 2
+    width, height = exported.size
+    read = exported.to_page(1, 2 * width, 2 * height)
+    assert read.excluded[0] == tuple((2 * x, 2 * y) for x, y in triangle)
+    once_more = opened(write(Document("a", (exported.to_page(1, width, height),))))
+    assert [area["polygon"] for area in once_more.to_dict()["excluded"]] == outlines
+    assert replace(read, paragraphs=()).turned(90).turned(270) == replace(read, paragraphs=())
 
 
 def test_images_of_other_programs_are_no_excluded_areas() -> None:

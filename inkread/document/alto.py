@@ -1,7 +1,8 @@
 """ALTO 4 XML of the Library of Congress, which libraries and archives use. A paragraph is a TextBlock.
 
 Positions are those in the image as it is. Blocks of a page that is not upright have ROTATION, which counts
-counterclockwise from upright text.
+counterclockwise from upright text. An area that the user has excluded is an Illustration, in which programs expect no
+text.
 """
 
 from xml.etree.ElementTree import Element, SubElement
@@ -12,6 +13,7 @@ from inkread.document.elements import Document, Line, Page, Word
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
+EXCLUDED = "inkread excluded"  # the type of an illustration, which is free text
 SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 
 
@@ -47,6 +49,9 @@ def _add_page(layout: Element, page: Page) -> None:
         block = SubElement(space, "TextBlock", {"ID": block_id, **_position(box), **rotation})
         for line_number, line in enumerate(paragraph.lines, 1):
             _add_line(block, f"{block_id}_line{line_number}", line, page)
+    for number, outline in enumerate(page.excluded, 1):
+        place = _position(bounding_box([outline], page))
+        SubElement(space, "Illustration", {"ID": f"{page_id}_excluded{number}", "TYPE": EXCLUDED, **place})
 
 
 def _add_line(block: Element, line_id: str, line: Line, page: Page) -> None:

@@ -86,7 +86,8 @@ class Page:
     `number` counts the pages of a file from 1. `width` and `height` are in pixels or in the units of pen strokes, and
     0 for a single line of pen strokes. `is_line` is true for a single line: then there is one paragraph with one line.
     `rotation` says by how many degrees, 0, 90, 180 or 270, the image must be turned clockwise so that it can be read.
-    `unread` has the outlines of what may be handwriting, but was not read.
+    `unread` has the outlines of what may be handwriting, but was not read, and `excluded` those of what the user does
+    not want to be read.
     """
 
     number: int
@@ -96,6 +97,7 @@ class Page:
     is_line: bool = False
     rotation: int = 0
     unread: tuple[Points, ...] = ()
+    excluded: tuple[Points, ...] = ()
 
     @property
     def upright(self) -> "Page":
@@ -109,8 +111,8 @@ class Page:
         turn = _Turn(degrees, self.width, self.height, self.rotation)
         width, height = (self.height, self.width) if degrees % 180 else (self.width, self.height)
         paragraphs = tuple(Paragraph(tuple(map(turn.line, paragraph.lines))) for paragraph in self.paragraphs)
-        unread = tuple(map(turn.points, self.unread))
-        return Page(self.number, width, height, paragraphs, self.is_line, turn.rotation, unread)
+        unread, excluded = (tuple(map(turn.points, outlines)) for outlines in (self.unread, self.excluded))
+        return Page(self.number, width, height, paragraphs, self.is_line, turn.rotation, unread, excluded)
 
     @property
     def lines(self) -> tuple[Line, ...]:

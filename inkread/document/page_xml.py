@@ -1,7 +1,8 @@
 """PAGE XML 2019 of the PRImA laboratory, which transcription tools use. A paragraph is a TextRegion.
 
 Positions are those in the image as it is. A page that is not upright has `orientation`: by how many degrees the image
-must be turned clockwise, from -179 to 180.
+must be turned clockwise, from -179 to 180. An area that the user has excluded is an ImageRegion, in which programs
+expect no text.
 """
 
 import datetime
@@ -14,6 +15,7 @@ from inkread.document.elements import Document, Line, Page, Paragraph, Points
 from inkread.errors import BadInput
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
+EXCLUDED = "inkread {excluded:true;}"  # in the attribute `custom`, in the notation that Transkribus uses there
 LANGUAGE_NAMES = {code: name.capitalize() for code, name in LANGUAGES.items()}  # as the schema has them
 SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 
@@ -36,6 +38,9 @@ def write(document: Document) -> str:
         _add_reading_order(element, len(page.paragraphs))
     for number, paragraph in enumerate(page.paragraphs, 1):
         _add_region(element, f"region{number}", paragraph, page)
+    for number, outline in enumerate(page.excluded, 1):
+        region = SubElement(element, "ImageRegion", id=f"excluded{number}", custom=EXCLUDED)
+        _add_points(region, "Coords", outline, page)
     return serialize(root)
 
 

@@ -215,7 +215,10 @@ class Recognizer:
         reading = self._reading(labels, candidates, normalized, _extent(line), languages.stated)
         words = word_spans(reading.text)
         others = alternatives(candidates, words, most) if candidates else [[] for _ in words]
-        return reading, [[self.model.alphabet.decode(labels) for labels in of_word] for of_word in others]
+        spelled = [[self.model.alphabet.decode(labels) for labels in of_word] for of_word in others]
+        return reading, [
+            _others(reading.text[slice(*span)], of_word) for span, of_word in zip(words, spelled, strict=True)
+        ]
 
     def scores(self, lines: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """The log-probabilities (T, C) of each normalised line (rows, W). Raises BadModel if they are not finite."""
@@ -346,6 +349,15 @@ class Recognizers:
         if name not in self.loaded:
             self.loaded[name] = self.load(name)
         return self.loaded[name]
+
+
+def _others(word: str, readings: Iterable[str]) -> list[str]:
+    """The other readings of a word, each once: a space before or behind it is no difference.
+
+    >>> _others("so", ["so ", "sow", " sow", "s o"])
+    ['sow', 's o']
+    """
+    return [text for text in dict.fromkeys(reading.strip() for reading in readings) if text not in ("", word)]
 
 
 def _is_image(line: Writing) -> bool:

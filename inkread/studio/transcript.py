@@ -15,13 +15,12 @@ from typing import Any, Protocol
 from lxml import etree  # type: ignore[import-untyped]
 
 from inkread.alphabet import normal
+from inkread.document import alto, page_xml
 from inkread.document.elements import Line, Page, Paragraph, Points, Word
 from inkread.errors import BadInput
 
 Element = Any  # of lxml, which has no types
 BASELINE_HEIGHT = 0.75  # of the height of a line that the user draws: descenders take the rest
-EXCLUDED = "inkread {excluded:true;}"  # the same for an area that is not to be read
-EXCLUDED_TYPE = "inkread excluded"  # of an illustration in ALTO
 MARK = "inkread {corrected:true;}"  # in the attribute `custom` of PAGE, in the notation that Transkribus uses there
 
 
@@ -146,7 +145,9 @@ class Transcript:
             )
             outline, feet = (_scaled(points, across, down) for points in (polygon, baseline))
             paragraphs.setdefault(region, []).append(Line(text, sure, words, (), outline, feet))
-        return Page(number, width, height, tuple(Paragraph(tuple(lines)) for lines in paragraphs.values()))
+        found = tuple(Paragraph(tuple(lines)) for lines in paragraphs.values())
+        excluded = tuple(_scaled(polygon, across, down) for _, polygon in self.format.excluded(self.page) if polygon)
+        return Page(number, width, height, found, excluded=excluded)
 
     def id_of(self, line: Element) -> str:
         """The id of a line; one without an id in the file is called by its number."""
@@ -340,10 +341,14 @@ class _Page:
     def excluded(self, page: Element) -> list[tuple[Element, Points]]:
         """The areas that the user has excluded, not all images of another program."""
         regions = page.iterfind(".//{*}ImageRegion")
-        return [(each, _points_of(each.find("{*}Coords"))) for each in regions if EXCLUDED in each.get("custom", "")]
+        return [
+            (each, _points_of(each.find("{*}Coords")))
+            for each in regions
+            if page_xml.EXCLUDED in each.get("custom", "")
+        ]
 
     def exclude(self, page: Element, id: str, polygon: Points) -> None:
-        region = _make(page, "ImageRegion", {"id": id, "custom": EXCLUDED})
+        region = _make(page, "ImageRegion", {"id": id, "custom": page_xml.EXCLUDED})
         region.append(_make(page, "Coords", {"points": _page_points(polygon)}))
         page.append(region)
 
@@ -475,12 +480,11 @@ class _Alto:
     def excluded(self, page: Element) -> list[tuple[Element, Points]]:
         """The areas that the user has excluded, not all illustrations of another program."""
         found = page.iterfind(".//{*}Illustration")
-        return [(each, self.shape(each)[0]) for each in found if each.get("TYPE") == EXCLUDED_TYPE]
+        return [(each, self.shape(each)[0]) for each in found if each.get("TYPE") == alto.EXCLUDED]
 
     def exclude(self, page: Element, id: str, polygon: Points) -> None:
-        """The type of an illustration is free text in ALTO."""
         place = dict(zip(("HPOS", "VPOS", "WIDTH", "HEIGHT"), map(str, _box(polygon)), strict=True))
-        self._space(page).append(_make(page, "Illustration", {"ID": id, "TYPE": EXCLUDED_TYPE, **place}))
+        self._space(page).append(_make(page, "Illustration", {"ID": id, "TYPE": alto.EXCLUDED, **place}))
 
     def _space(self, page: Element) -> Element:
         space = page.find("{*}PrintSpace")
