@@ -22,6 +22,7 @@ CELLS_AT_ONCE = 1_000_000  # places of seams that are computed at once: 40 MB
 # Lengths are in x-heights.
 MARGIN = 1.0  # that an outline is longer than its baseline at either end
 INK_MARGIN = 0.2  # around the ink
+LEAST_ABOVE, LEAST_BELOW = 1.6, 0.5  # from the baseline: so much is inside between the seams, as faint ink is not seen
 NEXT_LINE = 0.6  # a line less far away is not the next line above or below
 UPPER_SEAM, LOWER_SEAM = (-4.3, -1.0), (0.15, 3.1)  # between these rows is the seam above, and the one below
 # A seam is two fifths of the way from a line down to the next one: ascenders are longer than descenders.
@@ -97,8 +98,8 @@ def _polygon(ink: Ink, x: NDArray[np.int64], baseline: Rows, top: Rows, bottom: 
     v = np.arange(round(UPPER_SEAM[0] * ROWS), round(LOWER_SEAM[1] * ROWS) + 1)[:, None]
     mask = sample_ink(ink, baseline + v * unit, x) > INK
     mask &= (v >= top) & (v <= bottom)
-    high = np.where(mask, v, UPPER_SEAM[1] * ROWS).min(axis=0)
-    low = np.where(mask, v, LOWER_SEAM[0] * ROWS).max(axis=0)
+    high = np.where(mask, v, -LEAST_ABOVE * ROWS).min(axis=0)
+    low = np.where(mask, v, LEAST_BELOW * ROWS).max(axis=0)
     radius = round(MARGIN * x_height) // GRID_STEP
     high = np.maximum(-_largest_nearby(-high, radius) - INK_MARGIN * ROWS, top)
     low = np.minimum(_largest_nearby(low, radius) + INK_MARGIN * ROWS, bottom)
