@@ -155,5 +155,5 @@ $(LOWEST): pyproject.toml
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		needed = project["dependencies"] + project["optional-dependencies"]["pdf"] + project["optional-dependencies"]["heic"]; \
 		print("\n".join(needed).replace(">=", "=="))' > .venv-lowest/requirements.txt
-	.venv-lowest/bin/pip install --quiet -r .venv-lowest/requirements.txt 'pytest>=8' 'hypothesis>=6'
+	.venv-lowest/bin/pip install --quiet -r .venv-lowest/requirements.txt 'pytest>=8' 'hypothesis>=6' 'onnx>=1.17'
 	@touch $@
