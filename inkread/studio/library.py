@@ -452,7 +452,7 @@ class Library:
             raise BadConfig(problem, hint="learn from one kind first, and from the other with another name")
         models = {self.model_of(item) for item in items}
         (start,) = models if len(models) == 1 else (None,)
-        self._find_models()
+        await asyncio.to_thread(self._find_models)
         if self.models.get(full_name, strokes) != strokes:
             raise BadConfig(f"there is a model {full_name} of {_kind(not strokes)}", hint="choose another name")
         if file.exists() and start != full_name:
@@ -469,7 +469,7 @@ class Library:
         """Choose the new model for the documents that it is for, and read them again."""
         if not result["kept"]:
             return
-        self._find_models()
+        await asyncio.to_thread(self._find_models)
         ids, everywhere = self._for
         name = result["name"]
         strokes = self.models.get(name)
