@@ -12,7 +12,10 @@ from PIL import Image
 from inkread.data import open_dataset
 from inkread.data.prepare import TALLEST, dev_writers, save_image
 from inkread.data.samples import read_line
+from inkread.pages.regions import Region
+from inkread.pages.segment import find_lines
 
+SAMPLE = Path(__file__).parents[1] / "datasets" / "sample"
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 ALTO = """<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><sourceImageInformation>
 <fileName>{page}.png</fileName></sourceImageInformation></Description>
@@ -38,6 +41,15 @@ def write_page(folder: Path, page: str, texts: list[tuple[str, str]]) -> None:
 def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr("sys.argv", ["prepare.py", *map(str, arguments)])
     script.main()
+
+
+def test_lines_are_cut_as_they_are_found(prepare_script: Callable[[str], ModuleType]) -> None:
+    page = np.asarray(Image.open(SAMPLE / "letter.jpg").convert("L"))
+    found = [region for paragraph in find_lines(page).paragraphs for region in paragraph]
+    half = tuple((min(x, 300.0), y) for x, y in found[1].polygon)  # the true line ends much earlier
+    true = [(number, str(number), region) for number, region in enumerate(found)]
+    true[1] = (1, "1", Region(half, found[1].baseline))
+    assert prepare_script("copiste").as_found(page, true) == [true[0], *true[2:]]
 
 
 @pytest.mark.parametrize(
