@@ -26,6 +26,7 @@ from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
 from inkread.features.extract import Writing, columns_of, normalize
 from inkread.model.checkpoint import load_model
+from inkread.model.device import supports_bfloat16
 from inkread.model.recognizer import Recognizer
 from inkread.model.shapes import multiply_adds
 
@@ -45,7 +46,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     torch.set_num_threads(os.cpu_count() or 1)
-    speeds = {"float32": matmul_speed(torch.float32), "bfloat16": matmul_speed(torch.bfloat16)}
+    speeds = {"float32": matmul_speed(torch.float32)}
+    if supports_bfloat16(torch.device("cpu")):  # elsewhere one product takes half a minute
+        speeds["bfloat16"] = matmul_speed(torch.bfloat16)
     reading = measure_reading(arguments.data, arguments.model, arguments.lines)
     training = measure_training(arguments.data, arguments.preset, arguments.minutes)
     for figures in (reading, training):
@@ -62,10 +65,8 @@ def main() -> None:
         ("lines a second", "lines_per_second", 1),
         ("ms a line", "ms_per_line", 1),
         ("million multiply-adds a line", "multiply_adds_per_line", 1e-6),
-        ("floor in float32, ms a line", "floor_ms_float32", 1),
-        ("floor in bfloat16, ms a line", "floor_ms_bfloat16", 1),
-        ("share of the float32 floor, %", "share_of_float32", 100),
-        ("share of the bfloat16 floor, %", "share_of_bfloat16", 100),
+        *((f"floor in {precision}, ms a line", f"floor_ms_{precision}", 1) for precision in speeds),
+        *((f"share of the {precision} floor, %", f"share_of_{precision}", 100) for precision in speeds),
     ):
         print(f"{name:32}{scale * reading[key]:10.2f}{scale * training[key]:10.2f}")
     print(f"{'a line alone, ms':32}{reading['ms_alone']:10.2f}")
