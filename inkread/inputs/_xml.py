@@ -1,8 +1,10 @@
 """XML files are parsed safely, and each element knows its line in the file."""
 
 import re
+from collections.abc import Callable
 from typing import Any, cast
 from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers.expat import ExpatError
 
 import defusedxml.ElementTree
 
@@ -39,36 +41,57 @@ def tag(element: Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
+def _full(name: str) -> str:
+    """A name as ElementTree has it: expat gives the namespace, "}" and the name."""
+    return "{" + name if "}" in name else name
+
+
 def line_of(element: Element) -> int:
     """The line, counted from 1, on which an element of a root from `parse` begins."""
     return cast(_ElementWithLine, element).line
 
 
 def parse(source: Source) -> Element:
-    """The root of an XML file.
+    """The root of an XML file. Raises BadInput as `each_element` does."""
+    builder = TreeBuilder(element_factory=_ElementWithLine)
 
-    Entities and external references are refused: they could fill the memory, or read other files. Raises BadInput for
-    these, for XML that is not well-formed, and for more than MAX_POINTS elements.
+    def start(tag: str, attributes: dict[str, str], line: int) -> None:
+        cast(_ElementWithLine, builder.start(tag, attributes)).line = line
+
+    each_element(source, start, builder)
+    return builder.close()
+
+
+def each_element(
+    source: Source, start: Callable[[str, dict[str, str], int], None], builder: TreeBuilder | None = None
+) -> None:
+    """Call `start` with the name, the attributes and the line of each element of an XML file, where it begins.
+
+    A `builder` is told where elements end, and what text they have. Entities and external references are refused: they
+    could fill the memory, or read other files. Raises BadInput for these, for XML that is not well-formed, and for more
+    than MAX_POINTS elements.
     """
     name = source.name
     count = 0
 
-    def make(tag: str, attributes: dict[str, str]) -> _ElementWithLine:
+    def begin(tag: str, attributes: dict[str, str]) -> None:
         nonlocal count
         count += 1
         if count > MAX_POINTS:
             problem = f"more than {MAX_POINTS:,} points or other elements"
             raise BadInput(problem, path=name, hint="give it page by page")
-        element = _ElementWithLine(tag, attributes)
-        element.line = parser.parser.CurrentLineNumber
-        return element
+        if "}" in "".join(attributes):  # rarely
+            attributes = {_full(key): value for key, value in attributes.items()}
+        start(_full(tag), attributes, expat.CurrentLineNumber)
 
-    parser: Any = defusedxml.ElementTree.XMLParser(target=TreeBuilder(element_factory=make))
+    parser: Any = defusedxml.ElementTree.XMLParser(target=builder)
+    expat = parser.parser  # its handlers below take the place of those of XMLParser, which are slower
+    expat.StartElementHandler, expat.ordered_attributes = begin, False
+    expat.EndElementHandler = builder and builder.end
     try:
-        parser.feed(source.read())
-        return cast(Element, parser.close())
-    except defusedxml.ElementTree.ParseError as error:
-        line, column = error.position
+        expat.Parse(source.read(), True)
+    except ExpatError as error:
+        line, column = error.lineno, error.offset
         problem = f"not well-formed XML (column {column})"
         raise BadInput(problem, path=name, line=line, hint="export it again") from error
     except defusedxml.DefusedXmlException as error:
