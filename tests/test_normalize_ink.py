@@ -31,16 +31,22 @@ from inkread.inputs.ink import Stroke
 
 
 def test_turning_points_of_a_stroke() -> None:
-    assert turning_points(np.array([[0.0, 0], [1, 5], [2, 1]]), 1) == ([(1, 5)], [(0, 0), (2, 1)])
+    assert turning_points([np.array([[0.0, 0], [1, 5], [2, 1]])], 1) == ([(1, 5)], [(0, 0), (2, 1)])
 
 
 def test_turning_points_ignore_small_swings() -> None:
     stroke = np.array([[0.0, 0], [1, 3], [2, 2.5], [3, 6], [4, 0]])  # the 0.5 in the middle is tremor
-    assert turning_points(stroke, 1) == ([(3, 6)], [(0, 0), (4, 0)])
+    assert turning_points([stroke], 1) == ([(3, 6)], [(0, 0), (4, 0)])
 
 
 def test_a_point_has_no_turning_points() -> None:
-    assert turning_points(np.array([[1.0, 1]]), 1) == ([], [])
+    assert turning_points([np.array([[1.0, 1]])], 1) == ([], [])
+
+
+def test_turning_points_of_strokes_with_level_parts() -> None:
+    first = np.array([[0.0, 4], [1, 4], [2, 9], [3, 9], [4, 9], [5, 2], [6, 2]])  # of points at one height, the first
+    second = np.array([[7.0, 2], [8, 8], [9, 8], [10, 9], [11, 3], [12, 5]])  # begins where the first stroke ends
+    assert turning_points([first, second], 3) == ([(2, 9), (10, 9)], [(0, 4), (5, 2), (7, 2), (11, 3)])
 
 
 def test_a_descender_does_not_move_the_baseline() -> None:

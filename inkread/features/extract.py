@@ -195,56 +195,57 @@ def ink_features(path: PenPath) -> Features:
                                of its direction
         87-88  reach           ink of ascenders and of descenders within two cells to both sides (Liwicki)
     """
-    points, pen = path[:, :2].astype(np.float64), path[:, 2]
-    windows = _neighbourhoods(points)  # (2 AROUND + 1, T, 2)
+    points, pen = path[:, :2].T.astype(np.float64), path[:, 2]  # (2, T), (T,)
+    x, y = points
+    windows = _neighbourhoods(points)  # (2 AROUND + 1, 2, T)
     direction = _unit(windows[AROUND + 1] - windows[AROUND - 1])
-    features = [
-        (np.diff(points, axis=0, prepend=points[:1]) / STEP).clip(-MAX_FEATURE, MAX_FEATURE),
-        direction,
-        _turn(_unit(points - windows[AROUND - SECOND]), _unit(windows[AROUND + SECOND] - points)),
-        pen,
-        -points[:, 1],
-        points[:, 0] - _moving_mean(points[:, 0], MEAN_AROUND),
-        np.maximum.accumulate(points[:, 0]) - points[:, 0],
-        *_shapes(windows),
-        *_maps(points, pen, pen * direction[:, 0] ** 2),
-    ]
-    return np.column_stack(features).clip(-MAX_FEATURE, MAX_FEATURE).astype(np.float32)
+    before, after = _unit(points - windows[AROUND - SECOND]), _unit(windows[AROUND + SECOND] - points)
+    features = np.empty((len(path), 89), np.float32)
+    columns = features.T
+    columns[0:2] = (points - windows[AROUND - 1]) / STEP
+    columns[2:4] = direction
+    columns[4] = before[0] * after[0] + before[1] * after[1]
+    columns[5] = before[0] * after[1] - before[1] * after[0]
+    columns[6] = pen
+    columns[7] = -y
+    columns[8] = x - _moving_mean(x, MEAN_AROUND)
+    columns[9] = np.maximum.accumulate(x) - x
+    columns[10:15] = _shapes(windows)
+    features[:, 15:51], features[:, 51:87], columns[87:] = _maps(points, pen, pen * direction[0] ** 2)
+    return features.clip(-MAX_FEATURE, MAX_FEATURE, out=features)
 
 
 def _neighbourhoods(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The neighbours of each point: (T, 2) -> (2 AROUND + 1, T, 2), from AROUND steps before to AROUND steps after."""
-    padded = np.concatenate([points[:1].repeat(AROUND, 0), points, points[-1:].repeat(AROUND, 0)])
-    return np.stack([padded[first : first + len(points)] for first in range(2 * AROUND + 1)])
+    """The neighbours of each point: (2, T) -> (2 AROUND + 1, 2, T), from AROUND steps before to AROUND steps after."""
+    count = points.shape[1]
+    padded = points[:, np.arange(-AROUND, count + AROUND).clip(0, count - 1)]
+    return np.stack([padded[:, first : first + count] for first in range(2 * AROUND + 1)])
 
 
-def _shapes(windows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Features 10 to 14 of neighbourhoods (2 AROUND + 1, T, 2): aspect, chord, curliness and linearity."""
-    chord = _unit(windows[-1] - windows[0])  # (T, 2)
-    box = np.ptp(windows, axis=0)  # (T, 2): width and height
-    length = np.hypot(*np.moveaxis(np.diff(windows, axis=0), -1, 0)).sum(axis=0)  # (T,)
-    x, y = np.moveaxis(windows - windows[0], 2, 0)  # (2 AROUND + 1, T) each
-    distance = y * chord[:, 0] - x * chord[:, 1]  # from the chord
-    return [
-        (box[:, 1] - box[:, 0]) / np.maximum(box.sum(axis=1), TINY),
-        chord,
-        length / np.maximum(box.max(axis=1), TINY) - 1,
-        (distance**2).mean(axis=0),
-    ]
+def _shapes(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features 10 to 14 (5, T) of neighbourhoods (2 AROUND + 1, 2, T): aspect, chord, curliness and linearity."""
+    cosine, sine = _unit(windows[-1] - windows[0])  # of the chord
+    width, height = np.ptp(windows, axis=0)
+    steps = windows[1:] - windows[:-1]
+    length = np.sqrt((steps * steps).sum(axis=1)).sum(axis=0)  # (T,)
+    ways = windows - windows[0]
+    distance = ways[:, 1] * cosine - ways[:, 0] * sine  # from the chord
+    return np.stack(
+        [
+            (height - width) / np.maximum(width + height, TINY),
+            cosine,
+            sine,
+            length / np.maximum(np.maximum(width, height), TINY) - 1,
+            (distance * distance).mean(axis=0),
+        ]
+    )
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vectors (T, 2) scaled to length 1: cosine and sine of their direction. Those without length become 0."""
-    lengths = np.hypot(*vectors.T)[:, None]
+    """Vectors (2, T) scaled to length 1: cosine and sine of their direction. Those without length become 0."""
+    lengths = np.sqrt((vectors * vectors).sum(axis=0))
     unit: NDArray[np.float64] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > TINY)
     return unit
-
-
-def _turn(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine and sine (T, 2) of the angles from directions (T, 2) to others (T, 2)."""
-    cosine = (first * second).sum(axis=1)
-    sine = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
-    return np.column_stack([cosine, sine])
 
 
 def _moving_mean(values: NDArray[np.float64], around: int) -> NDArray[np.float64]:
@@ -256,21 +257,17 @@ def _moving_mean(values: NDArray[np.float64], around: int) -> NDArray[np.float64
     return means
 
 
-def _maps(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -> list[NDArray[np.float64]]:
-    """Features 15 to 88: a map (T, 36) of each ink (T,) around each point, then the reach (T, 2) of the first ink.
+def _maps(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -> list[NDArray[np.floating[Any]]]:
+    """Features 15 to 88 of points (2, T): a map (T, 36) of each ink (T,) around each point, and the reach (2, T).
 
-    The ink is counted on a grid. Its cumulative sums over rows and columns give the ink of any rectangle from the sums
-    at its four corners (a summed-area table, Crow 1984), so the time does not grow with the size of the maps.
+    The ink is counted on a grid, and the squares of each cell are added once. The reach is that of the first ink.
     """
-    corner = points.min(axis=0)
-    x, y = cells = (((points - corner) / GRID).astype(int) + REACH).T  # (T,) each: the grid squares of the points
+    corner = points.min(axis=1)
+    x, y = cells = ((points - corner[:, None]) / GRID).astype(int) + REACH  # (T,) each: the grid squares of the points
     width, height = (cells.max(axis=1) + REACH).tolist()
-    grids = [np.bincount(x * height + y, ink, width * height).reshape(width, height) * STEP for ink in inks]
-    sums = np.zeros((len(inks), width + 1, height + 1))  # [:, i, j]: the ink in the columns before i and rows before j
-    np.cumsum(np.cumsum(grids, axis=1), axis=2, out=sums[:, 1:, 1:])
-
-    columns = sums[:, CELL:] - sums[:, :-CELL]
-    squares = columns[:, :, CELL:] - columns[:, :, :-CELL]  # [:, i, j]: the ink of the cell that begins at i, j
+    grids = np.array([np.bincount(x * height + y, ink, width * height) for ink in inks]).reshape(-1, width, height)
+    columns = grids[:, 1:] + grids[:, :-1]  # a cell has CELL = 2 columns and rows
+    squares = ((columns[:, :, 1:] + columns[:, :, :-1]) * STEP).astype(np.float32)  # [:, i, j]: of the cell from i, j
     offsets = np.arange(-REACH, REACH, CELL)  # of the cells of a map from its point
     rows = squares.shape[2]
     around = (x * rows + y)[:, None] + (offsets[:, None] + offsets * rows).ravel()  # (T, 36): indexes of flat squares
@@ -278,6 +275,8 @@ def _maps(points: NDArray[np.float64], *inks: NDArray[np.floating[Any]]) -> list
 
     top = corner[1] - REACH * GRID  # the y at which the grid begins
     ascenders, descenders = (int(np.clip((y - top) / GRID, 0, height)) for y in (ASCENDERS, DESCENDERS))
-    bands = sums[0][:, [0, ascenders, descenders, height]]  # (width + 1, 4): ink above the limits of the three bands
-    reach = np.diff(bands[x + 2 * CELL] - bands[x - 2 * CELL], axis=1)[:, ::2]  # (T, 2): the outer bands
-    return [*maps, reach]
+    bands = np.zeros((2, height))
+    bands[0, :ascenders] = bands[1, descenders:] = STEP
+    sums = np.zeros((2, width + 1))  # [:, i]: the ink of ascenders, and of descenders, in the columns before i
+    np.cumsum(bands @ grids[0].T, axis=1, out=sums[:, 1:])
+    return [*maps, sums[:, x + 2 * CELL] - sums[:, x - 2 * CELL]]

@@ -6,6 +6,7 @@ gives the same path from a pen that reports 30 or 200 points per second.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -62,13 +63,13 @@ def straighten(strokes: Sequence[Stroke]) -> tuple[list[Stroke], list[Stroke]]:
     original = drop_stray_dots(drop_repeated_points(strokes))
     level = rotate(original, -slope(original))
     baseline, x_height = baseline_and_x_height(level)
-    shear, origin = np.array([[1, 0], [slant(level), 1]]), np.array([0, baseline])
-    upright = [(stroke - origin) @ shear for stroke in level]
-    path_length = float(lengths(*segments(upright)).sum())
-    extent = float(np.ptp(np.concatenate(upright), axis=0).max())
+    points, firsts = joined(level)
+    upright = (points - [0, baseline]) @ np.array([[1, 0], [slant(level), 1]])
+    path_length = float(lengths(steps_on_paper(upright, firsts)).sum())
+    extent = max(width_and_height(upright))
     shortest = max(path_length, extent) / (MAX_POINTS * STEP)  # x-height at which the path has MAX_POINTS
     x_height = max(max(x_height or extent, shortest) or 1.0, MIN_X_HEIGHT)
-    return original, [stroke / x_height for stroke in upright]
+    return original, divided(upright / x_height, firsts)
 
 
 # ---- cleaning
@@ -82,7 +83,7 @@ def drop_repeated_points(strokes: Sequence[Stroke]) -> list[Stroke]:
     moved = np.ones(len(points), bool)
     moved[1:] = (x[1:] != x[:-1]) | (y[1:] != y[:-1])
     moved[firsts] = True
-    return np.split(points[moved], np.cumsum(np.add.reduceat(moved, firsts, dtype=int))[:-1])
+    return divided(points[moved], np.cumsum(moved)[firsts] - 1)
 
 
 def drop_stray_dots(strokes: Sequence[Stroke]) -> list[Stroke]:
@@ -92,10 +93,10 @@ def drop_stray_dots(strokes: Sequence[Stroke]) -> list[Stroke]:
     """
     points, firsts = joined(strokes)
     tops, bottoms = np.minimum.reduceat(points, firsts), np.maximum.reduceat(points, firsts)  # (strokes, 2) each
-    sizes = lengths(tops, bottoms)
+    sizes = lengths(bottoms - tops)
     if not sizes.any():
         return list(strokes)
-    writing = sizes >= 0.1 * np.median(sizes[sizes > 0])  # all others are dots
+    writing = sizes >= 0.1 * median(sizes[sizes > 0].tolist())  # all others are dots
     top, bottom = tops[writing, 1].min(), bottoms[writing, 1].max()
     height = bottom - top
     near = (bottoms[:, 1] > top - height) & (tops[:, 1] < bottom + height)
@@ -121,10 +122,10 @@ def slope(strokes: Sequence[Stroke]) -> float:
     if coarse is None:
         return 0.0
     level = rotate(strokes, -coarse)
-    width, height = np.ptp(np.concatenate(level), axis=0)
+    width, height = width_and_height(np.concatenate(level))
     if width < LONG_LINE * height:
         return 0.0
-    bottoms = np.array([point for stroke in level for point in turning_points(stroke, SWING * height)[0]])
+    bottoms = np.array(turning_points(level, SWING * height)[0])
     if len(bottoms) < 5 or np.ptp(bottoms[:, 0]) < LONG_LINE * height:
         return coarse
     rise, offset = straight_line(bottoms)
@@ -141,15 +142,18 @@ def slope(strokes: Sequence[Stroke]) -> float:
 def _slope_of_path(strokes: Sequence[Stroke]) -> float | None:
     """The angle of the straight line nearest to the path, by least squares; None for a path without length.
 
-    The sums are the exact integrals along each segment, so a segment that is cut in two counts the same.
+    The sums are the exact integrals along each step, so a step that is cut in two counts the same.
     """
-    starts, ends = segments(strokes)
-    weights = lengths(starts, ends)
+    points, firsts = joined(strokes)
+    steps = steps_on_paper(points, firsts)
+    weights = lengths(steps)
     if not weights.any():
         return None
-    middles = (starts + ends) / 2 - np.average((starts + ends) / 2, axis=0, weights=weights)
-    variance = weights @ (middles[:, 0] ** 2 + (ends - starts)[:, 0] ** 2 / 12)
-    covariance = weights @ (middles.prod(axis=1) + (ends - starts).prod(axis=1) / 12)
+    middles = points[:-1] + steps / 2
+    middles -= weights @ middles / weights.sum()
+    (x, y), (right, down) = middles.T, steps.T
+    variance = weights @ (x * x + right * right / 12)
+    covariance = weights @ (x * y + right * down / 12)
     return float(np.arctan(covariance / variance)) if variance else 0.0
 
 
@@ -164,15 +168,13 @@ def straight_line(points: NDArray[np.float64]) -> tuple[float, float]:
 def slant(strokes: Sequence[Stroke]) -> float:
     """How far letters lean to the right, as x per height: the median over the path downwards.
 
-    Each segment counts by its length, and only those within MAX_SLANT of the vertical count.
+    Each step counts by its length, and only those within MAX_SLANT of the vertical count.
     """
-    starts, ends = segments(strokes)
-    right, down = (ends - starts).T
-    upright = (down > 0) & (np.abs(right) < np.tan(np.radians(MAX_SLANT)) * down)
-    if not upright.any():
+    steps = steps_on_paper(*joined(strokes))
+    right, down = steps[np.abs(steps[:, 0]) < np.tan(np.radians(MAX_SLANT)) * steps[:, 1]].T
+    if not len(down):
         return 0.0
-    leans = -right[upright] / down[upright]
-    weights = np.hypot(right, down)[upright]
+    leans, weights = -right / down, np.hypot(right, down)
     order = np.argsort(leans)
     reached = np.cumsum(weights[order])
     return float(leans[order][np.searchsorted(reached, reached[-1] / 2)])
@@ -184,44 +186,56 @@ def baseline_and_x_height(strokes: Sequence[Stroke]) -> tuple[float, float]:
     Most bottoms of letters are on the baseline, and most tops at the x-height. So the medians of both are robust
     against the few letters that reach further. A sign that turns nowhere is taken as one that is on the baseline.
     """
-    ys = np.concatenate([stroke[:, 1] for stroke in strokes])
+    ys = np.concatenate(strokes)[:, 1]
     height = float(np.ptp(ys))
-    bottoms: list[float] = []
-    tops: list[float] = []
-    for stroke in strokes:
-        lower, upper = turning_points(stroke, SWING * height)
-        bottoms += [y for _, y in lower]
-        tops += [y for _, y in upper]
+    bottoms, tops = turning_points(strokes, SWING * height)
     if not bottoms or not tops:
         return float(ys.max()), height
-    baseline = median(bottoms)  # of a few numbers, in a tenth of the time that numpy takes
-    return baseline, max(baseline - median(tops), 0.2 * height)  # not 0 for odd ink
+    baseline = median(y for _, y in bottoms)  # of a few numbers, in a tenth of the time that numpy takes
+    return baseline, max(baseline - median(y for _, y in tops), 0.2 * height)  # not 0 for odd ink
 
 
-def turning_points(stroke: Stroke, min_swing: float) -> tuple[list[Point], list[Point]]:
+def turning_points(strokes: Sequence[Stroke], min_swing: float) -> tuple[list[Point], list[Point]]:
     """Where the pen turns: (at the bottom, at the top). Swings of y smaller than `min_swing` are ignored.
 
-    [(0, 0), (1, 5), (2, 1)], 1 -> ([(1, 5)], [(0, 0), (2, 1)]): y grows downwards, so the 5 is at the bottom.
+    [[(0, 0), (1, 5), (2, 1)]], 1 -> ([(1, 5)], [(0, 0), (2, 1)]): y grows downwards, so the 5 is at the bottom.
     """
     bottoms: list[Point] = []
     tops: list[Point] = []
-    points = [(x, y) for x, y in stroke.tolist()]
-    lowest = highest = points[0]  # since the last turn
-    direction = 0  # 1 downwards, -1 upwards, 0 not known yet
-    for point in points:
-        lowest = point if point[1] > lowest[1] else lowest
-        highest = point if point[1] < highest[1] else highest
-        if direction <= 0 and point[1] > highest[1] + min_swing:  # it went up to `highest` and now comes down
-            tops.append(highest)
-            direction, lowest = 1, point
-        elif direction >= 0 and point[1] < lowest[1] - min_swing:
+    for points in _extremes(strokes):
+        lowest = highest = points[0]  # since the last turn
+        direction = 0  # 1 downwards, -1 upwards, 0 not known yet
+        for point in points:
+            lowest = point if point[1] > lowest[1] else lowest
+            highest = point if point[1] < highest[1] else highest
+            if direction <= 0 and point[1] > highest[1] + min_swing:  # it went up to `highest` and now comes down
+                tops.append(highest)
+                direction, lowest = 1, point
+            elif direction >= 0 and point[1] < lowest[1] - min_swing:
+                bottoms.append(lowest)
+                direction, highest = -1, point
+        if direction > 0:
             bottoms.append(lowest)
-            direction, highest = -1, point
-    if direction > 0:
-        bottoms.append(lowest)
-    elif direction < 0:
-        tops.append(highest)
+        elif direction < 0:
+            tops.append(highest)
     return bottoms, tops
+
+
+def _extremes(strokes: Sequence[Stroke]) -> list[list[Point]]:
+    """The ends of each stroke, and its points where y stops growing or shrinking: the pen turns at no others."""
+    points, firsts = joined(strokes)
+    y = points[:, 1]
+    moved = np.ones(len(y), bool)
+    moved[1:] = y[1:] != y[:-1]  # of points at the same y, the first
+    moved[firsts] = True
+    numbers = np.flatnonzero(moved)
+    firsts = np.cumsum(moved)[firsts] - 1  # now among the numbers
+    down = np.diff(y[numbers]) > 0
+    turned = np.ones(len(numbers), bool)
+    turned[1:-1] = down[1:] != down[:-1]
+    turned[firsts] = turned[firsts - 1] = True
+    extremes = [(x, y) for x, y in points[numbers[turned]].tolist()]
+    return [extremes[first:end] for first, end in pairwise([*np.cumsum(turned)[firsts] - 1, None])]
 
 
 def joined(strokes: Sequence[Stroke]) -> tuple[Stroke, NDArray[np.int64]]:
@@ -229,14 +243,26 @@ def joined(strokes: Sequence[Stroke]) -> tuple[Stroke, NDArray[np.int64]]:
     return np.concatenate(strokes), np.cumsum([0, *map(len, strokes[:-1])])
 
 
-def segments(strokes: Sequence[Stroke]) -> tuple[Stroke, Stroke]:
-    """The starts (N, 2) and the ends (N, 2) of the straight segments of all strokes."""
-    return np.concatenate([stroke[:-1] for stroke in strokes]), np.concatenate([stroke[1:] for stroke in strokes])
+def divided(points: Stroke, firsts: NDArray[np.int64]) -> list[Stroke]:
+    """The strokes that begin at the indexes `firsts` of points (N, 2): the inverse of `joined`."""
+    return [points[first:end] for first, end in pairwise([*firsts.tolist(), None])]
 
 
-def lengths(starts: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The distances (N,) between points (N, 2) and other points (N, 2)."""
-    distances: NDArray[np.float64] = np.hypot(*(ends - starts).T)
+def width_and_height(points: Stroke) -> tuple[float, float]:
+    """Those of the box around points (N, 2). One by one, as numpy takes five times as long for both together."""
+    return float(np.ptp(points[:, 0])), float(np.ptp(points[:, 1]))
+
+
+def steps_on_paper(points: Stroke, firsts: NDArray[np.int64]) -> Stroke:
+    """The ways (N - 1, 2) from point to point of strokes as `joined` gives them; 0 while the pen is up."""
+    steps = points[1:] - points[:-1]
+    steps[firsts[1:] - 1] = 0
+    return steps
+
+
+def lengths(ways: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lengths (N,) of vectors (N, 2)."""
+    distances: NDArray[np.float64] = np.hypot(*ways.T)
     return distances
 
 
@@ -250,7 +276,7 @@ def resample(strokes: Sequence[Stroke]) -> tuple[NDArray[np.float64], NDArray[np
     straight to the next stroke, in MIN_UP_POINTS to MAX_UP_POINTS steps.
     """
     points = np.concatenate(strokes)
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])  # distance from the first point
+    along = np.concatenate([[0.0], np.cumsum(lengths(points[1:] - points[:-1]))])  # distance from the first point
     sizes = np.array([len(stroke) for stroke in strokes])
     lasts = np.cumsum(sizes) - 1
     # Pieces are, in turn, a stroke and the way to the next stroke, each from one distance along the path to another.

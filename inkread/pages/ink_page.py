@@ -190,7 +190,7 @@ def _is_drawing(stroke: Stroke, x_height: float, tall: float) -> bool:
     is_closed = length < CLOSED * edges.sum()
     if max(width, height) < FRAME * x_height or (min(width, height) < FRAME * x_height and not is_closed):
         return False
-    bottoms, tops = turning_points(stroke, SWING * float(height))
+    bottoms, tops = turning_points([stroke], SWING * float(height))
     return len(bottoms) + len(tops) <= FRAME_TURNS
 
 
