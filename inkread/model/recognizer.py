@@ -42,6 +42,7 @@ from inkread.model.engines import EngineName, check_engine, make_engine
 Decoder = Literal["greedy", "beam"]
 
 CHUNK = 256  # lines that are taken at once and sorted by width, so that a batch has lines of similar width
+FIRST_CHUNK = 16  # lines at first, then twice as many each time: nothing is read yet while they are normalised
 MAX_PIXELS = 200_000_000  # of the images in memory at once; 200 MB
 ACCEPTED = (
     "give a grey image, a numpy array (height, width) of uint8, or pen strokes, a list of arrays (points, 2); "
@@ -140,16 +141,19 @@ class Recognizer:
     def read_many(self, lines: Iterable[Writing], chunk: int = CHUNK, one_page: bool = False) -> Iterator[Reading]:
         """Read many lines. The readings come in the order of the lines.
 
-        The lines are taken in chunks. Each core reads lines of the chunk in one thread. Meanwhile another thread takes
-        the next chunk from `lines` and normalises its lines. one_page: the languages of lines in a chunk are detected
-        together, and not those of each line for itself.
+        The lines are taken in chunks, the later ones of `chunk` lines. Each core reads lines of the chunk in one
+        thread. Meanwhile another thread takes the next chunk from `lines` and normalises its lines. one_page: the
+        languages of lines in a chunk are detected together, and not those of each line for itself.
         """
         lines = iter(lines)
+        count = chunk if one_page else min(FIRST_CHUNK, chunk)
         # Images are normalised in parallel, as Pillow and numpy release Python's global lock. Strokes gain nothing.
         in_turn = map if self.model.config.features == "strokes" else self.pool.map
 
         def prepare() -> tuple[list[Writing], list[NormalizedLine]]:
-            taken = _take(lines, chunk)
+            nonlocal count
+            taken = _take(lines, count)
+            count = min(2 * count, chunk)
             return taken, list(in_turn(self._normalize, taken))
 
         taken, normalized = prepare()
