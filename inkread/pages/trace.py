@@ -69,10 +69,11 @@ class _Ridge(list[_Cell]):
 
     def row_beyond(self, end: int, column: float) -> float:
         """The row in a column near an end, 0 or -1, on the straight line through the last letters there."""
-        near = [cell for cell in self if abs(cell.x - self[end].x) <= LAST_LETTERS * self.x_height]
+        x_height, last = self.x_height, self[end].x
+        near = [cell for cell in self if abs(cell.x - last) <= LAST_LETTERS * x_height]
         x, y = np.array([cell.x for cell in near], float), np.array([cell.y for cell in near])
         along = x - x.mean()
-        slope = along @ (y - y.mean()) / (along @ along + STIFFNESS * self.x_height**3)
+        slope = along @ (y - y.mean()) / (along @ along + STIFFNESS * x_height**3)
         return float(y.mean() + slope * (column - x.mean()))
 
     @property
@@ -199,6 +200,8 @@ def without_doubles(lines: list[TracedLine]) -> list[TracedLine]:
 
 def _is_double(points: Floats, better: TracedLine) -> bool:
     x, y = points.T
-    first, last = better.points[[0, -1], 0]
-    apart = np.abs(y - np.interp(x, *better.points.T)) < DOUBLE_DISTANCE * better.x_height
-    return bool((apart & (x >= first) & (x <= last)).mean() > DOUBLE_PART)
+    first, last = better.points[0, 0], better.points[-1, 0]
+    if x[0] > last or x[-1] < first:
+        return False
+    near = np.abs(y - np.interp(x, *better.points.T)) < DOUBLE_DISTANCE * better.x_height
+    return bool(np.count_nonzero(near & (x >= first) & (x <= last)) > DOUBLE_PART * len(x))
