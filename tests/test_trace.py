@@ -37,6 +37,30 @@ def ends(line: TracedLine) -> tuple[float, float]:
     return float(first), float(last)
 
 
+def test_a_line_that_runs_on_into_the_next_column_is_cut_where_the_others_begin() -> None:
+    maps = Maps()
+    for number, y in enumerate((6, 14, 22)):
+        maps.line(2, 50 - 8 * number, y)  # ragged ends
+        maps.line(64, 110, y)
+    for y in (30, 38, 46, 54):
+        maps.line(2, 110, y)
+    lines = maps.traced()
+    assert len(lines) == 14
+    assert {round(ends(line)[0]) for line in lines} == {2, 64} | {round(ends(lines[-1])[0])}
+    assert ends(lines[-1])[0] == pytest.approx(64, abs=6)  # the strip is 6 cells to either side
+
+
+def test_an_indent_and_the_numbers_of_a_list_are_no_columns() -> None:
+    maps = Maps()
+    for number in range(6):
+        maps.line(8 if number % 2 else 2, 110, 4 + 4 * number)
+    for number in range(4):
+        maps.line(2, 6, 32 + 6 * number)  # two x-heights
+        maps.line(12, 110, 32 + 6 * number)
+    maps.line(2, 110, 57)
+    assert len(maps.traced()) == 6 + 8 + 1
+
+
 def test_a_level_line_between_two_rows() -> None:
     maps = Maps()
     maps.line(10, 90, 20.3)

@@ -30,6 +30,9 @@ LARGEST_GAP, LARGEST_OVERLAP, OFFSET = 6.0, 1.5, 0.6  # along the line, if negat
 # A line is a double of a better one if it has so much of its columns, and is so few x-heights away:
 DOUBLE_PART, DOUBLE_DISTANCE = 0.6, 0.8
 END, MAYBE_END = 0.92, 0.6  # probabilities of an end: from END on lines are divided, from the other parts not joined
+# A column begins where at least so many lines begin, in a strip of x-heights to either side, right of lines as long as
+# LEAST_CELL x-heights: the number of an item in a list is shorter, and not a column.
+BEGINNINGS, STRIP, LEAST_CELL = 3, 3.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class _Ridge(list[_Cell]):
 def trace_lines(baseline: Map, end: Map, x_height: Map) -> list[TracedLine]:
     """The lines that maps (h, w) show: probabilities of baseline and line end, and the x-height in cells."""
     parts = [part for ridge in _follow(baseline, end, x_height) for part in _divided(ridge)]
-    ridges = _joined([part for part in parts if part.probability > SURE])
+    ridges = _cut_at_columns(_joined([part for part in parts if part.probability > SURE]))
     return [
         _finished(ridge)
         for ridge in ridges
@@ -145,14 +148,18 @@ def _divided(ridge: _Ridge) -> list[_Ridge]:
     """The parts of a ridge between line ends within it. A mark near either end of the ridge is that end."""
     margin = max(2.0, 0.5 * ridge.x_height)
     marked = [cell.end > END for cell in ridge]
-    cuts, first = [-1], 0
+    cuts, first = [], 0
     for is_end, group in itertools.groupby(marked):
         last = first + len(list(group))
         if is_end and first > margin and len(ridge) - last > margin:
             cuts.append(min(range(first, last), key=lambda place: ridge[place].probability))
         first = last
-    cuts.append(len(ridge))
-    return [_Ridge(ridge[a + 1 : b]) for a, b in itertools.pairwise(cuts) if b - a > 2]
+    return _pieces(ridge, cuts)
+
+
+def _pieces(ridge: _Ridge, cuts: list[int]) -> list[_Ridge]:
+    """The parts of a ridge between the numbers of cells, from the left, without these cells."""
+    return [_Ridge(ridge[a + 1 : b]) for a, b in itertools.pairwise([-1, *cuts, len(ridge)]) if b - a > 2]
 
 
 def _joined(ridges: list[_Ridge]) -> list[_Ridge]:
@@ -179,6 +186,50 @@ def _gap(first: _Ridge, second: _Ridge, x_height: float) -> float:
     middle = (first[-1].x + second[0].x) / 2
     apart = abs(first.row_beyond(-1, middle) - second.row_beyond(0, middle))
     return abs(gap) if apart < OFFSET * x_height else math.inf
+
+
+def _cut_at_columns(ridges: list[_Ridge]) -> list[_Ridge]:
+    """The ridges, cut where they run on from a column of text, or a page of an open book, into the next one."""
+    if not ridges:
+        return ridges
+    strip = STRIP * float(np.median([ridge.x_height for ridge in ridges]))
+    slope = float(np.median([(ridge[-1].y - ridge[0].y) / ridge.length for ridge in ridges]))
+    columns = _columns(ridges, strip, slope)
+    parts: list[_Ridge] = []
+    for ridge in ridges:
+        across = _across(ridge, slope)
+        cuts = []
+        for column in columns[(columns > across[0] + strip) & (columns < across[-1] - strip)]:
+            near = np.flatnonzero(np.abs(across - column) <= strip).tolist() or [np.searchsorted(across, column) - 1]
+            cuts.append(min(near, key=lambda number: ridge[number].probability - ridge[number].end))
+        parts += _pieces(ridge, sorted(cuts))
+    return parts
+
+
+def _columns(ridges: list[_Ridge], strip: float, slope: float) -> Floats:
+    """Where columns begin: in a strip many lines begin beside other lines, and at most twice as many run across it."""
+    first, last = np.array([_across(ridge, slope)[[0, -1]] for ridge in ridges]).T
+    top, bottom = np.array([[ridge[end].y - slope * ridge[end].x for end in (0, -1)] for ridge in ridges]).T
+    x_heights = np.array([ridge.x_height for ridge in ridges])
+    left = (last < first[:, None] + strip) & (last - first > LEAST_CELL * x_heights)  # (ridges, others on its left)
+    beside = (left & (np.abs(bottom - top[:, None]) < x_heights)).any(axis=1)
+    found: list[tuple[int, float]] = []
+    for place in first[beside]:
+        begins = np.abs(first - place) <= strip
+        crossing = (first < place - strip) & (last > place + strip)
+        evidence = int((begins & beside).sum())
+        if evidence >= BEGINNINGS and 2 * evidence >= crossing.sum() > 0:
+            found.append((evidence, float(np.median(first[begins]))))
+    columns: list[float] = []
+    for _, column in sorted(found, reverse=True):
+        if all(abs(column - other) > 2 * strip for other in columns):
+            columns.append(column)
+    return np.array(columns)
+
+
+def _across(ridge: _Ridge, slope: float) -> Floats:
+    """How far to the right the cells (n,) of a ridge are, on a page whose lines have a slope."""
+    return np.array([cell.x + slope * cell.y for cell in ridge])
 
 
 def _finished(ridge: _Ridge) -> TracedLine:
