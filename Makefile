@@ -16,6 +16,8 @@ BIN := .venv/bin
 READER := .venv/reader
 VENV := .venv/installed
 LOWEST := .venv-lowest/installed
+# A process per core; the tests of one file stay together, as they share what they prepare.
+PARALLEL := -n auto --dist loadfile
 # The core tests: all but those of documents, packaging, data preparation and long trainings.
 CORE := --ignore tests/test_docs.py --ignore tests/test_wheel.py --ignore tests/test_prepare.py \
 	--ignore tests/test_training.py --ignore tests/test_cli_train.py
@@ -32,17 +34,17 @@ demo: $(READER)  ## read the sample lines with the shipped model
 	$(BIN)/inkread eval datasets/sample
 
 test: $(VENV)  ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 check: $(VENV)  ## what a change must pass: linter, formatting, types, tests with coverage, tests with the oldest dependencies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest $(PARALLEL) --cov --cov-report=term
 	$(MAKE) lowest
 
 lowest: $(LOWEST)  ## run the core tests with the oldest dependencies that pyproject.toml allows
-	PYTHONPATH=. .venv-lowest/bin/pytest $(CORE)
+	PYTHONPATH=. .venv-lowest/bin/pytest $(PARALLEL) $(CORE)
 
 bench: $(VENV)  ## measure start-up, reading and training on this machine
 	$(BIN)/python benchmarks/startup.py
@@ -155,5 +157,5 @@ $(LOWEST): pyproject.toml
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		needed = project["dependencies"] + project["optional-dependencies"]["pdf"] + project["optional-dependencies"]["heic"]; \
 		print("\n".join(needed).replace(">=", "=="))' > .venv-lowest/requirements.txt
-	.venv-lowest/bin/pip install --quiet -r .venv-lowest/requirements.txt 'pytest>=8' 'hypothesis>=6' 'onnx>=1.17'
+	.venv-lowest/bin/pip install --quiet -r .venv-lowest/requirements.txt 'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6' 'onnx>=1.17'
 	@touch $@
