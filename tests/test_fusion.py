@@ -8,46 +8,60 @@ import pytest
 from languages import FRENCH, LINES, log_p
 
 from inkread.alphabet import Alphabet
-from inkread.lm.fusion import Fusion, Mixture
+from inkread.lm.fusion import Fusion, LanguageModel, Mixture, mixture
 from inkread.lm.kneser_ney import fit
 from inkread.lm.lexicon import with_user_words
+from inkread.lm.ngram import UNKNOWN
 from inkread.model.decoder import prefix_beam
 
 
+def every(model: LanguageModel) -> range:
+    """All tokens except the start of a line."""
+    return range(1, len(model.tokens))
+
+
 def test_a_mixture_by_hand() -> None:
-    """Its first character is the mean of both; the second weighs each by what it gave the first, less LEAST."""
+    """Its first character is the mean of both; the second weighs each by what it gave the first, less MIN_SHARE."""
     models = [fit(LINES, 4), fit(FRENCH, 4)]
-    mixture = Mixture(models)
-    first, state = mixture.step(mixture.start, mixture.code("t"))
+    both = Mixture(models[0], models[1])
+    first, state = both.step(both.start, both.code("t"))
     p = [math.exp(log_p(model, "", "t")) for model in models]
     assert first == pytest.approx(sum(p) / 2)
     shares = [0.02 + 0.96 * each / sum(p) for each in p]
-    second, _ = mixture.step(state, mixture.code("h"))
+    second, _ = both.step(state, both.code("h"))
     q = [math.exp(log_p(model, "t", "h")) for model in models]
     assert second == pytest.approx(sum(share * each for share, each in zip(shares, q, strict=True)))
-    same = Mixture([models[0]] * 2)
+    same = Mixture(models[0], models[0])
     assert same.step(same.start, same.code("t"))[0] == pytest.approx(p[0])
 
 
 def test_a_mixture_adds_up_to_one_and_recognises_the_language() -> None:
-    mixture = Mixture([fit(LINES, 4), fit(FRENCH, 4)])
-    for text, language in (("the cat sat", 0), ("là où tu", 1), ("", None)):
-        state = mixture.start
+    both = Mixture(fit(LINES, 4), fit(FRENCH, 4))
+    for text, low, high in (("the cat sat", 0.9, 0.98), ("là où tu", 0.02, 0.1), ("", 0.5, 0.5)):
+        state = both.start
         for character in text:
-            state = mixture.step(state, mixture.code(character))[1]
-        # every token except the start of a line
-        assert sum(mixture.step(state, token)[0] for token in range(1, len(mixture.tokens))) == pytest.approx(1)
-        assert language is None or state[1][language] > 0.9
-    assert mixture.code("é") != mixture.code("e") and mixture.code("ë") == mixture.code("e")
+            state = both.step(state, both.code(character))[1]
+        assert sum(both.step(state, token)[0] for token in every(both)) == pytest.approx(1)
+        assert low <= state[2] <= high  # the share of the first language
+    assert both.code("é") != both.code("e") and both.code("ë") == both.code("e")
+
+
+def test_a_mixture_of_several_models_begins_in_equal_parts() -> None:
+    models = [fit(lines, 3) for lines in (LINES, FRENCH, ["ab", "ba"])]
+    three = mixture(models)
+    p = [math.exp(log_p(model, "", "t")) for model in models[:2]]
+    p.append(math.exp(log_p(models[2], "", UNKNOWN)) / (len(three.tokens) - len(models[2].tokens) + 1))
+    assert three.step(three.start, three.code("t"))[0] == pytest.approx(sum(p) / 3)
+    assert three.weight == pytest.approx(models[0].weight) and three.bonus == pytest.approx(models[0].bonus)
 
 
 def test_a_mixture_of_very_many_models_still_adds_up_to_one() -> None:
-    mixture = Mixture([fit(LINES, 2), fit(FRENCH, 2)] * 40)
-    state = mixture.start
+    many = mixture([fit(LINES, 2), fit(FRENCH, 2)] * 40)
+    state = many.start
     for character in "the cat là":
-        p, state = mixture.step(state, mixture.code(character))
+        p, state = many.step(state, many.code(character))
         assert 0 < p < 1
-    assert sum(state[1]) == pytest.approx(1) and min(state[1]) > 0
+    assert sum(many.step(state, token)[0] for token in every(many)) == pytest.approx(1)
 
 
 def blurred(alphabet: Alphabet, text: str, other: str, share: float) -> np.ndarray:

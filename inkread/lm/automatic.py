@@ -12,7 +12,7 @@ from inkread._model_files import find_detector, shipped_language_models
 from inkread.errors import BadModel
 from inkread.lm.detect import load_detector
 from inkread.lm.files import load_language_models
-from inkread.lm.fusion import LanguageModel, Mixture
+from inkread.lm.fusion import LanguageModel, mixture
 from inkread.lm.lexicon import with_user_words
 
 Codes = tuple[str, ...]  # of languages
@@ -77,5 +77,5 @@ class AutomaticLanguages:
                     model = load_language_models(LANGUAGES[code])
                     self._models[code,] = with_user_words(model, self.words) if self.words else model
             if key not in self._models:
-                self._models[key] = Mixture([self._models[code,] for code in key])
+                self._models[key] = mixture([self._models[code,] for code in key])
             return self._models[key]

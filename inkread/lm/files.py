@@ -19,7 +19,7 @@ from inkread._model_files import (
 )
 from inkread.errors import BadModel, shown
 from inkread.lm.arpa import read_arpa, to_arpa
-from inkread.lm.fusion import LanguageModel, Mixture
+from inkread.lm.fusion import LanguageModel, mixture
 from inkread.lm.lexicon import with_learned_words
 from inkread.lm.ngram import IMPOSSIBLE, NgramModel
 
@@ -39,8 +39,7 @@ def load_language_models(names: str) -> LanguageModel:
 
     Raises BadModel.
     """
-    models = [with_learned_words(load_language_model(name)) for name in names.split(",")]
-    return models[0] if len(models) == 1 else Mixture(models)
+    return mixture([with_learned_words(load_language_model(name)) for name in names.split(",")])
 
 
 def load_language_model(name: str) -> NgramModel:
@@ -95,14 +94,14 @@ def _from_bytes(codes: NDArray[Any], grid: Any) -> NDArray[np.float32]:
     lowest, step = map(float, grid)
     if codes.dtype != np.uint8 or not (math.isfinite(lowest) and math.isfinite(step)):
         raise ValueError("its probabilities are not bytes on a grid")
-    found: NDArray[np.float32] = (lowest + step * np.arange(256)).astype(np.float32)[codes]
+    found: NDArray[np.float32] = (lowest + step * np.arange(256)).astype(np.float32).take(codes)
     return found
 
 
 def _all_backoffs(children: NDArray[Any], backoff: NDArray[Any]) -> NDArray[Any]:
     """The backoff of every node from those of the nodes with children; 0 for the others."""
-    contexts = children > 0
-    if backoff.shape != (np.count_nonzero(contexts),):
+    contexts = np.flatnonzero(children)
+    if backoff.shape != contexts.shape:
         raise ValueError(f"backoff has the wrong shape {backoff.shape}")
     of_all = np.zeros(len(children), np.float32)
     of_all[contexts] = backoff

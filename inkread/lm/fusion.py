@@ -4,8 +4,6 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
 from inkread.alphabet import Alphabet
 from inkread.lm.ngram import END, START, UNKNOWN, code_of
 
@@ -60,7 +58,7 @@ class Fusion:
     def extend(self, state: Any, label: int) -> tuple[float, Any]:
         """The factor that one more label gives to the probability of a prefix, and the next state."""
         p, state = self.model.step(state, self.codes[label])
-        return max(p, self.FLOOR) ** self.weight * self.gain, state
+        return (p if p > self.FLOOR else self.FLOOR) ** self.weight * self.gain, state
 
     def finish(self, state: Any) -> float:
         """The factor that the end of the line gives."""
@@ -72,62 +70,64 @@ class Fusion:
 
 
 class Mixture:
-    """A mixture of language models of several languages. The characters of a line decide which of them counts most.
+    """A mixture of two language models. The characters of a line decide which of them counts more.
 
-    A character has the probability sum_k share_k p_k(character). The share of a language grows with the probability it
-    gave to the characters before (Bayes' rule). It never falls below `min_share`, as a line may contain words of
-    another language. A state is (the states of the models, their shares).
+    A character has the probability share p_first(character) + (1 - share) p_second(character). The share grows with the
+    probability that the first model gave to the characters before (Bayes' rule). Neither model's share ever falls below
+    MIN_SHARE, as a line may contain words of another language. A state is (the states of both models, the share).
     """
 
     MIN_SHARE = 0.02  # a probability
 
-    def __init__(self, models: Sequence[LanguageModel]) -> None:
-        self.models = models
-        self.min_share = min(self.MIN_SHARE, 0.5 / len(models))  # all together leave at least half to Bayes' rule
-        self.weight = float(np.mean([model.weight for model in models]))
-        self.bonus = float(np.mean([model.bonus for model in models]))
-        characters = sorted({name for model in models for name in model.tokens if len(name) == 1})
+    def __init__(self, first: LanguageModel, second: LanguageModel, share: float = 0.5) -> None:
+        """share: that of the first model at the start of a line, and in weight and bonus."""
+        self.first, self.second, self.share = first, second, share
+        self.weight = share * first.weight + (1 - share) * second.weight
+        self.bonus = share * first.bonus + (1 - share) * second.bonus
+        characters = sorted({name for model in (first, second) for name in model.tokens if len(name) == 1})
         self.tokens = (START, END, UNKNOWN, *characters)
         self._code = {name: code for code, name in enumerate(self.tokens)}
-        self._codes = self._codes_in_models()
-        self.start = (tuple(model.start for model in models), (1 / len(models),) * len(models))
+        # for each token its code in the first model and its part of the probability of this code; those in the second
+        self._codes = [(*one, *other) for one, other in zip(self._codes_in(first), self._codes_in(second), strict=True)]
+        self.start = (first.start, second.start, share)
 
-    def _codes_in_models(self) -> list[list[tuple[int, float]]]:
-        """For each token its code in every model, and its part of the probability of this code.
+    def _codes_in(self, model: LanguageModel) -> list[tuple[int, float]]:
+        """For each token its code in a model, and its part of the probability of this code.
 
         The characters that a model does not know divide the probability of its UNKNOWN among them.
         """
-        codes: list[list[tuple[int, float]]] = [[] for _ in self.tokens]
-        for model in self.models:
-            own = {name: code for code, name in enumerate(model.tokens)}
-            unknown = sum(name not in own for name in self.tokens) + 1
-            for name, of_token in zip(self.tokens, codes, strict=True):
-                code = own.get(name, own[UNKNOWN])
-                of_token.append((code, 1 / unknown if code == own[UNKNOWN] else 1.0))
-        return codes
+        own = {name: code for code, name in enumerate(model.tokens)}
+        part = 1 / (sum(name not in own for name in self.tokens) + 1)
+        codes = [own.get(name, own[UNKNOWN]) for name in self.tokens]
+        return [(code, part if code == own[UNKNOWN] else 1.0) for code in codes]
 
     def code(self, character: str) -> int:
         """The token of a character. One that no model knows gets that of its look-alike or letter without accent."""
         return code_of(character, self._code)
 
-    def step(self, state: tuple[tuple[Any, ...], tuple[float, ...]], token: int) -> tuple[float, Any]:
+    def step(self, state: tuple[Any, Any, float], token: int) -> tuple[float, Any]:
         """p(token | state), and the next state."""
-        inners, shares = state
-        after, joint = [], []
-        for model, inner, share, (code, part) in zip(self.models, inners, shares, self._codes[token], strict=True):
-            p, inner = model.step(inner, code)
-            after.append(inner)
-            joint.append(share * part * p)
-        p, least = sum(joint), self.min_share
-        kept = (1 - least * len(joint)) / p
-        return p, (tuple(after), tuple([kept * part + least for part in joint]))
+        first, second, share = state
+        code, part, other_code, other_part = self._codes[token]
+        p, first = self.first.step(first, code)
+        other, second = self.second.step(second, other_code)
+        joint = share * part * p
+        p = joint + (1 - share) * other_part * other
+        return p, (first, second, self.MIN_SHARE + (1 - 2 * self.MIN_SHARE) * joint / p)
 
-    def any_of(self, state: tuple[tuple[Any, ...], tuple[float, ...]], tokens: frozenset[int]) -> float:
+    def any_of(self, state: tuple[Any, Any, float], tokens: frozenset[int]) -> float:
         """The probability that one of these tokens follows."""
         return sum([self.step(state, token)[0] for token in tokens])
 
-    def context(self, state: tuple[tuple[Any, ...], tuple[float, ...]]) -> Hashable:
-        """What the probabilities of all further tokens depend on; of the shares, only which of them is the largest."""
-        inners, shares = state
-        contexts = [model.context(inner) for model, inner in zip(self.models, inners, strict=True)]
-        return shares.index(max(shares)), tuple(contexts)
+    def context(self, state: tuple[Any, Any, float]) -> Hashable:
+        """What the probabilities of all further tokens depend on; of the share, only whether it is above one half."""
+        first, second, share = state
+        return self.first.context(first), self.second.context(second), share > 0.5
+
+
+def mixture(models: Sequence[LanguageModel]) -> LanguageModel:
+    """A mixture of all these models, at the start of a line in equal parts; a single model as it is."""
+    mixed = models[0]
+    for count, model in enumerate(models[1:], 1):
+        mixed = Mixture(mixed, model, count / (count + 1))
+    return mixed

@@ -1,10 +1,8 @@
 """Lexicons: a language model combined with whole words, from its training text or given by the user."""
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Hashable, Iterable
-from itertools import islice
-from operator import lt
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,16 +10,15 @@ from numpy.typing import NDArray
 
 from inkread.alphabet import normal
 from inkread.lm.fusion import LanguageModel, Mixture
-from inkread.lm.ngram import CACHED, NgramModel
+from inkread.lm.ngram import NgramModel, smallest_type
 
 LEARNED_SHARE = 0.7  # the probability that a word is one of the training text; chosen on development lines
 USER_SHARE = 0.1  # the probability that a word is one of the user's
 MAX_SHARE = 0.999  # the probability that a word of the lexicon is not part of a longer word, such as its plural
 
-SEPARATOR, BETWEEN = "\n", "\U0010ffff"  # between words; the same where the characters are tokens
-
-# The sorted words from first to last + 1, which all begin with this text; and the share of the word that is this text.
-WordRange = tuple[int, int, str, float]
+SEPARATOR = "\n"  # between words
+BETWEEN = 0  # the same where the characters are tokens: the start of a line, which is in no word
+NO_WORD = -1  # in place of a node of the trie
 
 
 class WithWords:
@@ -31,20 +28,21 @@ class WithWords:
     of the lexicon begins with probability `share`, each in proportion to its weight. Each character then changes the
     probability that it is still such a word (Bayes' rule). So the probabilities of all continuations add up to one.
 
-    A state is (the model's state, the words that begin like this one or None, the probability that it is one of them).
+    The words form a trie. Each node is one element of the arrays and stands for the words that begin with the same
+    tokens. The levels follow one another. Node 0 stands for all words. The children of a node are neighbours, sorted by
+    their last token.
+
+    A state is (the model's state, the node of this beginning of a word or NO_WORD, the probability that it is one of
+    its words).
     """
 
     def __init__(self, model: LanguageModel, words: str, weights: NDArray[np.float64], share: float) -> None:
-        """words: one per line; weights: (words,)."""
+        """words: one per line, sorted; weights: (words,)."""
         self.model, self.weight, self.bonus, self.tokens = model, model.weight, model.bonus, model.tokens
-        # sorted: those with a common beginning are neighbours
-        self.words, weights = _by_spelling(words, weights, model)
-        # The sum of the weights of all words before each word. A memoryview takes a quarter of a list's memory.
-        self.below = np.concatenate([[0.0], np.cumsum(weights)]).data
+        # of each node: its last token, its first child, the share of its parent's words, and that of the complete word
+        self._token, self._first, self._part, self._complete = _trie(words, weights, model)
         self.share = share
-        self.all: WordRange = (0, len(self.words), "", 0.0)
-        self._longer: dict[str, tuple[float, WordRange | None]] = {}  # see _continue; filled when first needed
-        self.start = (model.start, self.all, share)
+        self.start = (model.start, 0, share)
         between = [code for code, name in enumerate(model.tokens) if len(name) == 1 and not name.isalnum()]
         self.between = frozenset({1, *between})  # the tokens that separate words; 1 is the end of the line
 
@@ -56,67 +54,97 @@ class WithWords:
         """The probability that one of these tokens follows."""
         return sum([self.step(state, token)[0] for token in tokens])
 
-    def step(self, state: tuple[Any, WordRange | None, float], token: int) -> tuple[float, Any]:
+    def step(self, state: tuple[Any, int, float], token: int) -> tuple[float, Any]:
         """p(token | state), and the next state."""
-        inner, candidates, share = state
+        inner, node, share = state
         p, after = self.model.step(inner, token)
-        longer = None
-        if candidates is not None:
-            _, _, begun, complete = candidates
-            spelling = begun + chr(token)
-            from_words, longer = self._longer.get(spelling) or self._continue(candidates, spelling)
-            if complete and token in self.between:  # the word is complete: the model says what follows it
-                from_words += complete * p / self.model.any_of(inner, self.between)
+        separates, longer = token in self.between, NO_WORD
+        if node != NO_WORD:
+            end = self._first[node + 1]
+            child = bisect_left(self._token, token, self._first[node], end)
+            from_words = 0.0
+            if child < end and self._token[child] == token:
+                from_words, longer = self._part[child], child
+            if separates and self._complete[node]:  # the word is complete: the model says what follows it
+                from_words += self._complete[node] * p / self.model.any_of(inner, self.between)
             from_words *= share
             p = from_words + (1 - share) * p
             share = from_words / p
             if share > MAX_SHARE:
                 share = MAX_SHARE
-        if longer is None and token in self.between:
-            longer, share = self.all, self.share
+        if separates and longer == NO_WORD:
+            longer, share = 0, self.share
         return p, (after, longer, share)
 
-    def context(self, state: tuple[Any, WordRange | None, float]) -> Hashable:
+    def context(self, state: tuple[Any, int, float]) -> Hashable:
         """What the probabilities of all further tokens depend on; of the share, only whether it is above one half."""
-        inner, candidates, share = state
-        return self.model.context(inner), candidates and candidates[2], share > 0.5
-
-    def _continue(self, candidates: WordRange, spelling: str) -> tuple[float, WordRange | None]:
-        """The share of the candidates that begin like this, one token longer; and these words."""
-        words, below = self.words, self.below
-        first, last, begun, _ = candidates
-        begin = bisect_left(words, spelling, first, last)
-        end = bisect_left(words, begun + chr(ord(spelling[-1]) + 1), begin, last)
-        found: tuple[float, WordRange | None] = 0.0, None
-        if begin < end:
-            mass = below[end] - below[begin]
-            complete = (below[begin + 1] - below[begin]) / mass if words[begin] == spelling else 0.0
-            found = mass / (below[last] - below[first]), (begin, end, spelling, complete)
-        if len(self._longer) > CACHED:
-            self._longer.clear()
-        self._longer[spelling] = found
-        return found
+        inner, node, share = state
+        return self.model.context(inner), node, share > 0.5
 
 
-def _by_spelling(
-    words: str, weights: NDArray[np.float64], model: LanguageModel
-) -> tuple[list[str], NDArray[np.float64]]:
-    """The words as they are written with the model's tokens, as chr(token), sorted, and their weights.
+def _trie(words: str, weights: NDArray[np.float64], model: LanguageModel) -> tuple[Any, Any, Any, Any]:
+    """The trie of sorted words, see WithWords: (N,), (N + 1,), (N,), (N,), in a form that Python reads fast.
 
-    The weights of words with the same spelling add up. All words are translated at once, as there are tens of thousands
-    of them, and each start of the program waits. Those of a model file are sorted already.
+    It has hundreds of thousands of nodes, and each start of the program waits for it, so all are made at once.
     """
-    characters = np.frombuffer(words.encode("utf-32-le"), np.uint32)
-    tokens = np.bincount(characters).astype(np.uint32)  # of each character; at first, how often it occurs
-    for character in np.flatnonzero(tokens).tolist():
-        tokens[character] = ord(BETWEEN) if chr(character) == SEPARATOR else model.code(chr(character))
-    spelt = tokens[characters].tobytes().decode("utf-32-le").split(BETWEEN)
-    if all(map(lt, spelt, islice(spelt, 1, None))):
+    spelt, weights = _spelt(words, weights, model)
+    node, depth, ending = _nodes(spelt)
+    order = np.argsort(smallest_type(depth), kind="stable")  # by level, and in each as before
+    count = len(order)
+    place = np.empty(count, np.int32)  # of each node in this order
+    place[order] = np.arange(count)
+    parents = np.flatnonzero(depth[1:] > depth[:-1])  # the first child of a node follows it
+    first = np.full(count + 1, count, np.int32)
+    first[place[parents]] = place[parents + 1]
+    first = np.minimum.accumulate(first[::-1])[::-1]  # a node without children has none between these ends
+
+    complete = np.bincount(ending, weights, count)
+    end = order + 1  # of the nodes that begin like each one, in the order before
+    levels = np.cumsum(np.bincount(depth)).tolist()
+    for begin, stop in reversed([*pairwise([0, *levels])]):
+        last = first[begin + 1 : stop + 1] - 1
+        end[begin:stop] = np.where(last < first[begin:stop], end[begin:stop], end[last])
+    below = np.append(0.0, np.cumsum(complete))
+    mass = below[end] - below[order]
+    of_parent = np.append(mass[:1], np.repeat(mass, np.diff(first)))
+    return spelt[node[order]].data, first.data, (mass / of_parent).data, (complete[order] / mass).data
+
+
+def _nodes(spelt: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.intp]]:
+    """The nodes of the words as they come: where each has its last token, its level; and the node of each whole word.
+
+    The first is that of all words. Each word adds nodes for what it does not share with the word before.
+    """
+    at = np.arange(len(spelt), dtype=np.int32)
+    ends = at[spelt == BETWEEN]
+    starts = np.append(np.int32(0), ends[:-1] + 1)
+    before = np.append(np.int32(0), starts[:-1])
+    there = at - np.repeat(starts - before, ends + 1 - starts)  # the same place in the word before
+    differs = np.minimum.reduceat(np.where(spelt == spelt[there], at[-1], at), starts)
+    differs[0] = 0
+    fresh = np.maximum(0, ends - differs)  # nodes of each word
+    node = np.append(at[-1], at[(at >= np.repeat(differs, ends + 1 - starts)) & (spelt != BETWEEN)])
+    depth = np.append(np.int32(0), node[1:] - np.repeat(starts, fresh) + 1)
+    return node, depth, np.cumsum(fresh)
+
+
+def _spelt(
+    words: str, weights: NDArray[np.float64], model: LanguageModel
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
+    """The tokens of words, one per line, sorted, with BETWEEN after each word; and their weights."""
+    characters = np.frombuffer(f"{words}{SEPARATOR}".encode("utf-32-le"), np.uint32)
+    token = np.bincount(characters)  # of each character; at first, how often it occurs
+    used = np.flatnonzero(token)
+    token[used] = [
+        BETWEEN if chr(character) == SEPARATOR else model.code(chr(character)) for character in used.tolist()
+    ]
+    spelt = smallest_type(token)[characters]
+    if (np.diff(token[used]) > 0).all():  # so they still are sorted
         return spelt, weights
-    total: defaultdict[str, float] = defaultdict(float)
-    for word, weight in zip(spelt, weights, strict=True):
-        total[word] += weight
-    return sorted(total), np.array([total[word] for word in sorted(total)])
+    text = spelt.astype(np.uint32).tobytes().decode("utf-32-le").split(chr(BETWEEN))[:-1]
+    order = sorted(range(len(text)), key=text.__getitem__)
+    again = "".join(f"{text[index]}{chr(BETWEEN)}" for index in order)
+    return np.frombuffer(again.encode("utf-32-le"), np.uint32), weights[order]
 
 
 def with_learned_words(model: NgramModel) -> LanguageModel:
@@ -133,6 +161,6 @@ def with_learned_words(model: NgramModel) -> LanguageModel:
 def with_user_words(model: LanguageModel, words: Iterable[str]) -> LanguageModel:
     """A model combined with words of the user, all with the same weight. Of a mixture, each model is combined."""
     if isinstance(model, Mixture):
-        return Mixture([with_user_words(each, words) for each in model.models])
-    own = list(dict.fromkeys(map(normal, words)))
-    return WithWords(model, SEPARATOR.join(own), np.ones(len(own)), USER_SHARE)
+        return Mixture(with_user_words(model.first, words), with_user_words(model.second, words), model.share)
+    own = sorted({*map(normal, words)} - {""})
+    return WithWords(model, SEPARATOR.join(own), np.ones(len(own)), USER_SHARE) if own else model

@@ -34,7 +34,7 @@ class NgramModel:
     The n-grams form a trie. Each node is one element of the arrays; the levels follow one another, and each level is
     sorted. Node 0 is the empty context. Its children are the single tokens in their order. The children of a node
     are neighbours. A state of the model is the node of the longest context that makes a difference. Then
-        log p(token | state) = log_p[child] if the state has this child, else backoff[state] + log p(token | shorter),
+        log p(token | state) = log_p[child] if its node has this child, else backoff[node] + log p(token | shorter),
     where `shorter` is the state without its first token. Raises ValueError if the arrays are not such a trie.
     """
 
@@ -54,9 +54,8 @@ class NgramModel:
     ) -> None:
         check_tokens(tokens)
         _check_arrays(len(tokens), token, children, log_p, backoff)
-        first = np.concatenate(
-            [[1], 1 + np.cumsum(children, dtype=np.int32)], dtype=np.int32
-        )  # (N + 1,) first children
+        first = np.ones(len(children) + 1, np.int32)  # (N + 1,) first children
+        first[1:] += np.cumsum(children, dtype=np.int32)
         _check_levels(order, first)
         _check_siblings(token, children, first)
         _check_range(order, log_p, backoff)
@@ -71,13 +70,10 @@ class NgramModel:
         # Python reads one element of bytes or of a memoryview in a fraction of the time that one of an array takes.
         self._token = token.tobytes() if token.itemsize == 1 else token.data
         self._first, self._log_p, self._backoff = first.data, log_p.data, backoff.data
-        # All are filled when first needed:
-        # state -> its first child, the end of its children, its backoff, and the state without its first token
-        self._contexts = {
-            state: (int(first[state]), int(first[state + 1]), float(backoff[state]), 0) for state in (0, self.start)
-        }
+        # Filled when first needed; the system gives memory only to the parts that texts lead to: the state after the
+        # n-gram of each node, 0 if it is not known yet; and the state without its first token.
+        self._after, self._shorter = np.zeros(len(token), np.int32).data, np.zeros(len(token), np.int32).data
         self._sums: dict[tuple[int, frozenset[int]], float] = {}  # see any_of
-        self._found: dict[int, tuple[float, int]] = {}  # node -> its log p, and the state after its n-gram
 
     def code(self, character: str) -> int:
         """The token of a character; of an unknown one that of its look-alike or of its letter without accent."""
@@ -85,16 +81,31 @@ class NgramModel:
 
     def step(self, state: int, token: int) -> tuple[float, int]:
         """p(token | state), and the next state."""
-        log_p, tokens, contexts = 0.0, self._token, self._contexts
+        first, log_p, context = self._first, 0.0, state
         while True:
-            begin, end, backoff, shorter = contexts[state]
-            node = bisect_left(tokens, token, begin, end)
-            if node < end and tokens[node] == token:
+            end = first[context + 1]
+            node = bisect_left(self._token, token, first[context], end)
+            if node < end and self._token[node] == token:
                 break  # at the latest in state 0, whose children are all tokens
-            log_p += backoff
-            state = shorter
-        found = self._found.get(node) or self._find(node, state, token)
-        return math.exp(log_p + found[0]), found[1]
+            log_p += self._backoff[context]
+            context = self._shorter[context]
+        return math.exp(log_p + self._log_p[node]), self._after[node] or self._find(node, context, token)
+
+    def _find(self, node: int, context: int, token: int) -> int:
+        """The state after the n-gram of a node, the child of this context with this token."""
+        first, after = self._first, 0
+        while context:  # until a shorter context has this child, too
+            context = self._shorter[context]
+            end = first[context + 1]
+            child = bisect_left(self._token, token, first[context], end)
+            if child < end and self._token[child] == token:
+                after = self._after[child] or self._find(child, context, token)
+                break
+        if first[node] < first[node + 1] or self._backoff[node]:  # it makes a difference
+            self._shorter[node] = after
+            after = node
+        self._after[node] = after
+        return after
 
     def context(self, state: int) -> int:
         """What the probabilities of all further tokens depend on: the state."""
@@ -105,28 +116,17 @@ class NgramModel:
         known = self._sums.get((state, tokens))
         if known is not None:
             return known
-        begin, end, backoff, shorter = self._contexts[state]
-        children = [token for token in self._token[begin:end] if token in tokens]
-        p = sum([self.step(state, token)[0] for token in children])
+        begin, end = self._first[state], self._first[state + 1]
+        children = [node for node in range(begin, end) if self._token[node] in tokens]
+        p = sum([math.exp(self._log_p[node]) for node in children])
         if state:
-            backed_off = sum([self.step(shorter, token)[0] for token in children])
-            p += math.exp(backoff) * (self.any_of(shorter, tokens) - backed_off)
+            shorter = self._shorter[state]
+            backed_off = sum([self.step(shorter, self._token[node])[0] for node in children])
+            p += math.exp(self._backoff[state]) * (self.any_of(shorter, tokens) - backed_off)
         if len(self._sums) > CACHED:
             self._sums.clear()
         self._sums[state, tokens] = p
         return p
-
-    def _find(self, node: int, state: int, token: int) -> tuple[float, int]:
-        """log p of a node, the child of this state with this token, and the state after its n-gram."""
-        after = self.step(self._contexts[state][3], token)[1] if state else 0
-        begin, end, backoff = self._first[node], self._first[node + 1], self._backoff[node]
-        if begin < end or backoff:  # it makes a difference
-            self._contexts[node] = begin, end, backoff, after
-            after = node
-        if len(self._found) > CACHED:
-            self._found.clear()
-        self._found[node] = found = self._log_p[node], after
-        return found
 
     def distribution(self, state: int) -> NDArray[np.float64]:
         """(V,) the probability of every token after a state; 0 for START."""
@@ -231,7 +231,7 @@ def _check_levels(order: int, first: NDArray[np.int32]) -> None:
 def _check_siblings(token: NDArray[Any], children: NDArray[Any], first: NDArray[np.int32]) -> None:
     """Raise ValueError unless the children of each node are sorted by their tokens, without repetition."""
     rises = token[1:] > token[:-1]
-    rises[first[:-1][children > 0] - 1] = True  # from the last child of one node to the first child of the next
+    rises[first[np.flatnonzero(children)] - 1] = True  # from the last child of one node to the first child of the next
     if not rises.all():
         raise ValueError("its n-grams are not sorted")
 
