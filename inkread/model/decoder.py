@@ -26,6 +26,7 @@ Candidates = Sequence[tuple[tuple[int, ...], float]]  # of the beam search: labe
 THRESHOLD = 3e-3
 SMALLEST_PRODUCT = 1e-100  # of probabilities, long before they would be rounded to 0
 WIDTH = 16  # of the beam, in prefixes
+IMPOSSIBLE = -1e9  # a log-probability that stands for minus infinity in sums
 CANDIDATES = 64  # at most, whose shares are the posterior; with 16 the confidence of words is worse, see the LOG
 
 
@@ -112,7 +113,7 @@ def _candidates(
         factor = scorer.finish(prefix.state) if scorer else 1.0
         heap.append((-math.log(prefix.mass * factor) - log_scale, prefix.labels, prefix.merged))
     heapify(heap)
-    found: dict[tuple[int, ...], float] = {}
+    found: dict[str, float] = {}
     while heap and len(found) < count:
         score, labels, merged = heappop(heap)
         if labels in found:  # it was merged twice: the first time, not all of its paths had reached it
@@ -121,7 +122,7 @@ def _candidates(
         while merged:
             length, other, log_ratio, merged_there, merged = merged
             heappush(heap, (score - log_ratio, other + labels[length:], merged_there))
-    return list(found.items())
+    return [(tuple(map(ord, labels)), score) for labels, score in found.items()]
 
 
 def read_beam(log_probs: LogProbs, scorer: LanguageScorer | None = None) -> tuple[list[Label], Candidates]:
@@ -177,30 +178,26 @@ def _search(
     steps: Iterable[_Step], width: int, scorer: LanguageScorer | None, beam_threshold: float
 ) -> tuple[list[_Prefix], float]:
     """The beam after the last step, and the logarithm of what its probabilities have been divided by."""
-    root = _Prefix((), BLANK, 1.0, scorer.start if scorer else None, None)
+    root = _Prefix("", BLANK, 1.0, scorer.start if scorer else None, None)
     root.in_blank = root.mass = best = 1.0
     beam, log_scale = [root], 0.0
     for step in steps:
         lowest = beam_threshold * best * step.highest
         if len(beam) == width:  # its prefixes all stay, and would fill the beam without a longer prefix below this
             lowest = max(lowest, min([prefix.mass for prefix in beam]) * step.blank)
-        reached = _extend(beam, step, scorer, lowest)
+        reached = _extend(beam, step.labels, scorer, lowest)
+        blank = step.blank
         for prefix in reached:
-            prefix.in_blank, prefix.in_label = prefix.next_blank, prefix.next_label
+            prefix.in_blank = prefix.mass * blank
+            prefix.in_label = prefix.next_label
             prefix.mass = prefix.in_blank + prefix.in_label
-            prefix.next_blank = prefix.next_label = 0.0
-            prefix.in_beam = False
-        if len(reached) > width:
-            reached.sort(key=attrgetter("mass"), reverse=True)
-            del reached[width:]
+            prefix.next_label = 0.0
         best = max([prefix.mass for prefix in reached])
         if not best > 0:
             raise ValueError("a step gives no label a probability")
-        beam = [prefix for prefix in reached if prefix.mass > beam_threshold * best]
+        beam = _prune(reached, width, beam_threshold * best)
         if step.certain and len(beam) > 1:
             beam = _merge(beam, scorer)
-        for prefix in beam:
-            prefix.in_beam = True
         if best < SMALLEST_PRODUCT:
             log_scale += math.log(best)
             for prefix in beam:
@@ -211,29 +208,44 @@ def _search(
     return beam, log_scale
 
 
-def _extend(beam: list[_Prefix], step: _Step, scorer: LanguageScorer | None, lowest: float) -> list[_Prefix]:
+def _extend(
+    beam: list[_Prefix], labels: list[tuple[int, float]], scorer: LanguageScorer | None, lowest: float
+) -> list[_Prefix]:
     """Take one step: the prefixes of the beam, and those that are one label longer, with their next probabilities.
 
-    A longer prefix that is not in the beam is added only if its probability is above `lowest`, before its factor.
+    labels: those to try, with their probabilities. A longer prefix that is not in the beam is added only if its
+    probability is above `lowest`, before its factor.
     """
-    blank, labels = step.blank, step.labels
     reached = beam.copy()
     for prefix in beam:
-        both, last = prefix.mass, prefix.last
-        prefix.next_blank = both * blank
+        both, last, known = prefix.mass, prefix.last, prefix.longer
         for label, probability in labels:
             if label == last:
                 prefix.next_label += prefix.in_label * probability
                 mass = prefix.in_blank * probability  # a repeated label is a new one only after a blank
             else:
                 mass = both * probability
-            longer = prefix.longer.get(label)
-            if mass > lowest or (longer and longer.in_beam):
-                longer = longer or prefix.extend(label, scorer)
-                if not (longer.in_beam or longer.next_label):
-                    reached.append(longer)
+            longer = known.get(label) if known else None
+            if longer and longer.mass:
                 longer.next_label += mass * longer.factor
+            elif mass > lowest:
+                longer = longer or prefix.extend(label, scorer)
+                longer.next_label = mass * longer.factor
+                reached.append(longer)
     return reached
+
+
+def _prune(reached: list[_Prefix], width: int, lowest: float) -> list[_Prefix]:
+    """The next beam: the best prefixes, at most `width`, whose probability is above `lowest`."""
+    if len(reached) > width:
+        reached.sort(key=attrgetter("mass"), reverse=True)
+    beam = []
+    for place, prefix in enumerate(reached):
+        if prefix.mass > lowest and place < width:
+            beam.append(prefix)
+        else:
+            prefix.mass = 0.0
+    return beam
 
 
 def _merge(beam: list[_Prefix], scorer: LanguageScorer | None) -> list[_Prefix]:
@@ -243,12 +255,16 @@ def _merge(beam: list[_Prefix], scorer: LanguageScorer | None) -> list[_Prefix]:
     on its last label and on the context of the language model.
     """
     going_on: dict[Hashable, _Prefix] = {}
+    last = [prefix.last for prefix in beam]
     for prefix in sorted(beam, key=attrgetter("mass"), reverse=True):
-        future = prefix.last, scorer.context(prefix.state) if scorer else None
+        future: Hashable = prefix.last
+        if scorer and last.count(prefix.last) > 1:  # otherwise the context need not be known
+            future = prefix.last, scorer.context(prefix.state)
         first = going_on.setdefault(future, prefix)
         if first is not prefix:
             log_ratio = math.log(prefix.mass / first.mass)
             first.merged = len(first.labels), prefix.labels, log_ratio, prefix.merged, first.merged
+            prefix.mass = 0.0
     return list(going_on.values())
 
 
@@ -256,34 +272,38 @@ class _Prefix:
     """A prefix of a labelling, as a node of a tree. A prefix that leaves the beam and returns is the same object.
 
     A node does not refer to its parent. Without cycles the tree is freed as soon as the line is done, without Python's
-    garbage collector, which would take as long as the beam search itself.
+    garbage collector, which would take as long as the beam search itself. For its sake, too, the labels are a string,
+    and most prefixes, as they have no longer ones, have no dictionary of them.
     """
 
     __slots__ = (
-        *("labels", "last", "factor", "state", "longer"),  # the tree
+        *("labels", "last", "factor", "state", "longer"),  # the tree; chr(label) of each label; label -> prefix
         *("in_blank", "in_label"),  # probability of the paths of this prefix that end in a blank, or in its last label
-        *("next_blank", "next_label"),  # the same after the step that is being taken
-        *("mass", "in_beam"),  # the sum of both; whether the prefix is in the beam
+        "mass",  # the sum of both; 0 if the prefix is not in the beam
+        "next_label",  # like in_label, after the step that is being taken
         "merged",  # the prefixes that were merged into it, see _Merged
     )
 
-    def __init__(self, labels: tuple[int, ...], last: int, factor: float, state: Any, merged: _Merged | None) -> None:
+    def __init__(self, labels: str, last: int, factor: float, state: Any, merged: _Merged | None) -> None:
         self.labels, self.last, self.factor, self.state, self.merged = labels, last, factor, state, merged
-        self.longer: dict[int, _Prefix] = {}
-        self.in_blank = self.in_label = self.next_blank = self.next_label = self.mass = 0.0
-        self.in_beam = False
+        self.longer: dict[int, _Prefix] | None = None
+        self.in_blank = self.in_label = self.mass = self.next_label = 0.0
 
     def extend(self, label: int, scorer: LanguageScorer | None) -> _Prefix:
         """The prefix with one more label."""
         factor, state = scorer.extend(self.state, label) if scorer else (1.0, None)
-        self.longer[label] = longer = _Prefix((*self.labels, label), label, factor, state, self.merged)
+        longer = _Prefix(self.labels + chr(label), label, factor, state, self.merged)
+        if self.longer is None:
+            self.longer = {label: longer}
+        else:
+            self.longer[label] = longer
         return longer
 
 
 # What was merged into a prefix, or into one that it continues: a chain, the last one first. The parts are: how many
 # labels the prefix had then; the labels of the other; the logarithm of its probability divided by that of the prefix;
 # what had been merged into the other; the rest of the chain.
-_Merged = tuple[int, tuple[int, ...], float, "_Merged | None", "_Merged | None"]
+_Merged = tuple[int, str, float, "_Merged | None", "_Merged | None"]
 
 
 # ---- alignment
@@ -302,42 +322,39 @@ def align(log_probs: LogProbs, labels: Sequence[int]) -> list[Label]:
     states[1::2] = labels
     may_skip = states != BLANK  # (S,) a label may follow the previous label without the blank between them ...
     may_skip[3::2] &= states[3::2] != states[1:-2:2]  # ... unless they are equal
-    emitted = np.asarray(log_probs, dtype=np.float64)[:, states]  # (T, S)
-    scores = _viterbi(emitted, may_skip)
-    if scores[-1, -2:].max() == -np.inf:
-        raise ValueError(f"no path of {len(emitted)} steps has the {len(labels)} labels")
-    path = _trace_back(scores, may_skip)
-    runs = []
-    for state in range(1, len(states), 2):
-        first, end = np.searchsorted(path, [state, state + 1]).tolist()  # a path never goes back, so it is sorted
-        runs.append(Label(int(states[state]), float(np.exp(emitted[first:end, state].max())), first, end - 1))
-    return runs
+    runs = _best_path(np.asarray(log_probs), states, may_skip.tolist())
+    if not runs:
+        raise ValueError(f"no path of {len(log_probs)} steps has the {len(labels)} labels")
+    first, end, state = np.array(runs[::-1]).T
+    emitted = np.asarray(log_probs)[np.arange(len(log_probs)), np.repeat(states[state], end - first)]
+    confidence = np.exp(np.maximum.reduceat(emitted.astype(np.float64), first))
+    found = zip(states[state].tolist(), confidence.tolist(), first.tolist(), (end - 1).tolist(), strict=True)
+    return [Label(*run) for run in found if run[0] != BLANK]
 
 
-def _viterbi(emitted: NDArray[np.float64], may_skip: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """scores[1 + step, 2 + state]: the log-probability of the best path that is in this state at this step.
+def _best_path(log_probs: LogProbs, states: NDArray[np.intp], may_skip: list[bool]) -> list[tuple[int, int, int]]:
+    """The best path, the last state first: its first step, the step after its last one, and the state; [] if none.
 
-    The first two columns are padding. All paths start in the second one: one before the first blank, two before the
-    first label.
+    All steps of a state are computed at once, as there are fewer states than steps. A path that comes to a state after
+    `step` steps and stays there up to `end` has the score before + totals[end] - totals[step].
     """
-    scores = np.full((1 + len(emitted), 2 + len(may_skip)), -np.inf)  # (1 + T, 2 + S)
-    scores[0, 1] = 0.0
-    skip = np.where(may_skip, 0.0, -np.inf)
-    for before, after, emission in zip(scores, scores[1:], emitted, strict=False):
-        reach = before[:-2] + skip
-        np.maximum(reach, before[1:-1], out=reach)
-        np.maximum(reach, before[2:], out=reach)
-        np.add(reach, emission, out=after[2:])
-    return scores
-
-
-def _trace_back(scores: NDArray[np.float64], may_skip: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """(T,) the state at each step of the best path."""
-    state = len(may_skip) - 2 + int(scores[-1, -2:].argmax())  # a path ends in the last label or in the blank after it
-    path = np.empty(len(scores) - 1, dtype=np.intp)
-    for step in reversed(range(len(path))):
-        path[step] = state
-        skipped, moved, stayed = scores[step, state : state + 3].tolist()
-        if stayed < moved or (may_skip[state] and stayed < skipped):
-            state -= 2 if may_skip[state] and moved < skipped else 1
-    return path
+    steps = len(log_probs)
+    totals = np.zeros((len(states), steps + 1))
+    np.cumsum(np.maximum(log_probs.T[states], IMPOSSIBLE), axis=1, dtype=np.float64, out=totals[:, 1:])
+    coming = np.empty_like(totals)  # the best score of a path that comes to the state after so many steps, less totals
+    scores = np.full((len(states) + 1, steps + 1), -np.inf)  # of the best path that is in the state before, after ...
+    scores[0, 0] = 0.0  # all paths begin in a state before the first blank
+    for state, skips in enumerate(may_skip):
+        before = np.maximum(scores[state], scores[state - 1]) if skips else scores[state]
+        np.subtract(before, totals[state], out=coming[state])
+        np.add(np.maximum.accumulate(coming[state])[:-1], totals[state, 1:], out=scores[state + 1, 1:])
+    state, end = len(states) - (1 if scores[-1, -1] > scores[-2, -1] else 2), steps  # the last blank or label
+    if scores[state + 1, -1] < IMPOSSIBLE:
+        return []
+    runs = []
+    while end:
+        first = int(coming[state, :end].argmax())
+        runs.append((first, end, state))
+        skipped = may_skip[state] and scores[state, first] < scores[state - 1, first]
+        state, end = state - 2 if skipped else state - 1, first
+    return runs
