@@ -145,13 +145,14 @@ def _slope_of_path(strokes: Sequence[Stroke]) -> float | None:
     The sums are the exact integrals along each step, so a step that is cut in two counts the same.
     """
     points, firsts = joined(strokes)
-    steps = steps_on_paper(points, firsts)
-    weights = lengths(steps)
+    numbers = np.delete(np.arange(len(points) - 1), firsts[1:] - 1)  # of the points at which a step on paper begins
+    starts, ends = points[numbers], points[numbers + 1]
+    weights = lengths(ends - starts)
     if not weights.any():
         return None
-    middles = points[:-1] + steps / 2
-    middles -= weights @ middles / weights.sum()
-    (x, y), (right, down) = middles.T, steps.T
+    middles = (starts + ends) / 2
+    x, y = (middles - np.average(middles, axis=0, weights=weights)).T
+    right, down = (ends - starts).T
     variance = weights @ (x * x + right * right / 12)
     covariance = weights @ (x * y + right * down / 12)
     return float(np.arctan(covariance / variance)) if variance else 0.0
