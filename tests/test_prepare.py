@@ -55,6 +55,21 @@ def test_lines_are_cut_as_they_are_found(prepare_script: Callable[[str], ModuleT
 @pytest.mark.parametrize(
     ("transcribed", "expected"),
     [
+        ("un>e< joueur de >po< hockey", "un joueur de hockey"),
+        (">5< cinq reprises,", "cinq reprises,"),
+        (">tout<", ""),
+        ("un > sans fin", ""),
+    ],
+)
+def test_crossed_out_words_are_not_in_the_text(
+    transcribed: str, expected: str, prepare_script: Callable[[str], ModuleType]
+) -> None:
+    assert prepare_script("copiste").as_read(transcribed) == expected
+
+
+@pytest.mark.parametrize(
+    ("transcribed", "expected"),
+    [
         ("80^ème Régiment n^o 7", "80ème Régiment n° 7"),
         ("1^o ma montre, M^r Nanté", "1° ma montre, Mr Nanté"),
         ("d’Arc — “Jeanne”", 'd\'Arc - "Jeanne"'),

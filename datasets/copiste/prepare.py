@@ -31,11 +31,12 @@ from inkread.pages.regions import Region, cut_line
 from inkread.pages.segment import find_lines
 
 SAME = 0.95  # of the width of a line
-EXPECTED = {"train": 4275, "dev": 506}  # lines
+EXPECTED = {"train": 4383, "dev": 506, "crossed": 6}  # lines
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
 # These write in block capitals. The transcription has the small letters of the text that they copied, so their lines
 # are labelled in capitals: the case as it is written.
 IN_CAPITALS = {"imp_wikitexte_0160", "wikitexte_0210"}
+CROSSED_OUT = re.compile(">[^<>]*<")  # a mark of the transcription
 # The number of the text, which most writers copied at the top of their page.
 TEXT_NUMBER = re.compile(r"wiki\W?_?texte?[\W_]*\d|^#\d+$", re.IGNORECASE)
 
@@ -50,6 +51,12 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.split())).translate({0x2018: "'", 0x2019: "'"})
 
 
+def as_read(text: str) -> str:
+    """The text without what is crossed out, "" if that is not known: "un>e< joueur" -> "un joueur"."""
+    left = " ".join(CROSSED_OUT.sub("", text).split())
+    return "" if re.search("[<>]", left) else left
+
+
 def points(text: str | None) -> tuple[tuple[float, float], ...]:
     """ "1 2 3 4" -> ((1, 2), (3, 4))"""
     numbers = [float(number) for number in re.split(r"[ ,]+", (text or "").strip())]
@@ -57,12 +64,12 @@ def points(text: str | None) -> tuple[tuple[float, float], ...]:
 
 
 def lines_of(alto: Path) -> Iterator[tuple[int, str, Region]]:
-    """The number, text and place of each line of a page that can be used."""
+    """The number, text and place of each line of a page that can be used. What is crossed out is marked in the text."""
     for number, line in enumerate(ElementTree.parse(alto).iter(f"{ALTO}TextLine")):
         text = clean(" ".join(string.get("CONTENT", "") for string in line.iter(f"{ALTO}String")))
         outline = line.find(f"{ALTO}Shape/{ALTO}Polygon")
-        if not text or outline is None or TEXT_NUMBER.search(text) or re.search("[<>]", text):
-            continue  # > ... < is crossed out
+        if not as_read(text) or outline is None or TEXT_NUMBER.search(text):
+            continue
         yield number, text, Region(points(outline.get("POINTS")), points(line.get("BASELINE")))
 
 
@@ -89,8 +96,11 @@ def cut_page(alto: Path, images: Path, out: Path, found: bool) -> list[Row]:
     for number, text, region in as_found(grey, lines) if found else lines:
         name = f"{page}/{number:02}.png"
         save_image(out / name, cut_line(grey, region))
-        text = text.upper() if writer in IN_CAPITALS else text
-        rows.append((name.removesuffix(".png"), name, writer, split_of("copiste", writer), text))
+        split = split_of("copiste", writer)
+        if split == "dev" and CROSSED_OUT.search(text):
+            split = "crossed"
+        text = as_read(text.upper() if writer in IN_CAPITALS else text)
+        rows.append((name.removesuffix(".png"), name, writer, split, text))
     return rows
 
 
