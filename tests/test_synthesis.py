@@ -2,8 +2,9 @@
 
 import json
 import math
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -36,6 +37,7 @@ from inkread.synth.synthesizer import (
     inputs_of,
     load_synthesizer,
 )
+from inkread.training import synthesis
 from inkread.training.synthesis import (
     Progress,
     SynthesisTraining,
@@ -223,7 +225,10 @@ def test_text_is_checked() -> None:
 # ---- training
 
 
-def test_training_lowers_the_loss_and_resumes(tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count()
+    # A clock that counts how often it is asked, so that the steps do not depend on how busy the machine is.
+    monkeypatch.setattr(synthesis, "time", SimpleNamespace(monotonic=lambda: 0.05 * next(ticks)))
     lines = [WrittenLine("nab", to_offsets([zigzag(9 + number % 3)])) for number in range(120)]
     out = tmp_path / "m.synth.safetensors"
     reports: list[Progress] = []

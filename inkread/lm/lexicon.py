@@ -89,7 +89,7 @@ def _trie(words: str, weights: NDArray[np.float64], model: LanguageModel) -> tup
     """
     spelt, weights = _spelt(words, weights, model)
     node, depth, ending = _nodes(spelt)
-    order = np.argsort(smallest_type(depth), kind="stable")  # by level, and in each as before
+    order = np.argsort(smallest_type(depth), kind="stable").astype(np.int32)  # by level, and in each as before
     count = len(order)
     place = np.empty(count, np.int32)  # of each node in this order
     place[order] = np.arange(count)
@@ -107,7 +107,8 @@ def _trie(words: str, weights: NDArray[np.float64], model: LanguageModel) -> tup
     below = np.append(0.0, np.cumsum(complete))
     mass = below[end] - below[order]
     of_parent = np.append(mass[:1], np.repeat(mass, np.diff(first)))
-    return spelt[node[order]].data, first.data, (mass / of_parent).data, (complete[order] / mass).data
+    part, whole = (mass / of_parent).astype(np.float32), (complete[order] / mass).astype(np.float32)
+    return spelt[node[order]].data, first.data, part.data, whole.data
 
 
 def _nodes(spelt: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.intp]]:
