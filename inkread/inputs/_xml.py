@@ -67,7 +67,7 @@ def each_element(
 ) -> None:
     """Call `start` with the name, the attributes and the line of each element of an XML file, where it begins.
 
-    A `builder` is told where elements end, and what text they have. Entities and external references are refused: they
+    A `builder` gets the text and the end of each element. Entities and external references are refused: they
     could fill the memory, or read other files. Raises BadInput for these, for XML that is not well-formed, and for more
     than MAX_POINTS elements.
     """

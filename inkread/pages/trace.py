@@ -194,10 +194,11 @@ def _cut_at_columns(ridges: list[_Ridge]) -> list[_Ridge]:
         return ridges
     strip = STRIP * float(np.median([ridge.x_height for ridge in ridges]))
     slope = float(np.median([(ridge[-1].y - ridge[0].y) / ridge.length for ridge in ridges]))
-    columns = _columns(ridges, strip, slope)
+    # how far to the right the cells (n,) of each ridge are, on a page whose lines have this slope
+    all_across = [np.array([cell.x + slope * cell.y for cell in ridge]) for ridge in ridges]
+    columns = _columns(ridges, all_across, strip, slope)
     parts: list[_Ridge] = []
-    for ridge in ridges:
-        across = _across(ridge, slope)
+    for ridge, across in zip(ridges, all_across, strict=True):
         cuts = []
         for column in columns[(columns > across[0] + strip) & (columns < across[-1] - strip)]:
             near = np.flatnonzero(np.abs(across - column) <= strip).tolist() or [np.searchsorted(across, column) - 1]
@@ -206,9 +207,9 @@ def _cut_at_columns(ridges: list[_Ridge]) -> list[_Ridge]:
     return parts
 
 
-def _columns(ridges: list[_Ridge], strip: float, slope: float) -> Floats:
+def _columns(ridges: list[_Ridge], all_across: list[Floats], strip: float, slope: float) -> Floats:
     """Where columns begin: in a strip many lines begin beside other lines, and at most twice as many run across it."""
-    first, last = np.array([_across(ridge, slope)[[0, -1]] for ridge in ridges]).T
+    first, last = np.array([across[[0, -1]] for across in all_across]).T
     top, bottom = np.array([[ridge[end].y - slope * ridge[end].x for end in (0, -1)] for ridge in ridges]).T
     x_heights = np.array([ridge.x_height for ridge in ridges])
     left = (last < first[:, None] + strip) & (last - first > LEAST_CELL * x_heights)  # (ridges, others on its left)
@@ -225,11 +226,6 @@ def _columns(ridges: list[_Ridge], strip: float, slope: float) -> Floats:
         if all(abs(column - other) > 2 * strip for other in columns):
             columns.append(column)
     return np.array(columns)
-
-
-def _across(ridge: _Ridge, slope: float) -> Floats:
-    """How far to the right the cells (n,) of a ridge are, on a page whose lines have a slope."""
-    return np.array([cell.x + slope * cell.y for cell in ridge])
 
 
 def _finished(ridge: _Ridge) -> TracedLine:
