@@ -19,7 +19,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from inkread.alphabet import normal
+from inkread.alphabet import normal, without_crossed_out
 from inkread.data import Sample, open_dataset
 from inkread.data.samples import read_line_input
 from inkread.evaluation.calibration import calibration_error, right_characters, right_words, roc_area
@@ -90,9 +90,9 @@ def _judge_all(recognizers: dict[str, Recognizer], samples: Sequence[Sample]) ->
     for sample in samples:
         line = normalize(read_line_input(sample), first.model.config)
         (log_probs,) = first.scores([columns_of(line)])
-        written = normal(sample.text)
+        written = normal(without_crossed_out(sample.text))
         for name, recognizer in recognizers.items():
-            labels, candidates = recognizer.decode(log_probs)
+            labels, _, candidates = recognizer.decode(log_probs)
             text = recognizer.model.alphabet.decode([label.label for label in labels])
             if not labels:
                 continue

@@ -1,10 +1,14 @@
 """Text <-> labels. Label 0 is the CTC blank, said here and nowhere else; label i is the i-th character, from 1."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 BLANK = 0
+# Stands for crossed-out writing. As a word of its own it also stands for one space beside it, so that a text without it
+# has the right spaces: "a ✗word", "a word✗".
+CROSSED_OUT = "✗"
 # Letters that Unicode does not decompose, and those that they look like.
 UNDECOMPOSED = dict(zip("đðıłøþæœßĐÐŁØÞÆŒ", "ddilopaosDDLOPAO", strict=True))
 
@@ -44,6 +48,27 @@ class Alphabet:
 def normal(text: str) -> str:
     """Text in Unicode's composed form (NFC), so that é is one character however it was typed."""
     return unicodedata.normalize("NFC", text)
+
+
+def join_crossed_out(text: str) -> str:
+    """The text in which each word CROSSED_OUT takes in the space after it, at the end the one before it.
+
+    >>> join_crossed_out("a ✗ word ✗"), join_crossed_out("play✗ it")
+    ('a ✗word✗', 'play✗ it')
+    """
+    if CROSSED_OUT not in text:
+        return text
+    text = re.sub(f"(?<![^ {CROSSED_OUT}]){CROSSED_OUT} ", CROSSED_OUT, text)
+    return re.sub(f" ({CROSSED_OUT}+)$", r"\1", text)
+
+
+def without_crossed_out(text: str) -> str:
+    """The text without the marks of what is crossed out.
+
+    >>> without_crossed_out("a ✗word✗")
+    'a word'
+    """
+    return text.replace(CROSSED_OUT, "")
 
 
 def bare_letter(character: str) -> str:

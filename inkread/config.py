@@ -124,6 +124,7 @@ class TrainingConfig(Settings):
         0.0, "weight of the difference between two masked copies of a line (CR-CTC, Yao 2025); 0 for one copy"
     )
     spliced: float = setting(0.0, "share of the lines whose end is replaced by one of another line of the writer")
+    crossed_out: float = setting(0.0, "share of the line images in which a word is crossed out, and is to be marked so")
     distorted: float = setting(1.0, "share of the lines that are distorted at random, differently in each epoch")
     photographed: float = setting(0.3, "share of the line images that are made to look like photos, once")
     ema: float = setting(0.999, "decay of the moving average of the weights, which is what is saved; 0 for no average")
@@ -143,6 +144,7 @@ class TrainingConfig(Settings):
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
         _check(0 <= self.spliced <= 1, f"spliced={self.spliced}: must be from 0 to 1")
+        _check(0 <= self.crossed_out <= 1, f"crossed_out={self.crossed_out}: must be from 0 to 1")
         _check(0 <= self.distorted <= 1, f"distorted={self.distorted}: must be from 0 to 1")
         _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
         _check(0 <= self.ema < 1, f"ema={self.ema}: must be from 0 up to 1")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkread.alphabet import BLANK, Alphabet, normal, steps_needed
+from inkread.alphabet import BLANK, Alphabet, join_crossed_out, normal, steps_needed, without_crossed_out
 
 
 @settings(deadline=None)
@@ -41,6 +41,22 @@ def test_a_base_keeps_its_labels() -> None:
     grown = Alphabet.of(["abz", "c"], base.characters)
     assert grown.characters == "zyabc"
     assert grown.encode("zya") == base.encode("zya")
+
+
+@pytest.mark.parametrize(
+    ("typed", "joined", "without"),
+    [
+        ("a ✗ word", "a ✗word", "a word"),
+        ("✗ a word ✗", "✗a word✗", "a word"),
+        ("a ✗ ✗ word ✗ ✗", "a ✗✗word✗✗", "a word"),
+        ("play✗ it", "play✗ it", "play it"),
+        ("✗it, d✗e", "✗it, d✗e", "it, de"),
+        ("✗", "✗", ""),
+    ],
+)
+def test_a_text_without_what_is_crossed_out_has_the_right_spaces(typed: str, joined: str, without: str) -> None:
+    assert join_crossed_out(typed) == join_crossed_out(joined) == joined
+    assert without_crossed_out(joined) == without
 
 
 @pytest.mark.parametrize("labels", [labels for length in range(4) for labels in product((1, 2), repeat=length)])

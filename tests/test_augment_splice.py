@@ -1,12 +1,14 @@
-"""New lines out of two: the gaps are where the words end, and what is joined says what it is said to say."""
+"""New lines out of two, and words that are crossed out: the text is what the line then has."""
 
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 from string import ascii_lowercase
 
 import numpy as np
 
-from inkread.alphabet import Alphabet
+from inkread.alphabet import CROSSED_OUT, Alphabet, without_crossed_out
+from inkread.augment.cross_out import strike
 from inkread.augment.splice import EVENNESS, GAP_WEIGHT, Gap, find_gaps, match_gaps, splice
 from inkread.config import PRESETS
 from inkread.data import open_dataset
@@ -99,7 +101,7 @@ def test_two_paths_are_joined_by_a_way_above_the_paper() -> None:
     np.testing.assert_allclose(joined[:2], expected[:2], atol=1e-5)
 
 
-ALPHABET = Alphabet(" " + ascii_lowercase)
+ALPHABET = Alphabet(" " + ascii_lowercase + CROSSED_OUT)
 
 
 def lines_of(tmp_path: Path, rows: list[tuple[list[int], str, str | None]]) -> Lines:
@@ -113,7 +115,7 @@ def lines_of(tmp_path: Path, rows: list[tuple[list[int], str, str | None]]) -> L
             file_writer.add(Strings(text, writer, None, text), 1.0, None, [version, None])
         file_writer.finish()
     samples = open_dataset(str(tmp_path / "lines.inkset")).samples
-    return prepare_lines(samples, Preparation(ALPHABET, config, spliced=True), tmp_path / "training", Workers())
+    return prepare_lines(samples, Preparation(ALPHABET, config, gaps=True), tmp_path / "training", Workers())
 
 
 def test_lines_are_crossed_with_those_of_their_writer(tmp_path: Path) -> None:
@@ -134,6 +136,33 @@ def test_lines_are_crossed_with_those_of_their_writer(tmp_path: Path) -> None:
     assert met == {"seven ten", "seven is"}  # the other writer's words never; its own end now and then
     columns, labels = lines.spliced(3, rng)
     assert ALPHABET.decode(labels) == "nothing"
+
+
+def test_words_of_a_training_line_are_crossed_out(tmp_path: Path) -> None:
+    rows: list[tuple[list[int], str, str | None]] = [([5, 2, 3], "three is one", "a"), ([7], "nothing", "a")]
+    lines, plain = lines_of(tmp_path, rows), picture([5, 2, 3])
+    rng = np.random.default_rng(0)
+    met = Counter[str]()
+    for _ in range(300):
+        columns, labels = lines.crossed_out(0, rng)
+        text = ALPHABET.decode(labels)
+        met[text] += 1
+        again = columns.shape[1] - plain.shape[1]  # the columns of a word's beginning that was written again
+        assert (again > 0) == (without_crossed_out(text) == "three is one")
+    whole = {"✗is one", "three ✗one", "three is✗"}
+    assert whole < met.keys() <= {*whole, "✗three is one", "three ✗is one", "three is ✗one"}
+    columns, labels = lines.crossed_out(1, rng)  # no gap to tell its words
+    assert ALPHABET.decode(labels) == "nothing"
+
+
+def test_the_strokes_that_cross_out_lie_over_the_word_alone() -> None:
+    pixels = np.zeros((48, 300), np.uint8)
+    pixels[20:30, 100:200:4] = 200
+    for seed in range(30):
+        added = strike(pixels, 100, 200, np.random.default_rng(seed)) > pixels
+        xs = np.flatnonzero(added.any(axis=0))
+        assert 90 < xs[0] < 110 and 190 < xs[-1] < 210
+        assert 8 < np.flatnonzero(added.any(axis=1)).mean() < 36
 
 
 def test_a_line_is_not_made_much_longer(tmp_path: Path) -> None:

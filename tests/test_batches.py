@@ -106,7 +106,7 @@ def test_lines_of_all_kinds_of_datasets_are_used_together(few: Path, tmp_path: P
     texts = [sample.text for sample in (samples[2], samples[1], samples[0], samples[3])]
     alphabet = Alphabet.of(texts)
     for photographed in (0.0, 1.0):
-        preparation = Preparation(alphabet, CONFIG, photographed, spliced=True)
+        preparation = Preparation(alphabet, CONFIG, photographed, gaps=True)
         ours = prepare_lines(mixed, preparation, tmp_path / f"mixed {photographed}", Workers())
         plain = (samples[2], samples[1], samples[0], samples[3])
         expected = prepare_lines(plain, preparation, tmp_path / f"plain {photographed}", Workers())

@@ -138,10 +138,10 @@ def test_letters_with_a_stroke_and_ligatures() -> None:
     assert ogonek[:, 1].max() > 0.1  # below the baseline
 
 
-def test_crossed_out_words_have_ink_but_no_text() -> None:
+def test_crossed_out_words_have_ink_and_a_mark() -> None:
     hand = {c: [[zigzag([0, 0], top=-1)]] for c in "abc"}
     line, plain = (spell_line("a bb c", hand, 0.0, rng(), struck) for struck in ((1,), ()))
-    assert line.text == "a c" and plain.text == "a bb c"
+    assert line.text == "a ✗c" and plain.text == "a bb c"
     assert len(line.strokes) > len(plain.strokes)
     font = ImageFont.load_default(size=32)
     assert isinstance(font, ImageFont.FreeTypeFont)

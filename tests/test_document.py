@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from documents import box, letter, letter_page, line, of_lines, pen_line
+from documents import HEIGHT, WIDTH, box, letter, letter_page, line, of_lines, pen_line
 from PIL import Image
 
 from inkread._names import one_line
@@ -72,6 +72,17 @@ def test_json_has_one_object_per_line_with_its_position() -> None:
     assert (rows[2]["file"], rows[2]["page"], rows[2]["text"]) == ("letter.png", 1, "déjà vu")
     assert rows[2]["baseline"] == [[50, 230], [120, 228]]
     assert rows[2]["characters"][0] == {"text": "d", "confidence": 1.0, "left": 50.0, "right": 60.0}
+
+
+def test_json_has_the_outlines_of_what_is_crossed_out(folder: Path) -> None:
+    crossed = of_lines(dataclasses.replace(line("thanks", 80), crossed_out=(box(110, 80, 150),)), line("Ann", 140))
+    first, second = map(json.loads, crossed.to_json_lines().splitlines())
+    assert first["crossed_out"] == [[[110, 80], [150, 80], [150, 120], [110, 120]]]
+    assert "crossed_out" not in second
+    (folder / "letter.jsonl").write_text(crossed.to_json_lines(), "utf-8")
+    assert [sample.text for sample in open_dataset(str(folder)).samples] == ["thanks", "Ann"]
+    (turned,) = crossed.pages[0].turned(180).lines[0].crossed_out
+    assert turned[2] == (WIDTH - 1 - 150, HEIGHT - 1 - 120)
 
 
 def test_json_of_a_single_line_has_no_position_on_a_page() -> None:

@@ -55,6 +55,17 @@ def test_a_mixture_of_several_models_begins_in_equal_parts() -> None:
     assert three.weight == pytest.approx(models[0].weight) and three.bonus == pytest.approx(models[0].bonus)
 
 
+def test_the_mark_of_what_is_crossed_out_is_not_rated() -> None:
+    alphabet = Alphabet("✗ acehst")
+    fusion = Fusion(fit(LINES, 4), alphabet)
+    state = fusion.start
+    for character in "the ":
+        state = fusion.extend(state, alphabet.label[character])[1]
+    factor, after = fusion.extend(state, alphabet.label["✗"])
+    assert factor == 1
+    assert fusion.extend(after, alphabet.label["c"]) == fusion.extend(state, alphabet.label["c"])
+
+
 def test_a_mixture_of_very_many_models_still_adds_up_to_one() -> None:
     many = mixture([fit(LINES, 2), fit(FRENCH, 2)] * 40)
     state = many.start

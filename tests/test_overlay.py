@@ -26,6 +26,12 @@ def test_what_was_not_read_has_a_thick_outline() -> None:
     assert (drawn[249:252, 350] == (255, 140, 0)).all()
 
 
+def test_what_is_crossed_out_has_a_thin_outline() -> None:
+    page = of_lines(Line("", 0.0, (), (), box(20, 200, 390), crossed_out=(box(300, 245, 350),))).pages[0]
+    drawn = np.asarray(draw_overlay(np.full((HEIGHT, WIDTH), 255, np.uint8), page))
+    assert (drawn[245, 310:340] == (255, 140, 0)).all() and (drawn[247, 310:340] == 255).all()
+
+
 def test_the_page_keeps_its_colours_and_shows_through_the_labels() -> None:
     page = np.full((HEIGHT, WIDTH, 3), (200, 220, 255), np.uint8)
     page[:, 140:143] = 0  # ink, also where labels are

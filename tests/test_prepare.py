@@ -55,13 +55,13 @@ def test_lines_are_cut_as_they_are_found(prepare_script: Callable[[str], ModuleT
 @pytest.mark.parametrize(
     ("transcribed", "expected"),
     [
-        ("un>e< joueur de >po< hockey", "un joueur de hockey"),
-        (">5< cinq reprises,", "cinq reprises,"),
+        ("un>e< joueur de >po< hockey", "un✗ joueur de ✗hockey"),
+        (">5< cinq reprises,", "✗cinq reprises,"),
         (">tout<", ""),
         ("un > sans fin", ""),
     ],
 )
-def test_crossed_out_words_are_not_in_the_text(
+def test_crossed_out_words_become_a_mark(
     transcribed: str, expected: str, prepare_script: Callable[[str], ModuleType]
 ) -> None:
     assert prepare_script("copiste").as_read(transcribed) == expected
@@ -74,7 +74,7 @@ def test_crossed_out_words_are_not_in_the_text(
         ("1^o ma montre, M^r Nanté", "1° ma montre, Mr Nanté"),
         ("d’Arc — “Jeanne”", 'd\'Arc - "Jeanne"'),
         ("laiſser  Don &amp; legs", "laisser Don & legs"),
-        ("C'est le cas de >vous< le dire", ""),
+        ("C'est le cas de >vous< le dire", "C'est le cas de ✗le dire"),
         ("avoir[[]] prêts", ""),
         ("une réalité ⋎ plus", ""),
         ("22|50", ""),
@@ -190,9 +190,10 @@ def test_real_pages(
         archive.extractall(tmp_path, pages, filter="data")
     run(prepare_script("htr-united"), monkeypatch, tmp_path / "mss19", tmp_path / "out")
     samples = open_dataset(str(tmp_path / "out")).samples
-    assert len(samples) == 235 and {sample.writer for sample in samples} == {
+    assert len(samples) == 265 and {sample.writer for sample in samples} == {
         "lettres-cecile-t-chasse",
         "manuscrit-sand-fadette",
     }
     assert not any(set("<>[]^") & set(sample.text) for sample in samples)
+    assert {sample.split for sample in samples if "✗" in sample.text} == {"crossed"}  # both are development writers
     assert all(read_line(sample).max() - int(read_line(sample).min()) > 50 for sample in samples[:10])

@@ -67,6 +67,22 @@ def test_an_image_of_a_line_has_one_line_that_fills_it(reader: Reader) -> None:
     assert reader.read_line(SCANS[0]) == line
 
 
+def test_what_is_crossed_out_has_an_outline_in_images_pages_and_strokes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Crossing(Echo):
+        def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
+            for reading in super().read_many(lines):
+                yield replace(reading, crossed_out=((40.0, 60.0),))
+
+    reader = Reader(Crossing())
+    assert reader.read_line(STROKES).crossed_out == (((40, 5), (60, 5), (60, 25), (40, 25)),)
+    for x in (SCANS[0], page_of(3)):
+        for line in reader.read(x).pages[0].lines:
+            (outline,) = line.crossed_out
+            left = min(x for x, _ in line.polygon) if line.baseline else 0
+            xs = [x - left for x, _ in outline]
+            assert min(xs) == pytest.approx(40, abs=10) and max(xs) - min(xs) == pytest.approx(20, abs=2)
+
+
 def test_the_kind_of_image_can_be_given(reader: Reader) -> None:
     assert reader.read(page_of(3), page=False).pages[0].is_line
     assert not reader.read(SCANS[0], page=True).pages[0].is_line

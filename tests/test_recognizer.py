@@ -171,6 +171,26 @@ def test_alternatives_are_other_texts_of_the_beam() -> None:
     assert Recognizer(model).read_with_alternatives(picture(200))[1] == [[]]  # greedy decoding knows no others
 
 
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("ab ✗b", "ab b"), ("ab ✗ b", "ab b"), ("✗b", "b"), ("a✗", "a"), ("a ✗", "a"), ("a✗ b", "a b"), ("✗", "")],
+)
+def test_what_is_crossed_out_is_not_in_the_text_but_has_a_place(decoder: Decoder, written: str, text: str) -> None:
+    model = untrained(CONFIGS["conv"])
+    reader = Recognizer(Model(model.config, Alphabet("ab ✗e"), model.weights), decoder)
+    p = np.full((2 * len(written) + 1, 6), 0.01, np.float32)
+    for place, character in enumerate(written):
+        p[2 * place : 2 * place + 2] += np.eye(6, dtype=np.float32)[[0, reader.model.alphabet.label[character]]]
+    p[-1, 0] = 1
+    decoded = reader.decode(np.log(p / p.sum(axis=1, keepdims=True)))
+    assert reader.model.alphabet.decode(label.label for label in decoded.labels) == text
+    assert [label.first for label in decoded.crossed_out] == [2 * written.index("✗") + 1]
+    if decoded.candidates:
+        texts = [reader.model.alphabet.decode(labels) for labels, _ in decoded.candidates]
+        assert texts[0] == text and "✗" not in "".join(texts) and len(texts) == len({*texts})
+
+
 def test_a_saved_model_is_loaded(tmp_path: Path) -> None:
     path, model = tmp_path / "tiny.safetensors", untrained(CONFIGS["pixels"])
     rounded = {name: weight.astype(np.float16) for name, weight in model.weights.items()}  # as they are in the file

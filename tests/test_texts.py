@@ -38,13 +38,13 @@ def test_shares_of_the_languages_are_all_there_is() -> None:
     assert sum(LANGUAGES.values()) == pytest.approx(1)
 
 
-def test_crossed_out_words_are_not_in_the_text(texts: Texts) -> None:
-    assert LineText(("to", "be", "bee"), struck=(2,)).text == "to be"
+def test_crossed_out_words_become_a_mark(texts: Texts) -> None:
+    assert LineText(("to", "be", "bee"), struck=(2,)).text == "to be✗"
     rng = np.random.default_rng(0)
     lines = [texts.random_line(rng, capitals=0.5) for _ in range(400)]
     struck = [line for line in lines if line.struck]
     assert 4 < len(struck) < 40
-    assert all(len(line.text.split()) == len(line.words) - 1 for line in struck)
+    assert all(line.text.count("✗") == 1 and len(line.text.split()) == len(line.words) - 1 for line in struck)
     assert 120 < sum(line.text.isupper() for line in lines) < 280
 
 

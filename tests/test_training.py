@@ -235,7 +235,7 @@ def test_the_widths_of_spliced_and_distorted_lines_are_foreseen(tmp_path: Path) 
     samples = open_dataset(str(Path(__file__).parent.parent / "datasets" / "sample")).samples[:20]
     training = TrainingConfig(batch=4, photographed=0.0, spliced=0.3)
     alphabet = Alphabet.of((sample.text for sample in samples), "")
-    lines = prepare_lines(samples, Preparation(alphabet, TINY, spliced=True), tmp_path / "lines", Workers())
+    lines = prepare_lines(samples, Preparation(alphabet, TINY, gaps=True), tmp_path / "lines", Workers())
     varied = VariedLines(lines, TINY, training, Workers())
     for epoch in range(2):
         for members in varied.members(epoch):

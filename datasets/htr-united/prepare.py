@@ -18,21 +18,23 @@ from xml.etree import ElementTree
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from inkread.alphabet import CROSSED_OUT
 from inkread.data import Sample, open_dataset
 from inkread.data.manifest import Row, write_manifest
 from inkread.data.prepare import dev_writers, parser_of, report, save_image
 from inkread.data.samples import clean_text, read_line
 
-# Lines of the repositories this was measured with: train, dev.
+# Lines of the repositories this was measured with.
 EXPECTED = {
-    "poilus": {"train": 1975, "dev": 284},
-    "mss19": {"train": 1196, "dev": 514},
+    "poilus": {"train": 1978, "dev": 284, "crossed": 1},
+    "mss19": {"train": 1228, "dev": 514, "crossed": 30},
     "peraire": {"train": 662, "dev": 146},
     "tabdec": {"train": 1338, "dev": 197},
     "lectaurep": {"train": 1342, "dev": 205},
 }
 
-# Marks for what is illegible, crossed out, inserted, anonymised or no writing: the text of the line is then not known.
+MARKED = re.compile(">[^<>]*<")  # what is crossed out
+# Marks for what is illegible, inserted, anonymised or no writing: the text of the line is then not known.
 # | is a printed rule of a table.
 UNUSABLE = re.compile(r"[<>\[\]{}⋎|~#¥→]|XXX| v |^\W+$")
 LOOK_ALIKES = str.maketrans("’‘“”„—–_ſ", '\'\'"""---s')
@@ -53,8 +55,8 @@ def writer_of(sample: Sample) -> str:
 
 
 def transcription(text: str) -> str:
-    """What is written, or "" if that is not known: "80^ème Régiment n^o 7" -> "80ème Régiment n° 7"."""
-    text = html.unescape(text).translate(LOOK_ALIKES)
+    """What is written, or "" if that is not known: "80^ème Régiment n^o 7 >de<" -> "80ème Régiment n° 7✗"."""
+    text = MARKED.sub(CROSSED_OUT, html.unescape(text).translate(LOOK_ALIKES))
     if UNUSABLE.search(text):
         return ""
     return clean_text(NUMERO.sub("°", text).replace("^", ""))
@@ -102,6 +104,8 @@ def main() -> None:
     for sample in samples:
         writer = name if options.one_writer else writer_of(sample)
         split = "dev" if dev & {writer, page_of(sample)} else "train"
+        if split == "dev" and CROSSED_OUT in texts[sample.id]:
+            split = "crossed"
         rows.append((sample.id, f"{sample.id}.png", writer, split, texts[sample.id]))
     write_manifest(options.out / "lines.tsv", rows)
     counts = Counter(row[3] for row in rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from inkread._names import printable
-from inkread.alphabet import normal
+from inkread.alphabet import join_crossed_out, normal
 from inkread.data.inkset import PreparedSet, prepared_set
 from inkread.errors import BadInput
 from inkread.features.extract import Writing, image_of
@@ -75,8 +75,11 @@ Entry = Sample | Skipped | Note  # what the module of a dataset format yields
 
 
 def clean_text(text: str) -> str:
-    """The text in NFC, each run of white space as one space, none at the ends: " a\\tb  c" -> "a b c"."""
-    return " ".join(normal(text).split())
+    """The text in NFC, each run of white space as one space, none at the ends: " a\\tb  c" -> "a b c".
+
+    The marks of what is crossed out are joined to the words beside them, as `join_crossed_out` does.
+    """
+    return join_crossed_out(" ".join(normal(text).split()))
 
 
 def clean_sample(sample: Sample) -> Sample:

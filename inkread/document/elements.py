@@ -48,6 +48,7 @@ class Line:
 
     `polygon` is the outline around the ink. `baseline` runs along the feet of the letters in the direction of
     reading; it is empty for a single line. `language` is the code of its language, such as "de", if it was detected.
+    `crossed_out` has the outlines of what is crossed out, which is not in the text.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Line:
     polygon: Points = ()
     baseline: Points = ()
     language: str = ""
+    crossed_out: tuple[Points, ...] = ()
 
 
 def most_written(lines: Iterable[Line]) -> str:
@@ -230,4 +232,5 @@ class _Turn:
     def line(self, line: Line) -> Line:
         words, characters = tuple(map(self.word, line.words)), self.characters(line.characters)
         polygon, baseline = self.points(line.polygon), self.points(line.baseline)
-        return replace(line, words=words, characters=characters, polygon=polygon, baseline=baseline)
+        outlines = tuple(map(self.points, line.crossed_out))
+        return Line(line.text, line.confidence, words, characters, polygon, baseline, line.language, outlines)

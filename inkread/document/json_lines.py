@@ -40,6 +40,7 @@ def to_dict(name: str, page: int, line: Line, paragraph: int | None = None, rota
         "confidence": round(line.confidence, 4),
         **({"language": line.language} if line.language else {}),
         **position,
+        **({"crossed_out": line.crossed_out} if line.crossed_out else {}),
         "characters": [
             {
                 "text": character.text,

@@ -25,7 +25,7 @@ PAGE_PER_STROKE = 1000  # a page of so many pixels, on its longer side, gets lin
 def draw_overlay(page_image: NDArray[np.uint8], page: Page) -> Image.Image:
     """The image of the page, (H, W) or (H, W, 3), with outlines and baselines, and above each word its text.
 
-    Thick outlines mark what may be handwriting, but was not read.
+    Thick outlines mark what may be handwriting, but was not read, and thin ones in the same colour what is crossed out.
     """
     image = Image.fromarray(np.rot90(page_image, -page.rotation // 90)).convert("RGB")
     page = page.upright
@@ -38,6 +38,8 @@ def draw_overlay(page_image: NDArray[np.uint8], page: Page) -> Image.Image:
             draw.line(line.baseline, fill=colour, width=width)
     for outline in page.unread:
         draw.line([*outline, outline[0]], fill=UNREAD_COLOUR, width=3 * width, joint="curve")
+    for outline in itertools.chain.from_iterable(line.crossed_out for line in page.lines):
+        draw.line([*outline, outline[0]], fill=UNREAD_COLOUR, width=width, joint="curve")
     rises = [_rise(line) for line in page.lines]
     font_size = max(SMALLEST_LABEL, LABEL_SIZE * float(np.median(rises))) if rises else SMALLEST_LABEL
     for (line, colour), rise in zip(coloured, rises, strict=True):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from inkread.alphabet import normal
+from inkread.alphabet import normal, without_crossed_out
 from inkread.data import Dataset, Sample, open_dataset
 from inkread.data.samples import read_line_input
 from inkread.errors import BadDataset, EmptyDataset, InkreadError
@@ -307,7 +307,7 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _score(index: int, sample: Sample, reading: Reading) -> ScoredLine:
-    written, read = normal(sample.text), normal(reading.text)
+    written, read = normal(without_crossed_out(sample.text)), normal(reading.text)
     return ScoredLine(
         index=index,
         id=sample.id,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from inkread.alphabet import normal
+from inkread.alphabet import normal, without_crossed_out
 from inkread.data import Dataset, Sample
 from inkread.document.elements import Points
 from inkread.errors import BadInput
@@ -162,7 +162,7 @@ def _layouts(pages: Iterable[tuple[Path, int]], failed: Failed | None) -> Iterat
 def _score(layout: PageLayout, samples: Sequence[Sample], texts: Sequence[str]) -> PageScore:
     """The score of a page: its layout and the texts read, compared with the samples, in reading order."""
     regions = [sample.region.fitted(*layout.size) for sample in samples if sample.region]
-    written = "\n".join(normal(sample.text) for sample in samples)
+    written = "\n".join(normal(without_crossed_out(sample.text)) for sample in samples)
     read = "\n".join(map(normal, texts))
     return PageScore(
         id=f"{Path(layout.name).stem}#{layout.number}",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
-from inkread.alphabet import Alphabet
+from inkread.alphabet import BLANK, CROSSED_OUT, Alphabet
 from inkread.lm.ngram import END, START, UNKNOWN, code_of
 
 
@@ -46,6 +46,7 @@ class Fusion:
     The network's probability of a text is multiplied by p(text) ** weight and by exp(bonus) for each character.
     Without the bonus short texts would win, because each further character lowers p(text).
     No character is rated below FLOOR, so that the language model cannot override confident characters of the network.
+    The mark of what is crossed out is no part of the text, so it is not rated.
     """
 
     FLOOR = 1e-5  # 1e-3 did not lower the error rate on development lines
@@ -54,9 +55,12 @@ class Fusion:
         self.model, self.start = model, model.start
         self.weight, self.gain = model.weight, math.exp(model.bonus)
         self.codes = [-1, *map(model.code, alphabet.characters)]  # label -> token; the blank has none
+        self.unrated = alphabet.label.get(CROSSED_OUT, BLANK)
 
     def extend(self, state: Any, label: int) -> tuple[float, Any]:
         """The factor that one more label gives to the probability of a prefix, and the next state."""
+        if label == self.unrated:
+            return 1.0, state
         p, state = self.model.step(state, self.codes[label])
         return (p if p > self.FLOOR else self.FLOOR) ** self.weight * self.gain, state
 

@@ -59,6 +59,27 @@ def greedy(log_probs: LogProbs) -> list[Label]:
     return [Label(*run) for run in runs if run[0] != BLANK]
 
 
+# ---- crossed-out writing
+
+
+def without_label(labels: Sequence[int], removed: int, space: int) -> list[int]:
+    """The places of labels other than `removed`, and of no space that only a removed label keeps apart from another.
+
+    >>> without_label([5, 1, 9, 1, 6], removed=9, space=1), without_label([5, 1, 9], removed=9, space=1)
+    ([0, 1, 4], [0])
+    """
+    if removed not in labels:
+        return list(range(len(labels)))
+    kept: list[int] = []
+    for place, label in enumerate(labels):
+        second = label == space and labels[place - 1] == removed and (not kept or labels[kept[-1]] == space)
+        if label != removed and not second:
+            kept.append(place)
+    if labels[-1] == removed and kept and labels[kept[-1]] == space:
+        kept.pop()
+    return kept
+
+
 # ---- beam search
 
 

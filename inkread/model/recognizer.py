@@ -9,7 +9,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from inkread._model_files import (
     shipped_language_models,
 )
 from inkread._threads import available_cpus
+from inkread.alphabet import BLANK, CROSSED_OUT, without_crossed_out
 from inkread.config import AUTO_LM, DEFAULT_MODEL, NO_LM, STROKE_MODEL
 from inkread.document.elements import Character
 from inkread.errors import BadInput, BadModel
@@ -36,7 +37,7 @@ from inkread.lm.fusion import Fusion, LanguageModel
 from inkread.lm.lexicon import with_user_words
 from inkread.model.checkpoint import Model, load_model
 from inkread.model.confidence import Calibration, alternatives, word_spans
-from inkread.model.decoder import Candidates, Label, greedy, read_beam
+from inkread.model.decoder import Candidates, Label, greedy, read_beam, without_label
 from inkread.model.engines import EngineName, check_engine, make_engine
 
 Decoder = Literal["greedy", "beam"]
@@ -61,6 +62,7 @@ class Reading:
     probability of each word; where it is empty, nothing more is known of the words than of the line. `network` is the
     mean probability that the network alone gives the characters: what has no letters has a low one, also where the
     language model sees words. `language` is the code of the line's language, such as "de", if it was detected.
+    `crossed_out` has the left and right end of each piece of writing that is crossed out. It is not in the text.
     """
 
     text: str
@@ -69,6 +71,15 @@ class Reading:
     words: tuple[float, ...] = ()
     network: float = 1.0
     language: str = ""
+    crossed_out: tuple[tuple[float, float], ...] = ()
+
+
+class Decoded(NamedTuple):
+    """The labels of a line, with the network's probabilities, and where it has writing that is crossed out."""
+
+    labels: list[Label]
+    crossed_out: list[Label]  # not among `labels`
+    candidates: Candidates | None  # of the beam search, without what is crossed out; None from the greedy decoder
 
 
 class Recognizer:
@@ -202,9 +213,9 @@ class Recognizer:
     ) -> dict[int, Reading]:
         readings: dict[int, Reading] = {}
         for index in members:
-            labels, candidates = self.decode(scores[index], languages[index].models)
+            decoded = self.decode(scores[index], languages[index].models)
             extent, language = _extent(chunk[index]), languages[index].stated
-            readings[index] = self._reading(labels, candidates, lines[index], extent, language)
+            readings[index] = self._reading(decoded, lines[index], extent, language)
         return readings
 
     def read_with_alternatives(self, line: Writing, most: int = 5) -> tuple[Reading, list[list[str]]]:
@@ -215,10 +226,10 @@ class Recognizer:
         normalized = self._normalize(line)
         (log_probs,) = self.scores([columns_of(normalized)])
         languages = self.detect(log_probs)
-        labels, candidates = self.decode(log_probs, languages.models)
-        reading = self._reading(labels, candidates, normalized, _extent(line), languages.stated)
+        decoded = self.decode(log_probs, languages.models)
+        reading = self._reading(decoded, normalized, _extent(line), languages.stated)
         words = word_spans(reading.text)
-        others = alternatives(candidates, words, most) if candidates else [[] for _ in words]
+        others = alternatives(decoded.candidates, words, most) if decoded.candidates else [[] for _ in words]
         spelled = [[self.model.alphabet.decode(labels) for labels in of_word] for of_word in others]
         return reading, [
             _others(reading.text[slice(*span)], of_word) for span, of_word in zip(words, spelled, strict=True)
@@ -238,35 +249,47 @@ class Recognizer:
 
     def _reading(
         self,
-        labels: list[Label],
-        candidates: Candidates | None,
+        decoded: Decoded,
         line: NormalizedLine,
         extent: tuple[float, float],
         language: str,
     ) -> Reading:
+        labels = decoded.labels
         characters = self._characters(labels, line, extent)
+        crossed_out = tuple((mark.left, mark.right) for mark in self._characters(decoded.crossed_out, line, extent))
         text = "".join(character.text for character in characters)
-        calibration = self.calibrations["greedy" if candidates is None else "beam"]
-        sure = calibration(labels, word_spans(text), candidates)
+        calibration = self.calibrations["greedy" if decoded.candidates is None else "beam"]
+        sure = calibration(labels, word_spans(text), decoded.candidates)
         characters = tuple(map(_with_confidence, characters, sure.characters))
         network = sum(label.confidence for label in labels) / max(1, len(labels))
-        return Reading(text, sure.line, characters, tuple(sure.words), network, language)
+        return Reading(text, sure.line, characters, tuple(sure.words), network, language, crossed_out)
 
     def detect(self, log_probs: NDArray[np.float32]) -> LineLanguages:
         """The languages of a line; none if they are not to be detected."""
         return self.languages.choose([self._greedy_text(log_probs)])[0] if self.languages else LineLanguages()
 
-    def decode(
-        self, log_probs: NDArray[np.float32], languages: Codes | None = None
-    ) -> tuple[list[Label], Candidates | None]:
-        """The labels of a line, with the network's probabilities; and of the beam search also its candidates.
+    def decode(self, log_probs: NDArray[np.float32], languages: Codes | None = None) -> Decoded:
+        """Decode a line from its log-probabilities (T, C).
 
         languages: those whose language models are used, if they are known; by default they are detected.
         """
         scorer = self.scorer_of(log_probs, languages)
         if self.decoder == "greedy" or (self.languages and not scorer):
-            return greedy(log_probs), None
-        return read_beam(log_probs, scorer)
+            return self._apart(greedy(log_probs), None)
+        return self._apart(*read_beam(log_probs, scorer))
+
+    def _apart(self, labels: list[Label], candidates: Candidates | None) -> Decoded:
+        """The labels and candidates without CROSSED_OUT. Candidates that are then the same become one."""
+        mark, space = (self.model.alphabet.label.get(character, BLANK) for character in (CROSSED_OUT, " "))
+        crossed_out = [label for label in labels if label.label == mark]
+        if not crossed_out and not any(mark in each for each, _ in candidates or ()):
+            return Decoded(labels, [], candidates)
+        kept = without_label([label.label for label in labels], mark, space)
+        merged: dict[tuple[int, ...], float] = {}
+        for each, log_p in candidates or ():
+            left = tuple(each[place] for place in without_label(each, mark, space))
+            merged[left] = float(np.logaddexp(merged.get(left, -np.inf), log_p))
+        return Decoded([labels[place] for place in kept], crossed_out, list(merged.items()) if candidates else None)
 
     def scorer_of(self, log_probs: NDArray[np.float32], languages: Codes | None = None) -> Fusion | None:
         """The language models of a line; none for a line in a language that has no model."""
@@ -278,7 +301,7 @@ class Recognizer:
         return self.scorers.get(languages)
 
     def _greedy_text(self, log_probs: NDArray[np.float32]) -> str:
-        return self.model.alphabet.decode(label.label for label in greedy(log_probs))
+        return without_crossed_out(self.model.alphabet.decode(label.label for label in greedy(log_probs)))
 
     def _characters(
         self, labels: list[Label], line: NormalizedLine, extent: tuple[float, float]

@@ -279,9 +279,7 @@ def _line_in_box(reading: Reading, region: Region) -> Line:
         replace(word, polygon=part(left, right))
         for word, left, right in _words(reading, float(xs.min()), float(xs.max()))
     )
-    return Line(
-        reading.text, reading.confidence, words, reading.characters, region.polygon, region.baseline, reading.language
-    )
+    return _line(reading, words, reading.characters, part, region.polygon, region.baseline)
 
 
 def _line_of_page(reading: Reading, cut: Cut, region: Region) -> Line:
@@ -299,18 +297,31 @@ def _line_of_page(reading: Reading, cut: Cut, region: Region) -> Line:
         for word, left, right in _words(reading, 0.0, float(len(cut.baseline)))
     )
     characters = tuple(map(on_page, reading.characters))
-    outline = region.polygon, region.baseline
-    return Line(reading.text, reading.confidence, words, characters, *outline, reading.language)
+    return _line(reading, words, characters, cut.outline, region.polygon, region.baseline)
 
 
 def _single_line(line_input: LineInput, reading: Reading) -> Line:
     """A line that is a whole image, or pen strokes: it reaches over all of them."""
     left, top, right, bottom = _extent(line_input)
-    words = tuple(
-        replace(word, polygon=_rectangle(begin, top, end, bottom)) for word, begin, end in _words(reading, left, right)
-    )
-    polygon = _rectangle(left, top, right, bottom)
-    return Line(reading.text, reading.confidence, words, reading.characters, polygon, language=reading.language)
+
+    def part(begin: float, end: float) -> Points:
+        return ((begin, top), (end, top), (end, bottom), (begin, bottom))
+
+    words = tuple(replace(word, polygon=part(*ends)) for word, *ends in _words(reading, left, right))
+    return _line(reading, words, reading.characters, part, part(left, right))
+
+
+def _line(
+    reading: Reading,
+    words: tuple[Word, ...],
+    characters: tuple[Character, ...],
+    part: Callable[[float, float], Points],
+    polygon: Points,
+    baseline: Points = (),
+) -> Line:
+    """A line; `part` is the outline of its part between two positions of the reading."""
+    crossed_out = tuple(part(*ends) for ends in reading.crossed_out)
+    return Line(reading.text, reading.confidence, words, characters, polygon, baseline, reading.language, crossed_out)
 
 
 def _extent(line_input: LineInput) -> tuple[float, float, float, float]:
@@ -321,10 +332,6 @@ def _extent(line_input: LineInput) -> tuple[float, float, float, float]:
     points = np.concatenate(list(line_input))
     (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return left, top, right, bottom
-
-
-def _rectangle(left: float, top: float, right: float, bottom: float) -> Points:
-    return ((left, top), (right, top), (right, bottom), (left, bottom))
 
 
 def _words(reading: Reading, begin: float, end: float) -> Iterator[tuple[Word, float, float]]:

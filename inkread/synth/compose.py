@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inkread.alphabet import CROSSED_OUT, join_crossed_out
 from inkread.features.image import GreyImage
 from inkread.features.ink import baseline_and_x_height
 from inkread.features.render import X_HEIGHT, draw_strokes
@@ -112,13 +113,13 @@ def join_ligature(text: str, letters: Sequence[WordInk]) -> WordInk:
 
 
 def strike_out(width: float, rng: np.random.Generator) -> list[Stroke]:
-    """Strokes that cross out a word of that width: one to three lines, or a zigzag."""
+    """Strokes that cross out a word of that width: one to five lines, or a zigzag."""
     if rng.random() < 0.3:
-        count = max(4, int(width / rng.uniform(0.2, 0.5)))
+        count = max(4, int(width / rng.uniform(0.07, 0.5)))
         y = np.where(np.arange(count) % 2, -1.1, 0.0)
         return [np.column_stack([np.linspace(0, width, count), y]) + rng.normal(0, 0.12, (count, 2))]
     x = np.linspace(-0.2, width + 0.2, 6)
-    levels = -rng.uniform(0.2, 0.8, int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1])))
+    levels = -rng.uniform(0.2, 0.8, int(rng.choice(5, p=[0.45, 0.25, 0.15, 0.1, 0.05])) + 1)
     return [
         np.column_stack([x, level + rng.normal(0, 0.1) * (x / width - 0.5) + rng.normal(0, 0.05, 6)])
         for level in levels
@@ -153,7 +154,7 @@ def compose_line(words: Sequence[Sequence[WordInk]], rng: np.random.Generator) -
             strokes += [stroke + [right - left, drift + slope * right] for stroke in piece.strokes]
             right = max(float(stroke[:, 0].max()) for stroke in strokes)
     texts = ("".join(piece.text for piece in pieces) for pieces in words)
-    return WordInk(" ".join(filter(None, texts)), strokes)
+    return WordInk(join_crossed_out(" ".join(texts)), strokes)
 
 
 def spell_line(
@@ -162,7 +163,7 @@ def spell_line(
     """A line of text made of the single letters of one writer, with signs of SIGNS and accents of ACCENTS.
 
     For the share `mixed` of the alphabet, a low capital stands for the small letter, as some writers do; the text keeps
-    the small letter. The words whose numbers are in `struck` are crossed out, and are not part of the text.
+    the small letter. The words whose numbers are in `struck` are crossed out; in the text they are CROSSED_OUT.
 
     Raises KeyError for a character that neither the writer nor the tables have.
     """
@@ -172,10 +173,10 @@ def spell_line(
 
 
 def _struck(pieces: Sequence[WordInk], rng: np.random.Generator) -> WordInk:
-    """A word that is crossed out: ink without text."""
+    """A word that is crossed out."""
     word = compose_line([pieces], rng)
     right = max(float(stroke[:, 0].max()) for stroke in word.strokes)
-    return WordInk("", [*word.strokes, *strike_out(right, rng)])
+    return WordInk(CROSSED_OUT, [*word.strokes, *strike_out(right, rng)])
 
 
 class _Speller:

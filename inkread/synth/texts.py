@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inkread.alphabet import bare_letter
+from inkread.alphabet import CROSSED_OUT, bare_letter, join_crossed_out
 
 # The share of the lines in each language.
 LANGUAGES = {
@@ -55,8 +55,9 @@ class LineText:
 
     @property
     def text(self) -> str:
-        """The transcription: all words that are not crossed out."""
-        return " ".join(word for place, word in enumerate(self.words) if place not in self.struck)
+        """The transcription, with CROSSED_OUT in place of each word that is crossed out."""
+        words = (CROSSED_OUT if place in self.struck else word for place, word in enumerate(self.words))
+        return join_crossed_out(" ".join(words))
 
 
 @dataclass(frozen=True)

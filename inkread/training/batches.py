@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inkread.alphabet import BLANK, Alphabet
+from inkread.alphabet import BLANK, CROSSED_OUT, Alphabet
+from inkread.augment.cross_out import cross_out_word
 from inkread.augment.splice import Gap, splice
 from inkread.config import NetworkConfig
 from inkread.data import Sample
@@ -40,7 +41,7 @@ class Preparation:
     alphabet: Alphabet
     config: NetworkConfig
     photographed: float = 0.0  # share of the line images that are used as photos
-    spliced: bool = False  # find the gaps between words
+    gaps: bool = False  # find the gaps between words
     weighted: bool = False  # use lines as often as their weights say, and not once each
     seed: int = 0
 
@@ -101,6 +102,7 @@ class Lines:
     first_label: Integers  # (L + 1,), where those of a line begin
     writer: Integers  # (L,), a number for each writer; those who are not known are one
     copies: Copies
+    crossed_out_label: int | None  # the label of writing that is crossed out, if the alphabet has it
 
     def __len__(self) -> int:
         """The number of lines in an epoch."""
@@ -184,6 +186,14 @@ class Lines:
         labels = labels[: chosen.gap.space] + self.labels(chosen.second)[chosen.other.space :]
         return splice(columns, chosen.gap, self.columns(chosen.second), chosen.other), labels
 
+    def crossed_out(self, index: int, rng: np.random.Generator) -> tuple[NDArray[Any], list[int]]:
+        """The columns and labels of a line image in which a word is crossed out, or unchanged if it cannot be found."""
+        columns, labels = self.columns(index), self.labels(index)
+        crossed = cross_out_word(columns, self._gaps(index), len(labels), rng)
+        if crossed is None or self.crossed_out_label is None:
+            return columns, labels
+        return crossed.pixels, [*labels[: crossed.begin], self.crossed_out_label, *labels[crossed.end :]]
+
 
 class Splice(NamedTuple):
     """The beginning of a line up to a gap, followed by the end of another line after a gap there."""
@@ -223,7 +233,10 @@ def prepare_lines(
     numbers = {writer: number for number, writer in enumerate(dict.fromkeys(sample.writer for sample in used))}
     writer = np.array([numbers[sample.writer] for sample in used])
     copies = copies.of_lines(kept)
-    return Lines(preparation.config, sets, set_of[kept], row[kept], all_labels, first_label, writer, copies)
+    crossed_out_label = preparation.alphabet.label.get(CROSSED_OUT)
+    return Lines(
+        preparation.config, sets, set_of[kept], row[kept], all_labels, first_label, writer, copies, crossed_out_label
+    )
 
 
 def _places(
@@ -299,7 +312,7 @@ def _prepare_own(
 
     def prepare(index: int) -> Prepared:
         try:
-            return prepare_line(samples[index], preparation.config, list(wanted[index]), preparation.spliced)
+            return prepare_line(samples[index], preparation.config, list(wanted[index]), preparation.gaps)
         except BadInput as error:
             return str(error)
 

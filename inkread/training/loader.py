@@ -60,6 +60,7 @@ class Draws(NamedTuple):
     """What is drawn for all N lines at the start of an epoch, so that batches can be made of lines of similar width."""
 
     spliced: NDArray[np.bool_]  # (N,)
+    crossed_out: NDArray[np.bool_]  # (N,); a line that is spliced, too, is only spliced
     distorted: NDArray[np.bool_]  # (N,)
     sizes: NDArray[np.float64]  # (N, 2), by which a distorted image grows in width and in height
 
@@ -77,9 +78,12 @@ class VariedLines(Dataset[Batch | InkreadError]):
         if self.drawn is None or self.drawn[0] != epoch:
             count, varied = len(self.lines.widths), self.training.loss == "ctc"
             rng = np.random.default_rng((self.training.seed, epoch, count))  # `_line` counts up to this number
-            chances = rng.random((2, count))
-            spliced, distorted = chances < [[varied * self.training.spliced], [varied * self.training.distorted]]
-            self.drawn = epoch, Draws(spliced, distorted, random_sizes(rng, count))
+            spliced, distorted = (
+                rng.random(count) < varied * share for share in (self.training.spliced, self.training.distorted)
+            )
+            sizes = random_sizes(rng, count)
+            crossed_out = rng.random(count) < varied * self.training.crossed_out * (self.config.features != "strokes")
+            self.drawn = epoch, Draws(spliced, crossed_out, distorted, sizes)
         return self.drawn[1]
 
     def members(self, epoch: int) -> list[Members]:
@@ -125,6 +129,8 @@ class VariedLines(Dataset[Batch | InkreadError]):
         draws, rng = self.draws(epoch), self._rng(index, epoch)
         if draws.spliced[index]:
             columns, labels = self.lines.spliced(index, rng)
+        elif draws.crossed_out[index]:
+            columns, labels = self.lines.crossed_out(index, rng)
         else:
             columns, labels = self.lines.columns(index), self.lines.labels(index)
         if draws.distorted[index]:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from torch.nn.utils import get_total_norm
 from inkread._files import check_new
 from inkread._locks import Locked, locked
 from inkread._signals import signals_as_exceptions
-from inkread.alphabet import Alphabet
+from inkread.alphabet import CROSSED_OUT, Alphabet
 from inkread.config import NetworkConfig, TrainingConfig
 from inkread.data import Sample
 from inkread.errors import BadConfig, BadDataset, CannotWrite, TrainingFailed
@@ -108,7 +109,8 @@ class Job:
     def alphabet(self) -> Alphabet:
         """The characters of the model to start from, then those that only the lines have."""
         known = self.start.alphabet.characters if self.start else ""
-        return Alphabet.of((sample.text for sample in self.samples), known)
+        drawn = [CROSSED_OUT] if self.training.crossed_out else []
+        return Alphabet.of(chain((sample.text for sample in self.samples), drawn), known)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -189,7 +191,8 @@ def _prepare(
     for_dev = Preparation(job.alphabet, job.config)
     for_training = for_dev
     if training.loss == "ctc":  # otherwise the places of the characters would change
-        for_training = replace(for_dev, photographed=training.photographed, spliced=training.spliced > 0)
+        gaps = training.spliced > 0 or training.crossed_out > 0
+        for_training = replace(for_dev, photographed=training.photographed, gaps=gaps)
     for_training = replace(for_training, weighted=True, seed=training.seed)
     try:
         lines = prepare_lines(job.samples, for_training, folder / "training", workers, loading)

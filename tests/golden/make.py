@@ -45,7 +45,7 @@ def golden(name: str) -> dict[str, Any]:
     return {
         "greedy": [alphabet.decode(label.label for label in greedy(log_p)) for log_p in lines],
         "with_language_models": [
-            alphabet.decode(label.label for label in recognizer.decode(log_p)[0]) for log_p in lines
+            alphabet.decode(label.label for label in recognizer.decode(log_p).labels) for log_p in lines
         ],
         "log_probabilities": [excerpt(log_p) for log_p in lines[:LINES]],
     }
