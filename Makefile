@@ -4,9 +4,10 @@ PYTHON ?= python3
 # The release that all figures were measured with. If pip would install the large CUDA build on a machine without a GPU:
 # make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
-# For `make model`, `make strokes` and `make synthesis`: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
+# For `make model`, `make strokes` and so on: the raw downloads (see datasets/README.md), where to prepare them, and how long to train.
 RAW ?= ../shared/data
 WORK ?= work
+EPOCHS ?= 50
 MINUTES ?= 80
 # The defaults are for minutes; hours want smaller steps.
 LONG := --set learning_rate=3e-3 --set distorted=0.5 --minutes $(MINUTES)
@@ -21,6 +22,11 @@ PARALLEL := -n auto --dist loadfile
 # The core tests: all but those of documents, packaging, data preparation and long trainings.
 CORE := --ignore tests/test_docs.py --ignore tests/test_wheel.py --ignore tests/test_prepare.py \
 	--ignore tests/test_training.py --ignore tests/test_cli_train.py
+
+# The lines of `latin`. A weight below 1 is the share of the lines that an epoch uses: of large sets, and of sets of few kinds of texts.
+LATIN := unipen-others:train*0.13 letters:train*0.35 fonts:train*0.12 copiste:train*0.8 copiste-found:train*0.5 poilus:train mss19:train \
+	tabdec:train*0.7 lectaurep:train*0.7 peraire:train dhsd:train*0.3 names:train*0.5
+LATIN_DEV := copiste poilus mss19 tabdec lectaurep peraire dhsd names letters
 
 PAGE_LINES := $(foreach name,copiste unipen fonts letters poilus mss19,$(WORK)/$(name))
 
@@ -61,20 +67,25 @@ data: $(VENV)  ## prepare all lines and texts that the shipped models are traine
 	$(BIN)/python datasets/dhsd/prepare.py $(WORK)/raw/dhsd $(WORK)/dhsd
 	$(BIN)/python datasets/names/prepare.py $(WORK)/raw/names $(WORK)/names
 	$(BIN)/python datasets/copiste/prepare.py $(RAW)/copiste $(WORK)/copiste
+	$(BIN)/python datasets/copiste/prepare.py --found $(RAW)/copiste $(WORK)/copiste-found
 	$(BIN)/python datasets/text/prepare.py $(WORK)/raw/text $(WORK)/text --copiste $(WORK)/copiste/lines.tsv
 	$(BIN)/python datasets/fonts/prepare.py $(RAW)/fonts $(WORK)/fonts --text $(WORK)/raw/text
 	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters --text $(WORK)/raw/text
-	$(BIN)/python datasets/letters/prepare.py $(WORK)/raw/unipen $(WORK)/letters-others --text $(WORK)/raw/text --other-writers
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen
 	$(BIN)/python datasets/unipen/prepare.py $(WORK)/raw/unipen $(WORK)/unipen-others --other-writers
 
-model: data  ## train the shipped model again, from the raw data in RAW
-	$(BIN)/inkread train $(WORK)/unipen:train '$(WORK)/copiste:train*6' $(WORK)/fonts:train \
-		--dev $(WORK)/copiste:dev --set dropout=0.1 --set spliced=0.5 $(LONG) --out $(WORK)/latin-1.safetensors
-	$(BIN)/inkread train $(WORK)/unipen-others:train '$(WORK)/copiste:train*7' \
-		$(WORK)/fonts:train $(WORK)/letters:train $(WORK)/letters-others:train --dev $(WORK)/copiste:dev \
-		--from $(WORK)/latin-1.safetensors $(LONG) --set dropout=0.2 --set distorted=0.7 \
-		--set spliced=0.5 --set consistency=0.2 --out $(WORK)/latin.safetensors
+model: $(WORK)/latin.inkset $(WORK)/latin-dev.inkset  ## train the shipped model again, from the raw data in RAW; the same command continues
+	$(BIN)/inkread train $(WORK)/latin.inkset --dev $(WORK)/latin-dev.inkset --out $(WORK)/latin.safetensors --epochs $(EPOCHS) \
+		--set learning_rate=3e-3 --set dropout=0.15 --set distorted=0.6 --set photographed=0.2 --set spliced=0.3 \
+		--set crossed_out=0.1 --set consistency=0.2 --set evaluations=$(EPOCHS) \
+		$$(if [ -f $(WORK)/latin.checkpoint ]; then echo --resume; fi)
+
+$(WORK)/latin.inkset:
+	$(MAKE) data
+	$(BIN)/inkread prepare $(patsubst %,'$(WORK)/%',$(LATIN)) -o $@
+
+$(WORK)/latin-dev.inkset: $(WORK)/latin.inkset
+	$(BIN)/inkread prepare $(patsubst %,$(WORK)/%:dev,$(LATIN_DEV)) --no-photos -o $@
 
 pages: data  ## train the shipped page model again, from the raw data in RAW
 	$(BIN)/python datasets/pages/prepare.py $(WORK)/pages --copiste $(RAW)/copiste \
