@@ -29,7 +29,7 @@ from inkread.model.checkpoint import Model, save_model
 from inkread.model.decoder import Label, read_beam
 from inkread.model.engines import EngineName
 from inkread.model.network import Network, pad
-from inkread.model.recognizer import Decoder, Reading, Recognizer
+from inkread.model.recognizer import Decoded, Decoder, Reading, Recognizer
 
 ROOT = Path(__file__).parent.parent
 Grey = NDArray[np.uint8]
@@ -189,6 +189,22 @@ def test_what_is_crossed_out_is_not_in_the_text_but_has_a_place(decoder: Decoder
     if decoded.candidates:
         texts = [reader.model.alphabet.decode(labels) for labels, _ in decoded.candidates]
         assert texts[0] == text and "✗" not in "".join(texts) and len(texts) == len({*texts})
+
+
+def test_what_is_crossed_out_reaches_to_the_characters_beside_it() -> None:
+    model = untrained(CONFIGS["conv"])
+    reader = Recognizer(Model(model.config, Alphabet("ab ✗e"), model.weights))
+    line = NormalizedImage(np.zeros((48, 200), np.uint8), 1.0, 0.0)
+    a, b, mark = (Label(label, 1.0, step, step) for label, step in ((1, 10), (2, 30), (4, 20)))
+    for labels, crossed, expected in (
+        ([a, b], [mark], ((44, 120),)),
+        ([a], [mark], ((44, 200),)),
+        ([b], [mark], ((0, 120),)),
+        ([], [mark], ((0, 200),)),
+        ([a, b], [mark, Label(4, 1.0, 22, 23)], ((44, 120),)),
+        ([a, b], [], ()),
+    ):
+        assert reader._reading(Decoded(labels, crossed, None), line, (0, 200), "").crossed_out == expected
 
 
 def test_a_saved_model_is_loaded(tmp_path: Path) -> None:

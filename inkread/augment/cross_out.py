@@ -16,6 +16,7 @@ Pixels = NDArray[np.uint8]  # of a normalised line, (height, W), 255 = ink
 # Chosen by looking at 114 lines of Copiste with crossed-out words: a third of them are false starts.
 FALSE_START_CHANCE = 0.4  # the beginning of a word is written, crossed out, and written again
 FALSE_START = 0.25, 0.7  # of the width of the word
+ONE_MORE = 0.25  # probability that one more word is crossed out
 LEAST_START = 10  # pixels: a narrower beginning of a word is not a letter
 AFTER_FALSE_START = 3, 12  # blank columns before it is written again
 THICKNESS = 1.2, 3.2  # pixels of the strokes that cross out
@@ -31,16 +32,17 @@ class CrossedOut(NamedTuple):
 
 
 def cross_out_word(pixels: Pixels, gaps: Sequence[Gap], length: int, rng: np.random.Generator) -> CrossedOut | None:
-    """Cross out a word of a line with a text of so many characters, or the beginning of a word that is written twice.
+    """Cross out words of a line with a text of so many characters, or the beginning of a word that is written twice.
 
-    A word lies between two of the gaps, or between one of them and an end of the line. None if the line has no gaps.
+    Words lie between two of the gaps, or between one of them and an end of the line. None if the line has no gaps.
     The characters that are crossed out include the space that follows them, or at the end of the line precedes them.
     """
     if not gaps:
         return None
-    number = int(rng.integers(len(gaps) + 1))
-    begin, left = (gaps[number - 1].space + 1, gaps[number - 1].start) if number else (0, 0)
-    end, right = (gaps[number].space + 1, gaps[number].end) if number < len(gaps) else (length, pixels.shape[1])
+    first = int(rng.integers(len(gaps) + 1))
+    last = min(first + int(rng.geometric(1 - ONE_MORE)), len(gaps) + 1) - 1
+    begin, left = (gaps[first - 1].space + 1, gaps[first - 1].start) if first else (0, 0)
+    end, right = (gaps[last].space + 1, gaps[last].end) if last < len(gaps) else (length, pixels.shape[1])
     inked = left + np.flatnonzero(np.any(pixels[:, left:right] > INK, axis=0))
     if not len(inked):
         return None
@@ -50,7 +52,7 @@ def cross_out_word(pixels: Pixels, gaps: Sequence[Gap], length: int, rng: np.ran
         start = strike(pixels[:, left:cut], 0, cut - left, rng)
         blank = np.zeros((len(pixels), rng.integers(*AFTER_FALSE_START)), np.uint8)
         return CrossedOut(np.concatenate([pixels[:, :left], start, blank, pixels[:, left:]], axis=1), begin, begin)
-    if number == len(gaps):
+    if last == len(gaps) and first:
         begin -= 1
     return CrossedOut(strike(pixels, left, right, rng), begin, end)
 

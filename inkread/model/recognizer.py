@@ -62,7 +62,7 @@ class Reading:
     probability of each word; where it is empty, nothing more is known of the words than of the line. `network` is the
     mean probability that the network alone gives the characters: what has no letters has a low one, also where the
     language model sees words. `language` is the code of the line's language, such as "de", if it was detected.
-    `crossed_out` has the left and right end of each piece of writing that is crossed out. It is not in the text.
+    `crossed_out` has the left and right end of each part that is crossed out, which is not in the text.
     """
 
     text: str
@@ -256,7 +256,7 @@ class Recognizer:
     ) -> Reading:
         labels = decoded.labels
         characters = self._characters(labels, line, extent)
-        crossed_out = tuple((mark.left, mark.right) for mark in self._characters(decoded.crossed_out, line, extent))
+        crossed_out = _between(characters, self._characters(decoded.crossed_out, line, extent), extent)
         text = "".join(character.text for character in characters)
         calibration = self.calibrations["greedy" if decoded.candidates is None else "beam"]
         sure = calibration(labels, word_spans(text), decoded.candidates)
@@ -433,6 +433,19 @@ def _check(line: object) -> None:
             return
         given = f"a {type(line).__name__} without strokes"
     raise BadInput(f"cannot read {given}", hint=ACCEPTED)
+
+
+def _between(
+    characters: Sequence[Character], marks: Sequence[Character], extent: tuple[float, float]
+) -> tuple[tuple[float, float], ...]:
+    """The left and right end of what marks stand for: from the character before each of them to the one after it."""
+    found = []
+    for mark in marks:
+        middle = (mark.left + mark.right) / 2
+        before = [character.right for character in characters if character.right <= middle]
+        after = [character.left for character in characters if character.left >= middle]
+        found.append((max(before, default=extent[0]), min(after, default=extent[1])))
+    return tuple(dict.fromkeys(found))
 
 
 def _with_confidence(character: Character, confidence: float) -> Character:
