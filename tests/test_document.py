@@ -15,7 +15,8 @@ from inkread._names import one_line
 from inkread.data import open_dataset
 from inkread.data.samples import read_line
 from inkread.document import FORMATS
-from inkread.document.elements import Document, Page
+from inkread.document.elements import Document, Page, Paragraph
+from inkread.document.uncertain import lines_of
 from inkread.errors import BadDataset, BadInput
 
 XML = ("alto", "page", "hocr")
@@ -72,6 +73,18 @@ def test_json_has_one_object_per_line_with_its_position() -> None:
     assert (rows[2]["file"], rows[2]["page"], rows[2]["text"]) == ("letter.png", 1, "déjà vu")
     assert rows[2]["baseline"] == [[50, 230], [120, 228]]
     assert rows[2]["characters"][0] == {"text": "d", "confidence": 1.0, "left": 50.0, "right": 60.0}
+
+
+def test_a_line_that_is_crossed_out_leaves_no_empty_line() -> None:
+    crossed = dataclasses.replace(line("", 140), crossed_out=(box(50, 140, 150),))
+    page = of_lines(line("Dear", 80), crossed, line("Ann", 200)).pages[0]
+    alone = dataclasses.replace(
+        page, paragraphs=(*page.paragraphs, Paragraph((crossed,)), Paragraph((line("x", 240),)))
+    )
+    document = Document("letter.png", (alone,))
+    assert document.to_text() == "Dear\nAnn\n\nx\n"
+    assert document.to_markdown().endswith("Dear\nAnn\n\nx\n")
+    assert [row.reason for row in lines_of("letter.png", alone) if row.line.is_crossed_out] == ["crossed out"] * 2
 
 
 def test_json_has_the_outlines_of_what_is_crossed_out(folder: Path) -> None:

@@ -60,6 +60,11 @@ class Line:
     language: str = ""
     crossed_out: tuple[Points, ...] = ()
 
+    @property
+    def is_crossed_out(self) -> bool:
+        """Whether all that is written in the line is crossed out."""
+        return bool(self.crossed_out) and not self.text.strip()
+
 
 def most_written(lines: Iterable[Line]) -> str:
     """The language of most characters, or "" if that of most lines is not known."""
@@ -76,9 +81,14 @@ class Paragraph:
     lines: tuple[Line, ...]
 
     @property
+    def written(self) -> tuple[Line, ...]:
+        """The lines that are not crossed out."""
+        return tuple(line for line in self.lines if not line.is_crossed_out)
+
+    @property
     def text(self) -> str:
-        """The text of each line on a line of its own."""
-        return "\n".join(line.text for line in self.lines)
+        """The text of each line that is not crossed out on a line of its own."""
+        return "\n".join(line.text for line in self.written)
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ class Page:
     @property
     def text(self) -> str:
         """The text of each line on a line of its own, with a blank line between paragraphs."""
-        return "\n\n".join(paragraph.text for paragraph in self.paragraphs)
+        return "\n\n".join(paragraph.text for paragraph in self.paragraphs if paragraph.written)
 
 
 @dataclass(frozen=True)

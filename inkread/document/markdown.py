@@ -73,8 +73,8 @@ def _blocks(page: Page, link: str) -> Iterator[str]:
     for paragraph in page.paragraphs:
         if _is_heading(paragraph, page):
             yield HEADING + _escape([paragraph.text.strip()])[0]
-        else:
-            yield from _paragraph(_join_words([line.text.strip() for line in paragraph.lines]))
+        elif paragraph.written:
+            yield from _paragraph(_join_words([line.text.strip() for line in paragraph.written]))
 
 
 def _is_heading(paragraph: Paragraph, page: Page) -> bool:

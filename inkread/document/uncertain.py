@@ -21,7 +21,9 @@ class UncertainLine:
 
     @property
     def reason(self) -> str:
-        """What is uncertain: at most three words, the least certain first; or that nothing was read."""
+        """What is uncertain: at most three words, the least certain first; or that there is no text to read."""
+        if self.line.is_crossed_out:
+            return "crossed out"
         if not self.line.text.strip():
             return "nothing was read"
         words = [word for word in self.line.words if word.confidence < CERTAIN]

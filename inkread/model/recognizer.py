@@ -58,7 +58,7 @@ class Reading:
     """What the recogniser has read in one line.
 
     `text` is the text of the line, and `characters` are its characters with their positions, from left to right.
-    `confidence` is the probability, from 0 to 1, that the line has no error; 0 if nothing was read. `words` has the
+    `confidence` is the probability, from 0 to 1, that the line has no error; 0 if nothing was found. `words` has the
     probability of each word; where it is empty, nothing more is known of the words than of the line. `network` is the
     mean probability that the network alone gives the characters: what has no letters has a low one, also where the
     language model sees words. `language` is the code of the line's language, such as "de", if it was detected.
@@ -261,8 +261,9 @@ class Recognizer:
         calibration = self.calibrations["greedy" if decoded.candidates is None else "beam"]
         sure = calibration(labels, word_spans(text), decoded.candidates)
         characters = tuple(map(_with_confidence, characters, sure.characters))
+        confidence = sure.line if labels else min([label.confidence for label in decoded.crossed_out], default=0.0)
         network = sum(label.confidence for label in labels) / max(1, len(labels))
-        return Reading(text, sure.line, characters, tuple(sure.words), network, language, crossed_out)
+        return Reading(text, confidence, characters, tuple(sure.words), network, language, crossed_out)
 
     def detect(self, log_probs: NDArray[np.float32]) -> LineLanguages:
         """The languages of a line; none if they are not to be detected."""
