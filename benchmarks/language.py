@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkread._model_files import find_language_model
-from inkread.alphabet import Alphabet, normal
+from inkread.alphabet import Alphabet, normal, without_crossed_out
 from inkread.config import AUTO_LM
 from inkread.data import open_dataset
 from inkread.data.samples import read_line_input
@@ -145,7 +145,7 @@ def measure(
         unknown = of_line is None and scorer is not None
         labels = read_beam(log_probs, of_line)[0] if beam and not unknown else greedy(log_probs)
         seconds.append(time.process_time() - began)
-        read = alphabet.decode(label.label for label in labels)
+        read = without_crossed_out(alphabet.decode(label.label for label in labels))
         edits += edit_distance(text, read), len(text), edit_distance(words(text), words(read)), len(words(text))
         if known is not None:
             there = Counter(words(read))
