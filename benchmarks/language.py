@@ -66,10 +66,7 @@ def main() -> None:
         ngrams.facts |= arguments.facts
         save_language_model(find_language_model(arguments.lm), ngrams)
         return
-    texts, scores = read(arguments.dataset, arguments.model, arguments.scores)
-    if arguments.lines:
-        chosen = np.linspace(0, len(texts) - 1, min(arguments.lines, len(texts))).round().astype(int)
-        texts, scores = [texts[index] for index in chosen], [scores[index] for index in chosen]
+    texts, scores = read(arguments.dataset, arguments.model, arguments.lines, arguments.scores)
     alphabet = load_model(arguments.model).alphabet
     known = {bare(word) for word in words(read_text(arguments.text))} if arguments.text else None
     measure(texts, scores, alphabet, None, known, "greedy", beam=False)
@@ -88,12 +85,15 @@ def main() -> None:
         measure(texts, scores, alphabet, scorer, known, name)
 
 
-def read(dataset: str, model: str, kept: Path | None) -> tuple[list[str], Scores]:
-    """The texts of a dataset's lines, and the log-probabilities (T, C) that the network gives each."""
+def read(dataset: str, model: str, lines: int | None, kept: Path | None) -> tuple[list[str], Scores]:
+    """The texts of a dataset's lines, or of so many of them, and the log-probabilities (T, C) of each."""
     if kept and kept.exists():
         with np.load(kept) as file:
             return file["texts"].tolist(), np.split(file["scores"].astype(np.float32), file["ends"][:-1])
     samples = open_dataset(dataset).samples
+    if lines:
+        chosen = np.linspace(0, len(samples) - 1, min(lines, len(samples))).round().astype(int)
+        samples = tuple(samples[index] for index in chosen)
     recognizer = Recognizer.load(model, "greedy")
     scores: Scores = []
     for start in range(0, len(samples), 16):
