@@ -85,14 +85,14 @@ def main() -> None:
         measure(texts, scores, alphabet, scorer, known, name)
 
 
-def read(dataset: str, model: str, lines: int | None, kept: Path | None) -> tuple[list[str], Scores]:
+def read(dataset: str, model: str, count: int | None, kept: Path | None) -> tuple[list[str], Scores]:
     """The texts of a dataset's lines, or of so many of them, and the log-probabilities (T, C) of each."""
     if kept and kept.exists():
         with np.load(kept) as file:
             return file["texts"].tolist(), np.split(file["scores"].astype(np.float32), file["ends"][:-1])
     samples = open_dataset(dataset).samples
-    if lines:
-        chosen = np.linspace(0, len(samples) - 1, min(lines, len(samples))).round().astype(int)
+    if count:
+        chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
         samples = tuple(samples[index] for index in chosen)
     recognizer = Recognizer.load(model, "greedy")
     scores: Scores = []
