@@ -94,7 +94,7 @@ def _judge_all(recognizers: dict[str, Recognizer], samples: Sequence[Sample]) ->
         for name, recognizer in recognizers.items():
             labels, _, candidates = recognizer.decode(log_probs)
             text = recognizer.model.alphabet.decode([label.label for label in labels])
-            if not labels:
+            if not labels or (candidates is None and recognizer.decoder == "beam"):  # a language without a model
                 continue
             right = {
                 "character": right_characters(written, text),
