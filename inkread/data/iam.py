@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from inkread.alphabet import CROSSED_OUT
 from inkread.data._reading import read_text
 from inkread.data.samples import Sample
 from inkread.errors import BadDataset
@@ -54,7 +55,7 @@ def join_tokens(tokens: list[str], open_quotes: set[str]) -> str:
 
     IAM separates punctuation from words. A quotation may run over several lines, so `open_quotes` is kept from one
     line of a form to the next. A 0 before a letter marks an abbreviation in the LOB corpus, from which the texts were
-    copied: 0M P.
+    copied: 0M P. # stands for a word that is crossed out.
     """
     text, glued = "", True  # glued: no space before the next token
     for place, token in enumerate(tokens):
@@ -64,6 +65,7 @@ def join_tokens(tokens: list[str], open_quotes: set[str]) -> str:
             text += token if glued or not opens else " " + token
             glued = opens
         else:
+            token = CROSSED_OUT if token == "#" else token
             closes = re.fullmatch(r"[.,;:?!)]+\"?|'(s|d|m|ll|re|ve)|n't", token)
             text += ("" if glued or closes else " ") + re.sub(r"^0(?=[A-Za-z])", "", token)
             glued = token == "("
