@@ -20,7 +20,7 @@ from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
 from inkread.pages import layout as page_layout
 from inkread.pages.layout import PageLayout, detect_layout
-from inkread.pages.reader import Reader, load_reader, read_layouts, to_page
+from inkread.pages.reader import Reader, _words, load_reader, read_layouts, to_page
 from inkread.pages.segment import find_lines
 
 STROKES = [[[10, 5], [30, 25]], [[40, 5], [90, 20]]]
@@ -81,6 +81,22 @@ def test_what_is_crossed_out_has_an_outline_in_images_pages_and_strokes(monkeypa
             left = min(x for x, _ in line.polygon) if line.baseline else 0
             xs = [x - left for x, _ in outline]
             assert min(xs) == pytest.approx(40, abs=10) and max(xs) - min(xs) == pytest.approx(20, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("crossed_out", "expected"),
+    [
+        (((20.0, 20.0),), [(0, 20), (30, 900)]),  # the space after "ab"
+        (((40.0, 60.0),), [(0, 20), (30, 40)]),
+        (((0.0, 0.0), (25.0, 30.0)), [(0, 20), (30, 900)]),
+    ],
+)
+def test_a_word_ends_where_something_is_crossed_out(
+    crossed_out: tuple[tuple[float, float], ...], expected: list[tuple[float, float]]
+) -> None:
+    (reading,) = Echo().read_many([np.zeros((40, 900), np.uint8)])
+    crossed = replace(reading, crossed_out=crossed_out)
+    assert [(left, right) for _, left, right in _words(crossed, 0.0, 900.0)] == expected
 
 
 def test_the_kind_of_image_can_be_given(reader: Reader) -> None:

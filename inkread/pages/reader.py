@@ -337,8 +337,8 @@ def _extent(line_input: LineInput) -> tuple[float, float, float, float]:
 def _words(reading: Reading, begin: float, end: float) -> Iterator[tuple[Word, float, float]]:
     """The words of a line, without polygons, each with its left and right end.
 
-    A word reaches as far as the spaces around it, and the first and last one to the `begin` and `end` of the line: CTC
-    says where a character is, but not how wide it is.
+    A word reaches as far as the spaces around it, or what is crossed out beside it, and the first and last one to the
+    `begin` and `end` of the line: CTC says where a character is, but not how wide it is.
     """
     if not reading.characters:
         return
@@ -352,7 +352,9 @@ def _words(reading: Reading, begin: float, end: float) -> Iterator[tuple[Word, f
         confidence = next(confidences, reading.confidence)
         text = "".join(character.text for character in characters)
         if text.strip():
-            yield Word(text, confidence, (), characters), left, right
+            before = [stop for _, stop in reading.crossed_out if stop <= characters[0].left]
+            after = [start for start, _ in reading.crossed_out if start >= characters[-1].right]
+            yield Word(text, confidence, (), characters), max([left, *before]), min([right, *after])
 
 
 # ---- what a Reader is made of
