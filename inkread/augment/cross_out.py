@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from inkread.augment.image import HALF_X_HEIGHT
+from inkread.augment.ink import strike_out
 from inkread.augment.splice import INK, Gap
-from inkread.synth.compose import strike_out
 
 Pixels = NDArray[np.uint8]  # of a normalised line, (height, W), 255 = ink
 

@@ -4,6 +4,7 @@ The strengths below were chosen by looking at sheets of distorted lines, which m
 trained models improved (experiments/LOG.md, 2026-11-26: "Pen paths distorted as hands differ").
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -142,3 +143,27 @@ def _cut_corners(stroke: Stroke) -> Stroke:
     before, after = stroke[:-1], stroke[1:]
     cut = np.stack([0.75 * before + 0.25 * after, 0.25 * before + 0.75 * after], axis=1).reshape(-1, 2)
     return np.concatenate([stroke[:1], cut, stroke[-1:]])
+
+
+def strike_out(width: float, rng: np.random.Generator) -> list[Stroke]:
+    """Strokes that cross out a word so many body heights wide: one to five lines, a zigzag, or a coil.
+
+    In body heights; the word begins at x = 0, and its baseline is y = 0.
+    """
+    kind = rng.choice(["lines", "zigzag", "coil"], p=[0.55, 0.25, 0.2])
+    if kind == "zigzag":
+        count = max(4, int(width / rng.uniform(0.07, 0.5)))
+        y = np.where(np.arange(count) % 2, -1.1, 0.0)
+        return [np.column_stack([np.linspace(0, width, count), y]) + rng.normal(0, 0.12, (count, 2))]
+    if kind == "coil":
+        turns = max(2, round(width / rng.uniform(0.15, 0.6)))
+        angle = np.linspace(0, 2 * math.pi * turns, 12 * turns)
+        across, up = rng.uniform(0.1, 0.4), rng.uniform(0.35, 0.7)
+        x = np.linspace(0, width, len(angle)) + across * np.cos(angle)
+        return [np.column_stack([x, up * np.sin(angle) - 0.5]) + rng.normal(0, 0.04, (len(angle), 2))]
+    x = np.linspace(-0.2, width + 0.2, 6)
+    levels = -rng.uniform(0.2, 0.8, int(rng.choice(5, p=[0.45, 0.25, 0.15, 0.1, 0.05])) + 1)
+    return [
+        np.column_stack([x, level + rng.normal(0, 0.1) * (x / width - 0.5) + rng.normal(0, 0.05, 6)])
+        for level in levels
+    ]

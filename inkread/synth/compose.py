@@ -4,7 +4,6 @@ Lengths are in body heights: the height of an x. The baseline is y = 0, the top 
 source were chosen by looking at drawn lines (experiments/LOG.md, 2026-11-26 and 27: "natural but for stray strokes").
 """
 
-import math
 import string
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inkread.alphabet import CROSSED_OUT, join_crossed_out
+from inkread.augment.ink import strike_out
 from inkread.features.image import GreyImage
 from inkread.features.ink import baseline_and_x_height
 from inkread.features.render import X_HEIGHT, draw_strokes
@@ -111,27 +111,6 @@ def join_ligature(text: str, letters: Sequence[WordInk]) -> WordInk:
     right = max(float(stroke[:, 0].max()) for stroke in first.strokes)
     left = min(float(stroke[:, 0].min()) for stroke in second.strokes)
     return WordInk(text, [*first.strokes, *(stroke + [right - left - TOUCHING, 0.0] for stroke in second.strokes)])
-
-
-def strike_out(width: float, rng: np.random.Generator) -> list[Stroke]:
-    """Strokes that cross out a word of that width: one to five lines, a zigzag, or a coil."""
-    kind = rng.choice(["lines", "zigzag", "coil"], p=[0.55, 0.25, 0.2])
-    if kind == "zigzag":
-        count = max(4, int(width / rng.uniform(0.07, 0.5)))
-        y = np.where(np.arange(count) % 2, -1.1, 0.0)
-        return [np.column_stack([np.linspace(0, width, count), y]) + rng.normal(0, 0.12, (count, 2))]
-    if kind == "coil":
-        turns = max(2, round(width / rng.uniform(0.15, 0.6)))
-        angle = np.linspace(0, 2 * math.pi * turns, 12 * turns)
-        across, up = rng.uniform(0.1, 0.4), rng.uniform(0.35, 0.7)
-        x = np.linspace(0, width, len(angle)) + across * np.cos(angle)
-        return [np.column_stack([x, up * np.sin(angle) - 0.5]) + rng.normal(0, 0.04, (len(angle), 2))]
-    x = np.linspace(-0.2, width + 0.2, 6)
-    levels = -rng.uniform(0.2, 0.8, int(rng.choice(5, p=[0.45, 0.25, 0.15, 0.1, 0.05])) + 1)
-    return [
-        np.column_stack([x, level + rng.normal(0, 0.1) * (x / width - 0.5) + rng.normal(0, 0.05, 6)])
-        for level in levels
-    ]
 
 
 def _unevenness(count: int, rng: np.random.Generator) -> Stroke:

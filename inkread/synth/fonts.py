@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from inkread.augment.ink import strike_out
 from inkread.features.image import GreyImage
-from inkread.synth.compose import strike_out
 
 MARGIN = 6  # pixels around the ink, in the large image
 X_HEIGHT = 0.4  # of the size of a font: the height of small letters
