@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from documents import HEIGHT, WIDTH, letter_page
-from handwriting import Echo, page_of
+from handwriting import SCANS, Echo, page_of
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,7 +19,7 @@ from inkread.document.overlay import draw_overlay
 from inkread.evaluation.metrics import edit_distance
 from inkread.features.extract import Writing
 from inkread.model.recognizer import Reading
-from inkread.pages.layout import detect_layout
+from inkread.pages.layout import detect_layout, turn_layout
 from inkread.pages.orientation import find_rotation
 from inkread.pages.reader import Reader
 from inkread.pages.regions import cut_line
@@ -176,6 +176,36 @@ def test_what_nobody_can_read_is_no_handwriting_whatever_way_it_is_turned() -> N
     assert find_rotation(Unsure().read_many, layout, list(Unsure().read_many(layout.line_inputs))) == 0
     page = Reader(Unsure()).read(page_of(3)).pages[0]
     assert page.lines == () and (page.width, page.height) == (900, 1000)
+
+
+class OneWay(Echo):
+    """Is sure of lines that have one of some widths, and of no other."""
+
+    def __init__(self, widths: set[int]) -> None:
+        self.widths = widths
+
+    def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
+        for line in lines:
+            (reading,) = super().read_many([line])
+            sure = isinstance(line, np.ndarray) and line.shape[1] in self.widths
+            yield replace(reading, text=20 * reading.text, network=0.9 if sure else 0.2)
+
+
+def test_lines_that_are_not_found_upside_down_are_found_on_the_turned_page() -> None:
+    """The lines of the page that is turned back are a little wider than those that were found upside down."""
+    upside_down = detect_layout("page.png", 1, 1, as_scanned(page_of(3), 180))
+    widths = {line.shape[1] for line in turn_layout(upside_down, 180).line_inputs if isinstance(line, np.ndarray)}
+    own = {line.shape[1] for line in upside_down.line_inputs if isinstance(line, np.ndarray)}
+    reader = OneWay(widths - own)
+    assert find_rotation(reader.read_many, upside_down, list(reader.read_many(upside_down.line_inputs))) == 180
+
+
+def test_a_line_that_nobody_can_read_stays_as_it_is() -> None:
+    """An image in which no line was found, so that all of it is read as one."""
+    grey = np.asarray(Image.open(SCANS[0]).convert("L"))
+    layout = replace(detect_layout("line.png", 1, 1, grey), image=grey)
+    assert not layout.is_page
+    assert find_rotation(Unsure().read_many, layout, list(Unsure().read_many(layout.line_inputs))) == 0
 
 
 @pytest.mark.parametrize("kind", ["white", "noise", "waves"])

@@ -2,7 +2,8 @@
 
 The network is far less sure of what it reads when letters are upside down, or when a line is none. So a page that it
 has read with confidence is upright. Of any other page, a few long lines are read upside down as well; and if it is not
-sure of these either, also a few lines that are found on the page turned by 90 degrees, both ways up.
+sure of these either, also a few lines that are found on the page turned by 90 degrees, both ways up, and at last some
+that are found on the page turned by 180 and 270 degrees.
 
 If it is not sure of anything on the page, there is no handwriting: what was found as lines is a part of a picture.
 """
@@ -51,7 +52,7 @@ def find_rotation(read: Read, layout: PageLayout, readings: Sequence[Reading]) -
         return 0
     longest = _longest(layout)
     if layout.is_page:
-        sure = {0: _sureness([readings[number] for number in longest])}
+        sure = {0: _sureness([readings[number] for number in longest], UNSEEN)}
         sure[180] = _sureness(read(_upside_down([layout.line_inputs[number] for number in longest])), UNSEEN)
     else:  # the whole image was read as one line, as none was found in it
         sure = {0: _sureness(readings, UNSEEN)}
@@ -59,6 +60,11 @@ def find_rotation(read: Read, layout: PageLayout, readings: Sequence[Reading]) -
         turned = turn_layout(layout, 90)
         lines = [turned.line_inputs[number] for number in _longest(turned)]
         sure[90], sure[270] = _sureness(read(lines), UNSEEN), _sureness(read(_upside_down(lines)), UNSEEN)
+    if max(sure.values()) <= READABLE:  # not all lines are found upside down, so they are looked for once more
+        for rotation in (180, 270):
+            turned = turn_layout(layout, rotation)
+            found = _sureness(read([turned.line_inputs[number] for number in _longest(turned)]), UNSEEN)
+            sure[rotation] = max(sure.get(rotation, 0.0), found)
     best = max(sure, key=sure.__getitem__)
     return best if sure[best] > READABLE else 0
 
