@@ -143,10 +143,9 @@ class TrainingConfig(Settings):
         _check(self.learning_rate > 0, f"learning_rate={self.learning_rate}: must be more than 0")
         _check(0 <= self.warmup < 1, f"warmup={self.warmup}: must be from 0 up to 1")
         _check(self.clip >= 0 and self.truncate >= 0, "clip and truncate must not be negative")
-        _check(0 <= self.spliced <= 1, f"spliced={self.spliced}: must be from 0 to 1")
-        _check(0 <= self.crossed_out <= 1, f"crossed_out={self.crossed_out}: must be from 0 to 1")
-        _check(0 <= self.distorted <= 1, f"distorted={self.distorted}: must be from 0 to 1")
-        _check(0 <= self.photographed <= 1, f"photographed={self.photographed}: must be from 0 to 1")
+        for name in ("spliced", "crossed_out", "distorted", "photographed"):
+            share = getattr(self, name)
+            _check(0 <= share <= 1, f"{name}={share}: must be from 0 to 1")
         _check(0 <= self.ema < 1, f"ema={self.ema}: must be from 0 up to 1")
         _check(0 < self.interpolation <= 1, f"interpolation={self.interpolation}: must be more than 0, and at most 1")
         _check(self.weight_decay >= 0 and self.auxiliary >= 0, "weight_decay and auxiliary must not be negative")

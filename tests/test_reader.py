@@ -67,7 +67,7 @@ def test_an_image_of_a_line_has_one_line_that_fills_it(reader: Reader) -> None:
     assert reader.read_line(SCANS[0]) == line
 
 
-def test_what_is_crossed_out_has_an_outline_in_images_pages_and_strokes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_crossed_out_has_an_outline_in_images_pages_and_strokes() -> None:
     class Crossing(Echo):
         def read_many(self, lines: Iterable[Writing], /, *, one_page: bool = False) -> Iterator[Reading]:
             for reading in super().read_many(lines):

@@ -26,7 +26,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.alphabet import CROSSED_OUT, without_crossed_out
 from inkread.data.manifest import Row, write_manifest
-from inkread.data.prepare import parser_of, report, save_image, split_of
+from inkread.data.prepare import mark_crossed_out, parser_of, report, save_image, split_of
 from inkread.data.samples import clean_text
 from inkread.evaluation.pages import match_lines
 from inkread.pages.regions import Region, cut_line
@@ -38,7 +38,6 @@ ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
 # These write in block capitals. The transcription has the small letters of the text that they copied, so their lines
 # are labelled in capitals: the case as it is written.
 IN_CAPITALS = {"imp_wikitexte_0160", "wikitexte_0210"}
-MARKED = re.compile(">[^<>]*<")  # a mark of the transcription
 # The number of the text, which most writers copied at the top of their page.
 TEXT_NUMBER = re.compile(r"wiki\W?_?texte?[\W_]*\d|^#\d+$", re.IGNORECASE)
 
@@ -55,7 +54,7 @@ def clean(text: str) -> str:
 
 def as_read(text: str) -> str:
     """The text with a mark for what is crossed out, "" if that is not known: "un>e< joueur" -> "un✗ joueur"."""
-    marked = clean_text(MARKED.sub(CROSSED_OUT, text))
+    marked = clean_text(mark_crossed_out(text))
     return "" if re.search("[<>]", marked) or not without_crossed_out(marked).strip() else marked
 
 
@@ -99,9 +98,9 @@ def cut_page(alto: Path, images: Path, out: Path, found: bool) -> list[Row]:
         name = f"{page}/{number:02}.png"
         save_image(out / name, cut_line(grey, region))
         split = split_of("copiste", writer)
-        if split == "dev" and MARKED.search(text):
-            split = "crossed"
         text = as_read(text.upper() if writer in IN_CAPITALS else text)
+        if split == "dev" and CROSSED_OUT in text:
+            split = "crossed"
         rows.append((name.removesuffix(".png"), name, writer, split, text))
     return rows
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from inkread.alphabet import CROSSED_OUT
 from inkread.data import Sample, open_dataset
 from inkread.data.manifest import Row, write_manifest
-from inkread.data.prepare import dev_writers, parser_of, report, save_image
+from inkread.data.prepare import dev_writers, mark_crossed_out, parser_of, report, save_image
 from inkread.data.samples import clean_text, read_line
 
 # Lines of the repositories this was measured with.
@@ -33,7 +33,6 @@ EXPECTED = {
     "lectaurep": {"train": 1342, "dev": 205},
 }
 
-MARKED = re.compile(">[^<>]*<")  # what is crossed out
 # Marks for what is illegible, inserted, anonymised or no writing: the text of the line is then not known.
 # | is a printed rule of a table.
 UNUSABLE = re.compile(r"[<>\[\]{}⋎|~#¥→]|XXX| v |^\W+$")
@@ -56,7 +55,7 @@ def writer_of(sample: Sample) -> str:
 
 def transcription(text: str) -> str:
     """What is written, or "" if that is not known: "80^ème Régiment n^o 7 >de<" -> "80ème Régiment n° 7✗"."""
-    text = MARKED.sub(CROSSED_OUT, html.unescape(text).translate(LOOK_ALIKES))
+    text = mark_crossed_out(html.unescape(text).translate(LOOK_ALIKES))
     if UNUSABLE.search(text):
         return ""
     return clean_text(NUMERO.sub("°", text).replace("^", ""))

@@ -13,7 +13,7 @@ from inkread.augment.splice import INK, Gap
 
 Pixels = NDArray[np.uint8]  # of a normalised line, (height, W), 255 = ink
 
-# Chosen by looking at 114 lines of Copiste with crossed-out words: a third of them are false starts.
+# Chosen by looking at 16 lines of Copiste with crossed-out words. In about a third of them a word is begun twice.
 FALSE_START_CHANCE = 0.4  # the beginning of a word is written, crossed out, and written again
 FALSE_START = 0.25, 0.7  # of the width of the word
 ONE_MORE = 0.25  # probability that one more word is crossed out

@@ -1,6 +1,7 @@
 """What the scripts datasets/*/prepare.py share: they turn a raw download into lines.tsv and an image for each line."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -11,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from inkread.alphabet import CROSSED_OUT
 from inkread.features.image import shrink_to_height
 
 TALLEST = 96  # pixels; more than a network sees
@@ -63,6 +65,11 @@ def dev_writers(dataset: str, writers: Iterable[str], share: float = 0.15) -> se
     """
     ranked = sorted(set(writers), key=lambda writer: sha256(f"{dataset}/{writer}".encode()).hexdigest())
     return set(ranked[: max(1, round(share * len(ranked)))])
+
+
+def mark_crossed_out(text: str) -> str:
+    """A transcription with CROSSED_OUT in place of what > and < enclose, which is crossed out: "a >b< c" -> "a ✗ c"."""
+    return re.sub(">[^<>]*<", CROSSED_OUT, text)
 
 
 def seeded(name: str) -> np.random.Generator:

@@ -242,5 +242,5 @@ class _Turn:
     def line(self, line: Line) -> Line:
         words, characters = tuple(map(self.word, line.words)), self.characters(line.characters)
         polygon, baseline = self.points(line.polygon), self.points(line.baseline)
-        outlines = tuple(map(self.points, line.crossed_out))
-        return Line(line.text, line.confidence, words, characters, polygon, baseline, line.language, outlines)
+        turned = replace(line, words=words, characters=characters, polygon=polygon, baseline=baseline)
+        return replace(turned, crossed_out=tuple(map(self.points, line.crossed_out)))

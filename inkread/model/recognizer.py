@@ -106,6 +106,8 @@ class Recognizer:
         if language and not isinstance(language, AutomaticLanguages):
             self.scorer = Fusion(language, model.alphabet)
         self.scorers: dict[Codes, Fusion] = {}  # of the detected languages
+        # the labels of what is crossed out and of a space; BLANK where the alphabet has none
+        self.mark, self.space = (model.alphabet.label.get(character, BLANK) for character in (CROSSED_OUT, " "))
         self.calibrations = {decoder: Calibration.of_model(model.facts, decoder) for decoder in get_args(Decoder)}
         self.engine = make_engine(model, engine, device, lines)
         log.debug("%s: %s", model.name, self.engine.name)
@@ -281,7 +283,9 @@ class Recognizer:
 
     def _apart(self, labels: list[Label], candidates: Candidates | None) -> Decoded:
         """The labels and candidates without CROSSED_OUT. Candidates that are then the same become one."""
-        mark, space = (self.model.alphabet.label.get(character, BLANK) for character in (CROSSED_OUT, " "))
+        mark, space = self.mark, self.space
+        if mark == BLANK:
+            return Decoded(labels, [], candidates)
         crossed_out = [label for label in labels if label.label == mark]
         if not crossed_out and not any(mark in each for each, _ in candidates or ()):
             return Decoded(labels, [], candidates)
